@@ -1,0 +1,177 @@
+package health
+
+import (
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+)
+
+// State is what a [Snapshot] is made of. The Checker fills it in; tests and fakes can too.
+type State struct {
+	// Name is the checker's name ([WithName]), empty by default.
+	Name string
+	// Environment is "production", "sandbox", or the host of another base URL.
+	Environment string
+
+	// Reasons are all that hold. The empty set counts as ReasonStarting.
+	Reasons Reasons
+	// LowBalanceFails makes ReasonLowBalance mean fail rather than warn ([FailOnLowBalance]).
+	LowBalanceFails bool
+	// Lenient makes the snapshot ready (not open) while the only reason to fail is that the platform cannot be reached
+	// ([ReadyWhileUnreachable]) and the token was verified before.
+	Lenient bool
+	// Draining is set by [Checker.Drain]: not ready, whatever the status.
+	Draining bool
+	// Started is set once Start has returned nil, and stays.
+	Started bool
+
+	// Token is the token in use, verified or not. A snapshot lends it only while its status is not fail.
+	Token credentials.Token
+	// TokenSource describes where the token came from, for example "env:TOLOKA_TOKEN".
+	TokenSource string
+	// Account is the account of the last good answer about Token, nil before there is one.
+	Account *requester.Account
+	// VerifiedAt is when the request of that answer was sent; the zero time before there is one.
+	VerifiedAt time.Time
+	// AnsweredAt is when the platform last answered anything at all about a token; the zero time before it did.
+	AnsweredAt time.Time
+	// Latency is how long the last answer took.
+	Latency time.Duration
+	// Breaker is the circuit breaker's state as last seen: "closed", "open" or "half-open".
+	Breaker string
+
+	// Since is when the status and the primary reason became what they are.
+	Since time.Time
+	// RetryAfter is how long after the publication of this snapshot another look is worth while. Health endpoints and the
+	// gate send it, rounded up to whole seconds and at least one, with a 503.
+	RetryAfter time.Duration
+	// Err is the failure behind the primary reason, nil where there is none. It names no secret.
+	Err error
+}
+
+// Snapshot is everything there is to know about a credential at one moment. It never changes, so any number of
+// goroutines read it without a lock, and what they read belongs together: never a new token with an old account.
+//
+// All methods are cheap, allocate nothing and never wait.
+type Snapshot struct {
+	state     State
+	reason    Reason
+	status    Status
+	readiness Status
+	open      bool
+	ready     bool
+	err       *Error
+}
+
+// NewSnapshot returns the snapshot of a state. Programs get theirs from [Checker.Snapshot]; this is for fakes and tests.
+func NewSnapshot(s State) *Snapshot {
+	snap := &Snapshot{state: s}
+	if s.Reasons == 0 {
+		snap.state.Reasons = ReasonsOf(ReasonStarting)
+	}
+	snap.reason, snap.status = s.Reasons.primary(s.LowBalanceFails)
+	snap.open = snap.status != StatusFail
+	snap.readiness = readiness(s, snap.reason, snap.status)
+	snap.ready = snap.readiness != StatusFail
+	if !snap.open {
+		snap.err = &Error{Name: s.Name, Reason: snap.reason, Err: s.Err}
+	}
+	return snap
+}
+
+// readiness is what load balancers are told: the status, but for draining and for [ReadyWhileUnreachable].
+func readiness(s State, reason Reason, status Status) Status {
+	if s.Draining || s.Reasons.Has(ReasonClosed) {
+		return StatusFail
+	}
+	lowBalanceFails := s.LowBalanceFails && s.Reasons.Has(ReasonLowBalance)
+	if s.Lenient && reason == ReasonUnreachable && !s.VerifiedAt.IsZero() &&
+		s.Reasons&failing == ReasonsOf(ReasonUnreachable) && !lowBalanceFails {
+		return StatusWarn
+	}
+	return status
+}
+
+// Name returns the checker's name, empty by default.
+func (s *Snapshot) Name() string { return s.state.Name }
+
+// Environment returns "production", "sandbox", or the host of another base URL.
+func (s *Snapshot) Environment() string { return s.state.Environment }
+
+// Status returns the verdict on the credential.
+func (s *Snapshot) Status() Status { return s.status }
+
+// Reason returns the primary reason.
+func (s *Snapshot) Reason() Reason { return s.reason }
+
+// Reasons returns all reasons that hold.
+func (s *Snapshot) Reasons() Reasons { return s.state.Reasons }
+
+// Open reports whether the credential may be relied upon: the status is not fail.
+func (s *Snapshot) Open() bool { return s.open }
+
+// Readiness returns what load balancers are told: Status, but StatusFail while draining, and StatusWarn where
+// [ReadyWhileUnreachable] bridges an outage.
+func (s *Snapshot) Readiness() Status { return s.readiness }
+
+// Ready reports whether the service should get traffic: Readiness is not fail.
+func (s *Snapshot) Ready() bool { return s.ready }
+
+// Draining reports whether [Checker.Drain] was called.
+func (s *Snapshot) Draining() bool { return s.state.Draining }
+
+// Started reports whether Start has returned nil. It stays true from then on.
+func (s *Snapshot) Started() bool { return s.state.Started }
+
+// Token returns the token in use. While the status is fail it returns an [*Error] instead: a token that is not verified is not lent.
+func (s *Snapshot) Token() (credentials.Token, error) {
+	if !s.open {
+		return credentials.Token{}, s.err
+	}
+	return s.state.Token, nil
+}
+
+// TokenFingerprint returns what may be shown of the token in use, verified or not. See [credentials.Token.Fingerprint].
+func (s *Snapshot) TokenFingerprint() string { return s.state.Token.Fingerprint() }
+
+// TokenSource describes where the token in use came from, for example "env:TOLOKA_TOKEN".
+func (s *Snapshot) TokenSource() string { return s.state.TokenSource }
+
+// Account returns the verified account. While the status is fail it returns an [*Error] instead.
+func (s *Snapshot) Account() (*requester.Account, error) {
+	if !s.open {
+		return nil, s.err
+	}
+	return s.state.Account, nil
+}
+
+// VerifiedAt returns when the request of the last good answer was sent, the zero time when there was none.
+func (s *Snapshot) VerifiedAt() time.Time { return s.state.VerifiedAt }
+
+// AnsweredAt returns when the platform last answered anything at all, the zero time when it never did.
+func (s *Snapshot) AnsweredAt() time.Time { return s.state.AnsweredAt }
+
+// Latency returns how long the last answer took.
+func (s *Snapshot) Latency() time.Duration { return s.state.Latency }
+
+// Breaker returns the circuit breaker's state as last seen: "closed", "open" or "half-open".
+func (s *Snapshot) Breaker() string { return s.state.Breaker }
+
+// Since returns when the status and the primary reason became what they are.
+func (s *Snapshot) Since() time.Time { return s.state.Since }
+
+// RetryAfter returns how long after publication another look is worth while.
+func (s *Snapshot) RetryAfter() time.Duration { return s.state.RetryAfter }
+
+// Check returns nil while the status is pass or warn, otherwise an [*Error].
+func (s *Snapshot) Check() error {
+	if s.open {
+		return nil
+	}
+	return s.err
+}
+
+// Cause returns the failure behind the primary reason, nil where there is none. It is for logs; it names no secret, but
+// may name hosts and paths that do not belong on a public page.
+func (s *Snapshot) Cause() error { return s.state.Err }
