@@ -3,7 +3,10 @@ package credentials
 import (
 	"context"
 	"errors"
+	"strings"
 )
+
+const prefix = "credentials: "
 
 var (
 	// ErrNotFound says that a source has no token: the variable is not set, the file does
@@ -25,7 +28,12 @@ type sourceError struct {
 	cause   error  // may be nil
 }
 
-func (e *sourceError) Error() string { return "credentials: " + e.detail() }
+func (e *sourceError) Error() string {
+	if e.source == "" {
+		return prefix + e.problem
+	}
+	return prefix + e.source + ": " + e.problem
+}
 
 func (e *sourceError) Unwrap() []error {
 	var errs []error
@@ -37,13 +45,6 @@ func (e *sourceError) Unwrap() []error {
 	return errs
 }
 
-func (e *sourceError) detail() string {
-	if e.source == "" {
-		return e.problem
-	}
-	return e.source + ": " + e.problem
-}
-
 // contextError returns nil while ctx is alive. Every provider asks it first: work for a
 // caller who has left is wasted, and a file or a server must not decide what comes back.
 func contextError(ctx context.Context, source string) error {
@@ -53,3 +54,38 @@ func contextError(ctx context.Context, source string) error {
 	}
 	return &sourceError{source: source, problem: err.Error(), cause: err}
 }
+
+// formerly turns an error that wraps [ErrNotFound], of a source that has delivered before, into
+// one of neither kind: the token may come back, and nobody should look for another instead.
+func formerly(err error) error {
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return &sourceError{problem: plain(err) + "; there was a token before"}
+}
+
+// decisive returns those of errs that tell what to do about all of them together. As long as one
+// source may answer later, waiting may help; else one that is invalid must be mended; only when
+// no source has a token is there none.
+func decisive(errs []error) []error {
+	var notNow, invalid []error
+	for _, err := range errs {
+		switch {
+		case errors.Is(err, ErrInvalid):
+			invalid = append(invalid, err)
+		case !errors.Is(err, ErrNotFound):
+			notNow = append(notNow, err)
+		}
+	}
+	switch {
+	case notNow != nil:
+		return notNow
+	case invalid != nil:
+		return invalid
+	default:
+		return errs
+	}
+}
+
+// plain is the text of err as part of another error's of this package.
+func plain(err error) string { return strings.TrimPrefix(err.Error(), prefix) }

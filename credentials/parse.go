@@ -5,7 +5,10 @@ import (
 	"strings"
 )
 
-const byteOrderMark = "\ufeff"
+const (
+	byteOrderMark = "\ufeff"
+	problemEmpty  = "token is empty"
+)
 
 // ParseToken makes a [Token] of what a person or a program wrote down. A byte order mark
 // and the white space around the value, line ends included, are dropped. A prefix "ApiKey "
@@ -48,7 +51,7 @@ func trim(s string) string {
 func check(value string) (problem string) {
 	switch {
 	case value == "":
-		return "token is empty"
+		return problemEmpty
 	case len(value) > MaxTokenLen:
 		return fmt.Sprintf("token is longer than %d bytes", MaxTokenLen)
 	case knownScheme(value) != "":

@@ -3,6 +3,7 @@ package credentials
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // Provider reads a token from where it is kept.
@@ -69,4 +70,26 @@ func Describe(p Provider) string {
 		return d.Describe()
 	}
 	return fmt.Sprintf("%T", p)
+}
+
+// deliver reads p and holds it to its contract: what a composite passes on is a token or an
+// error.
+func deliver(ctx context.Context, p Provider) (Token, error) {
+	token, err := p.Token(ctx)
+	if err != nil {
+		return Token{}, err
+	}
+	if token.IsZero() {
+		return Token{}, &sourceError{source: Describe(p), problem: "provider returned neither a token nor an error", kind: ErrInvalid}
+	}
+	return token, nil
+}
+
+// describeAll names several sources as one.
+func describeAll(providers []Provider) string {
+	names := make([]string, len(providers))
+	for i, p := range providers {
+		names[i] = Describe(p)
+	}
+	return strings.Join(names, ", ")
 }
