@@ -2,7 +2,6 @@ package credentials
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -168,7 +167,7 @@ func tokensOf(ctx context.Context, p Provider) ([]Token, error) {
 	tokens, err := multi.Tokens(ctx)
 	tokens = slices.DeleteFunc(slices.Clone(tokens), Token.IsZero)
 	if len(tokens) == 0 && err == nil {
-		err = errors.Join(&sourceError{source: Describe(p), problem: "provider returned neither tokens nor an error", kind: ErrInvalid})
+		err = &sourceError{source: Describe(p), problem: "provider returned neither tokens nor an error", kind: ErrInvalid}
 	}
 	return tokens, err
 }

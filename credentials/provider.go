@@ -31,8 +31,9 @@ type Describer interface {
 type Poller interface {
 	// Poll reports whether Token would now deliver another token than at its last call, or
 	// would deliver one where its last call failed or never came. The error is the one
-	// that Token would return now, if it would return one; changed is false then.
-	// Safe for concurrent use.
+	// that Token would return now, if it would return one; changed is false then. Both
+	// are as far as can be seen cheaply. Poll itself is not a call of Token: it says
+	// true until Token is called. Safe for concurrent use.
 	Poll(ctx context.Context) (changed bool, err error)
 }
 
