@@ -7,35 +7,40 @@ import (
 	"time"
 )
 
-// APIError says that the platform, or something in front of it, answered, and the answer
-// was no account. Its text says what to do. It has the platform's code and request id, and never its
-// message or any other part of a body, which may repeat the token.
+// integrationsPage is where tokens are made and deleted, by the platform's own documentation.
+const integrationsPage = "https://platform.toloka.ai/requester/profile/integration"
+
+// APIError says that the platform, or something in front of it, answered, and that the
+// answer was no account. Its text says what to do. It has the platform's code and
+// request id, and never its message or any other part of a body, which may repeat the
+// token.
 //
-// A literal with only a StatusCode is a good error for a fake: Class is then the one that
-// the platform itself would mean by that status.
+// A literal with no more than a StatusCode is a good error for a fake: Class is then what the
+// platform itself would mean by that status.
 type APIError struct {
 	// StatusCode is the HTTP status of the answer.
 	StatusCode int
-	// Code is the platform's constant for the error, such as AUTHENTICATION_ERROR; "" where the
-	// answer had none, or one with other characters than letters, digits and "_-.", or
-	// longer than 64.
+	// Code is the platform's constant for the error, such as AUTHENTICATION_ERROR. It is
+	// "" where the answer had none, or one that is longer than 64 or has other characters
+	// than letters, digits and "_-.".
 	Code string
-	// RequestID is what the platform's support asks for; "" under the same conditions as Code.
+	// RequestID is what the platform's support asks for. It is "" under the same conditions
+	// as Code.
 	RequestID string
-	// RetryAfter is how long the answer asks to wait, counted from its arrival; 0 where it does not say.
-	// It is never negative, and as long as the answer says, up to the largest Duration:
-	// clamp it. It comes from the Retry-After header of a 408, 429 or 5xx, and for a 429 without
-	// one from the quota that ran out: a minute, an hour or a day.
+	// RetryAfter is how long the answer asks to wait, counted from its arrival; 0 where it
+	// does not say. It is never negative, and not clamped: a header can ask for a
+	// century. It comes from the Retry-After header of a 408, 429 or 5xx, and for a 429
+	// without one from the quota that ran out: a minute, an hour or a day.
 	RetryAfter time.Duration
 
 	class   Class
 	server  string        // scheme and host that were asked
-	problem string        // what is wrong with the answer, where the status does not say it
+	problem problem       // what is wrong with the body of a 200
 	advice  string        // what to do, where the class alone does not say it
-	message func() string // behind a func, so that no printer reaches what may repeat the token
+	message func() string // a func, so that no printer shows what may repeat the token
 }
 
-// Class places the answer. See the constants for what belongs where.
+// Class places the answer; the constants say what belongs where.
 func (e *APIError) Class() Class {
 	if e.class != 0 {
 		return e.class
@@ -43,9 +48,9 @@ func (e *APIError) Class() Class {
 	return classOfStatus(e.StatusCode)
 }
 
-// Message returns the platform's words for people, "" where there are none. They vary
-// for one Code, and a careless server may repeat what it was sent: the token itself is replaced by
-// "[redacted]", but show it to an operator who asks for it rather than to a log.
+// Message returns the platform's words for people, "" where there are none. They vary for
+// one Code, and a careless server may repeat what it was sent. The token itself has been replaced by
+// "[redacted]"; still, show them to a person who asks rather than to a log.
 func (e *APIError) Message() string {
 	if e.message == nil {
 		return ""
@@ -56,13 +61,7 @@ func (e *APIError) Message() string {
 // Error says who answered what, and what to do about it.
 func (e *APIError) Error() string {
 	var b strings.Builder
-	b.WriteString("requester: ")
-	if e.server == "" {
-		b.WriteString("the platform")
-	} else {
-		b.WriteString(e.server)
-	}
-	fmt.Fprintf(&b, " answered %d", e.StatusCode)
+	fmt.Fprintf(&b, "requester: %s answered %d", serverOr(e.server), e.StatusCode)
 	if e.Code != "" {
 		b.WriteString(" " + e.Code)
 	}
@@ -71,16 +70,17 @@ func (e *APIError) Error() string {
 	}
 	b.WriteString(": ")
 	if e.problem != "" {
-		b.WriteString(e.problem + ": ")
+		b.WriteString(string(e.problem) + ": ")
 	}
-	b.WriteString(e.adviceOrDefault())
+	if e.advice != "" {
+		b.WriteString(e.advice)
+	} else {
+		b.WriteString(e.defaultAdvice())
+	}
 	return b.String()
 }
 
-func (e *APIError) adviceOrDefault() string {
-	if e.advice != "" {
-		return e.advice
-	}
+func (e *APIError) defaultAdvice() string {
 	switch e.Class() {
 	case Rejected:
 		return "the token is refused: generate a new one on the account's Integrations page, " + integrationsPage
@@ -91,20 +91,20 @@ func (e *APIError) adviceOrDefault() string {
 		return "too many requests: ask again later"
 	case Unavailable:
 		if e.StatusCode == http.StatusInternalServerError && e.RequestID != "" {
-			return "the platform does not work at the moment: if it stays so, give the request_id to its support"
+			return "the platform is out of order: if it stays so, give the request_id to its support"
 		}
-		return "the platform does not work at the moment: ask again later"
+		return "the platform is out of order: ask again later"
 	case Malformed:
-		return "something else than the platform answers: check the base URL and any proxy on the way"
+		return "this is not how the platform answers: check the base URL and any proxy on the way"
 	default:
-		return "the platform does not answer this way: check the base URL and any proxy on the way"
+		if e.StatusCode >= 300 && e.StatusCode <= 399 {
+			return "the platform does not redirect, and redirects are not followed: check the base URL and any proxy on the way"
+		}
+		return "the platform does not answer like this: check the base URL and any proxy on the way"
 	}
 }
 
-// integrationsPage is where tokens are made and deleted, by the platform's own documentation.
-const integrationsPage = "https://platform.toloka.ai/requester/profile/integration"
-
-// classOfStatus is what a status says when the body is what the platform would send with it.
+// classOfStatus is what a status says when the body is what the platform sends with it.
 func classOfStatus(status int) Class {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -120,39 +120,19 @@ func classOfStatus(status int) Class {
 	}
 }
 
-// TransportError says that there was no answer, or not the whole of it. Its text names the server and
-// the cause, never the token.
-//
-// Unwrap gives the cause, for errors.Is and errors.As: syscall.ECONNREFUSED,
-// *net.DNSError, *tls.CertificateVerificationError; os.ErrDeadlineExceeded where the client's own
-// timeout ended the call; and context.Canceled or context.DeadlineExceeded where the caller's context did. A cause whose
-// text has the token in it is left out.
-type TransportError struct {
-	class   Class
-	server  string
-	problem string
-	cause   error
+// noTokenError is what Requester says of a zero token.
+type noTokenError struct{}
+
+func (noTokenError) Error() string {
+	return "requester: there is no token to ask the platform about"
 }
 
-// Class is Cancelled when the caller's context ended the call, else Unavailable.
-func (e *TransportError) Class() Class {
-	if e.class != 0 {
-		return e.class
-	}
-	return Unavailable
-}
+// Class is always NotAsked.
+func (noTokenError) Class() Class { return NotAsked }
 
-// Error says who was asked, and what came between.
-func (e *TransportError) Error() string {
-	server, problem := e.server, e.problem
+func serverOr(server string) string {
 	if server == "" {
-		server = "the platform"
+		return "the platform"
 	}
-	if problem == "" {
-		problem = "it cannot be reached"
-	}
-	return "requester: no answer from " + server + ": " + problem
+	return server
 }
-
-// Unwrap returns the cause, or nil.
-func (e *TransportError) Unwrap() error { return e.cause }

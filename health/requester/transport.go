@@ -1,0 +1,99 @@
+package requester
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	// maxHeader bounds what a server can make the client hold before the body; the
+	// platform's headers have less than 2 KiB, net/http's own bound is 1 MiB.
+	maxHeader = 64 << 10
+	// idleTimeout is under the 60 s after which common load balancers drop a connection:
+	// one that the other side has dropped costs a failed write first.
+	idleTimeout = 30 * time.Second
+	maxIdle     = 4
+)
+
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// transportFor chooses what carries the calls. The second result is what the client has to clean up after
+// itself, nil where the transport is the user's.
+func transportFor(base *url.URL, user http.RoundTripper, timeout time.Duration) (http.RoundTripper, *http.Transport) {
+	var own *http.Transport
+	if user == nil {
+		own = newTransport(timeout)
+	}
+	if base.Scheme == "http" {
+		if t, ok := user.(*http.Transport); ok {
+			own = t.Clone()
+		}
+		if own != nil {
+			own.Proxy = nil
+			own.DialContext = loopbackOnly(dialerOf(own))
+		}
+	}
+	if own != nil {
+		return own, own
+	}
+	return user, nil
+}
+
+func newTransport(timeout time.Duration) *http.Transport {
+	// HTTP/2's debug output (GODEBUG=http2debug=2) prints the Authorization header.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		// The call's own timeout does not end a connection attempt, which net/http finishes in
+		// the background for the next call to use.
+		DialContext:            (&net.Dialer{Timeout: timeout}).DialContext,
+		TLSHandshakeTimeout:    timeout,
+		DisableCompression:     true,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdle,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeader,
+		Protocols:              &protocols,
+	}
+}
+
+func dialerOf(t *http.Transport) dialFunc {
+	if t.DialContext != nil {
+		return t.DialContext
+	}
+	//lint:ignore SA1019 A transport that was set up with Dial must go on using it.
+	if dial := t.Dial; dial != nil {
+		return func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }
+	}
+	return (&net.Dialer{}).DialContext
+}
+
+// loopbackOnly refuses a connection that leads off this machine before a byte is sent: "localhost" is
+// only a name, and may resolve to anything.
+func loopbackOnly(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+			conn.Close()
+			return nil, &notLoopbackError{host: addr, ip: tcp.IP}
+		}
+		return conn, nil
+	}
+}
+
+type notLoopbackError struct {
+	host string
+	ip   net.IP
+}
+
+func (e *notLoopbackError) Error() string {
+	return fmt.Sprintf("%s is %s, which is not a loopback address: plain http is for this machine only", e.host, e.ip)
+}
