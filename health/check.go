@@ -1,0 +1,142 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+)
+
+// scope says how much a check asks.
+type scope bool
+
+const (
+	everything scope = false // about the token in use, and what might replace it
+	newOnly    scope = true  // only about what might replace the token in use
+)
+
+// check reads the source and asks the platform about what it found. Only one goroutine checks at a time: that of Start,
+// then that of the loop. Answers that arrived at since or later are taken instead of new calls.
+//
+// It returns nil when all is well: the token in use was verified, the source could be read, and nothing that it newly
+// holds was turned down.
+func (c *Checker) check(ctx context.Context, what scope, since time.Time) error {
+	sourceErr := c.readSource(ctx)
+	var (
+		asked              []credentials.Token
+		inUseErr, otherErr error
+		reread             bool
+	)
+	for ctx.Err() == nil {
+		token, ok := c.nextToken(asked, what)
+		if !ok {
+			return errors.Join(inUseErr, sourceErr, c.unlessFallback(otherErr))
+		}
+		asked = append(asked, token)
+		inUse, err := c.ask(ctx, token, what, since)
+		if inUse {
+			inUseErr = err
+		} else if err != nil {
+			otherErr = err
+		}
+		switch class := requester.ClassOf(err); {
+		case class == requester.NotAsked || class == requester.Cancelled:
+			return err
+		case class == requester.Rejected && inUse && !reread:
+			// It may have been replaced this very moment, and then the new one is wanted now.
+			reread = true
+			sourceErr = c.readSource(ctx)
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// unlessFallback drops the refusal of a token that comes before the one in use: that is why the fallback is in use.
+func (c *Checker) unlessFallback(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m.rank(c.m.token) >= 0 && requester.ClassOf(err) == requester.Rejected {
+		return nil
+	}
+	return err
+}
+
+// readSource reads the provider and takes in what it holds.
+func (c *Checker) readSource(ctx context.Context) error {
+	tokens, err := c.source.read(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	c.update(func(now time.Time) event {
+		had := c.m.offered
+		c.m.offer(tokens, err)
+		for _, t := range had {
+			if !c.m.known(t) {
+				c.verifier.Forget(t)
+			}
+		}
+		if len(c.m.offered) > 0 {
+			c.sourceFailures = 0
+			return event{}
+		}
+		// Nobody to ask about, so nothing else sets the time of the next check.
+		c.sourceFailures++
+		c.due = now.Add(c.pace.backoff(c.sourceFailures, c.jitter()))
+		return event{}
+	})
+	return err
+}
+
+func (c *Checker) nextToken(asked []credentials.Token, what scope) (credentials.Token, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.m.next(asked, what == newOnly)
+}
+
+// ask verifies one token, takes in the answer, and sets the time of the next check. inUse says whether the answer was
+// about the token that is in use now.
+func (c *Checker) ask(ctx context.Context, token credentials.Token, what scope, since time.Time) (inUse bool, err error) {
+	answer, err := c.verifier.Verify(ctx, token, since)
+	if answer.Remembered {
+		// It was taken in when it arrived; only the one who waits for it has not heard of it.
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		inUse = c.m.token.Equal(token)
+		if verdict := c.m.verdictError(); inUse && verdict != nil {
+			err = verdict
+		}
+		return inUse, c.named(err)
+	}
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	c.update(func(now time.Time) event {
+		var ev event
+		ev, err = c.m.answer(token, answer, err)
+		inUse = c.m.token.Equal(token)
+		c.scheduleLocked(now, what, inUse)
+		c.armExpiryLocked(now)
+		return ev
+	})
+	return inUse, c.named(err)
+}
+
+// named puts the checker's name into an error of the machine, which has none.
+func (c *Checker) named(err error) error {
+	if e, ok := err.(*Error); ok { // made for this call, not wrapped
+		e.Name = c.cfg.name
+	}
+	return err
+}
+
+// scheduleLocked sets the time of the next check after an answer.
+func (c *Checker) scheduleLocked(now time.Time, what scope, inUse bool) {
+	blocked, _ := c.verifier.Blocked(now)
+	next := now.Add(c.pace.next(c.m.turn(blocked), c.jitter()))
+	if what == newOnly && !inUse && next.After(c.due) {
+		return // a look at something new does not put off the check of what is in use
+	}
+	c.due = next
+}

@@ -1,0 +1,167 @@
+package health
+
+import (
+	"context"
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+)
+
+// clockTolerance is how far the wall clock and the monotonic clock may drift apart between two looks before a check is made.
+const clockTolerance = 5 * time.Second
+
+// run is the checker's one goroutine: it makes every check after Start's, one after the other, until Close.
+func (c *Checker) run(done chan<- struct{}) {
+	defer close(done)
+
+	check := time.NewTimer(c.untilDue())
+	defer check.Stop()
+	poller, poll := c.newPoll()
+	if poll != nil {
+		defer poll.Stop()
+	}
+	last := time.Now()
+	for {
+		var polled bool
+		select {
+		case <-c.ctx.Done():
+			c.endRefresh(c.takeRefresh(), ErrClosed)
+			return
+		case <-check.C:
+		case <-c.poke:
+		case <-tickOf(poll):
+			polled = true
+		}
+		now := time.Now()
+		woken := jumped(now.Round(0).Sub(last.Round(0)), now.Sub(last), clockTolerance)
+		last = now
+
+		asked := c.takeRefresh()
+		switch {
+		case asked != nil:
+			c.endRefresh(asked, c.check(c.ctx, everything, asked.joined))
+		case woken || c.untilDue() <= 0:
+			c.postpone(now)
+			_ = c.check(c.ctx, everything, now) // what came of it is in the snapshot
+		case polled && c.pollSource(poller):
+			_ = c.check(c.ctx, newOnly, now)
+		}
+		check.Reset(c.untilDue())
+	}
+}
+
+// newPoll returns the provider as a poller and the ticker for it, or nil where it is none.
+func (c *Checker) newPoll() (credentials.Poller, *time.Ticker) {
+	poller, ok := c.source.provider.(credentials.Poller)
+	if !ok {
+		return nil, nil
+	}
+	return poller, time.NewTicker(c.cfg.pollInterval)
+}
+
+func tickOf(t *time.Ticker) <-chan time.Time {
+	if t == nil {
+		return nil
+	}
+	return t.C
+}
+
+// pollSource reports whether the source is worth a read. What it finds out about the source's health is published.
+func (c *Checker) pollSource(poller credentials.Poller) bool {
+	changed, err := c.source.poll(c.ctx, poller)
+	if c.ctx.Err() != nil || changed {
+		return changed
+	}
+	c.mu.Lock()
+	same := err == nil && c.m.sourceErr == nil || err != nil && c.m.sourceErr != nil && err.Error() == c.m.sourceErr.Error()
+	c.mu.Unlock()
+	if !same {
+		c.update(func(time.Time) event {
+			c.m.sourceErr = err
+			return event{}
+		})
+	}
+	return false
+}
+
+func (c *Checker) untilDue() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Until(c.due)
+}
+
+// postpone makes sure that a check which sets no time for the next one does not become a busy loop.
+func (c *Checker) postpone(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.due = now.Add(c.pace.interval)
+}
+
+// refresh is a check that one or more callers wait for.
+type refresh struct {
+	joined time.Time // when the last of them came
+	done   chan struct{}
+	err    error // valid once done is closed
+}
+
+// Refresh reads the source again and verifies what it finds now. Callers at the same time share one call for the same
+// token, also one that was in flight when they came; each may leave by its own ctx without disturbing the others.
+//
+// It returns nil when the token in use was verified and nothing that the source newly holds was turned down. Otherwise it
+// is an [*Error] for a verdict, the source's or the client's error, or a [*NotAskedError] with the time to wait when the
+// circuit breaker or a rate limit forbids the call; ErrNotStarted before Start has returned nil, ErrClosed after Close.
+func (c *Checker) Refresh(ctx context.Context) error {
+	c.mu.Lock()
+	switch {
+	case c.m.closed:
+		c.mu.Unlock()
+		return ErrClosed
+	case c.phase != running:
+		c.mu.Unlock()
+		return ErrNotStarted
+	}
+	call := c.joinLocked()
+	c.mu.Unlock()
+	return call.wait(ctx)
+}
+
+// joinLocked returns the refresh that has not begun yet, a new one if there is none.
+func (c *Checker) joinLocked() *refresh {
+	if c.pending == nil {
+		c.pending = &refresh{done: make(chan struct{})}
+		select {
+		case c.poke <- struct{}{}:
+		default: // the loop has been poked and not looked yet
+		}
+	}
+	c.pending.joined = time.Now()
+	return c.pending
+}
+
+func (r *refresh) wait(ctx context.Context) error {
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return &leftError{context.Cause(ctx)}
+	}
+}
+
+func (c *Checker) takeRefresh() *refresh {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.pending
+	c.pending = nil
+	return r
+}
+
+func (c *Checker) endRefresh(r *refresh, err error) {
+	if r == nil {
+		return
+	}
+	if c.ctx.Err() != nil {
+		err = ErrClosed
+	}
+	r.err = err
+	close(r.done)
+}

@@ -1,0 +1,273 @@
+package health
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/govalues/decimal"
+
+	"github.com/tolokacheck/tolokacheck/health/requester"
+)
+
+const (
+	defaultInterval           = time.Minute
+	defaultMaxStale           = 15 * time.Minute
+	defaultPollInterval       = 5 * time.Second
+	defaultStartupTimeout     = 10 * time.Second
+	defaultSourceTimeout      = 5 * time.Second
+	defaultRejectionThreshold = 2
+	defaultRejectionRecheck   = time.Second
+)
+
+// Option configures a Checker. New reports the options that make no sense.
+type Option func(*config) error
+
+// config is what the options fill in. It does not change after New.
+type config struct {
+	name           string
+	client         *requester.Client
+	logger         *slog.Logger
+	onChange       func(old, new *Snapshot)
+	interval       time.Duration
+	maxStale       time.Duration
+	pollInterval   time.Duration
+	startupTimeout time.Duration
+	sourceTimeout  time.Duration
+	breaker        VerifierSettings
+
+	requireVerified bool
+	rules           rules
+}
+
+// newConfig has all defaults, applies the options and checks what only makes sense together.
+func newConfig(opts []Option) (*config, error) {
+	cfg := &config{
+		logger:         slog.New(slog.DiscardHandler),
+		interval:       defaultInterval,
+		maxStale:       defaultMaxStale,
+		pollInterval:   defaultPollInterval,
+		startupTimeout: defaultStartupTimeout,
+		sourceTimeout:  defaultSourceTimeout,
+		breaker:        VerifierSettings{BreakerFailures: defaultBreakerFailures, BreakerOpen: defaultBreakerOpen},
+		rules:          rules{rejectionThreshold: defaultRejectionThreshold, recheck: defaultRejectionRecheck},
+	}
+	var errs []error
+	for _, opt := range opts {
+		if opt == nil {
+			errs = append(errs, errors.New("health: nil Option"))
+		} else if err := opt(cfg); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if cfg.client == nil {
+		client, err := requester.New(requester.Production)
+		if err != nil {
+			return nil, err
+		}
+		cfg.client = client
+	}
+	if least := 2*cfg.interval + cfg.client.Timeout(); cfg.maxStale < least {
+		return nil, fmt.Errorf("health: WithMaxStale(%s): must be at least %s, twice the interval (%s) plus the client's timeout (%s), or one slow answer would close the gate",
+			cfg.maxStale, least, cfg.interval, cfg.client.Timeout())
+	}
+	cfg.breaker.Name = cfg.name
+	cfg.breaker.MaxHold = cfg.maxStale / 2
+	cfg.rules.maxStale = cfg.maxStale
+	return cfg, nil
+}
+
+// positive stores d where it belongs if it is more than zero.
+func positive(option string, d time.Duration, where func(*config) *time.Duration) Option {
+	return func(c *config) error {
+		if d <= 0 {
+			return fmt.Errorf("health: %s(%s): must be positive", option, d)
+		}
+		*where(c) = d
+		return nil
+	}
+}
+
+// WithName names the checker in logs, errors, metrics and health documents. It matters where one process has several.
+// Default: no name.
+func WithName(name string) Option {
+	return func(c *config) error {
+		if name == "" {
+			return errors.New("health: WithName: the name is empty")
+		}
+		c.name = name
+		return nil
+	}
+}
+
+// WithClient sets the client that asks the platform, and with it the environment, the timeout and the HTTP client.
+// Default: requester.New(requester.Production).
+func WithClient(client *requester.Client) Option {
+	return func(c *config) error {
+		if client == nil {
+			return errors.New("health: WithClient: the client is nil")
+		}
+		c.client = client
+		return nil
+	}
+}
+
+// WithLogger sets where the checker logs: one line for the startup, one for every change of status or primary reason, one
+// for every rotation; nothing per poll and no secret. The logger's handler must not call the checker's Close or
+// Refresh: it runs in the goroutine that checks. Default: nothing is logged.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *config) error {
+		if logger == nil {
+			return errors.New("health: WithLogger: the logger is nil")
+		}
+		c.logger = logger
+		return nil
+	}
+}
+
+// OnChange sets a function that is called after every change of status, reasons, readiness, token or account. It runs
+// in a goroutine of its own, one call at a time and in order, and may call every method of the checker. It never holds
+// up the checker: when it is so slow that changes pile up, those in the middle are joined, and old is still what
+// new was in the call before. A panic in it is recovered and logged by type. Default: none.
+func OnChange(f func(old, new *Snapshot)) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("health: OnChange: the function is nil")
+		}
+		c.onChange = f
+		return nil
+	}
+}
+
+// WithInterval sets how long after an answer the platform is asked again, ±10 % at random. After a failure the time is a
+// second, doubling up to the interval. Default: 1 min.
+func WithInterval(d time.Duration) Option {
+	return positive("WithInterval", d, func(c *config) *time.Duration { return &c.interval })
+}
+
+// WithMaxStale sets how old the last good answer may become while the platform cannot be reached, before the status goes
+// from warn (stale) to fail (unreachable). At least twice the interval plus the client's timeout. Default: 15 min.
+func WithMaxStale(d time.Duration) Option {
+	return positive("WithMaxStale", d, func(c *config) *time.Duration { return &c.maxStale })
+}
+
+// WithPollInterval sets how often a provider that is cheap to look at ([credentials.Poller], such as a file) is looked at
+// between checks. A new token is in use this long after it was written. Default: 5 s.
+func WithPollInterval(d time.Duration) Option {
+	return positive("WithPollInterval", d, func(c *config) *time.Duration { return &c.pollInterval })
+}
+
+// WithStartupTimeout bounds Start. Default: 10 s.
+func WithStartupTimeout(d time.Duration) Option {
+	return positive("WithStartupTimeout", d, func(c *config) *time.Duration { return &c.startupTimeout })
+}
+
+// WithSourceTimeout bounds one read of the provider. When it is over, checks go on with the loaded token. Default: 5 s.
+func WithSourceTimeout(d time.Duration) Option {
+	return positive("WithSourceTimeout", d, func(c *config) *time.Duration { return &c.sourceTimeout })
+}
+
+// WithRejectionRecheck sets how long after a refusal the platform is asked again to confirm it. Default: 1 s.
+func WithRejectionRecheck(d time.Duration) Option {
+	return positive("WithRejectionRecheck", d, func(c *config) *time.Duration { return &c.rules.recheck })
+}
+
+// WithBreakerOpen sets how long the open circuit breaker lets no call through, plus up to 10 % drawn once per checker.
+// Default: 30 s.
+func WithBreakerOpen(d time.Duration) Option {
+	return positive("WithBreakerOpen", d, func(c *config) *time.Duration { return &c.breaker.BreakerOpen })
+}
+
+// WithBreakerFailures sets how many failures in a row open the circuit breaker. Default: 3.
+func WithBreakerFailures(n int) Option {
+	return func(c *config) error {
+		if n < 1 {
+			return fmt.Errorf("health: WithBreakerFailures(%d): must be at least 1", n)
+		}
+		c.breaker.BreakerFailures = n
+		return nil
+	}
+}
+
+// WithRejectionThreshold sets how many refusals of a token in a row make it rejected. Default: 2, so that one odd answer
+// does not call a good credential bad.
+func WithRejectionThreshold(n int) Option {
+	return func(c *config) error {
+		if n < 1 {
+			return fmt.Errorf("health: WithRejectionThreshold(%d): must be at least 1", n)
+		}
+		c.rules.rejectionThreshold = n
+		return nil
+	}
+}
+
+// ExpectAccount makes every account but the one with this id wrong_account. Default: the first verified account is
+// pinned, see [AllowAccountChange].
+func ExpectAccount(id string) Option {
+	return func(c *config) error {
+		if id == "" {
+			return errors.New("health: ExpectAccount: the id is empty; leave the option out to accept any account")
+		}
+		c.rules.expectAccount = id
+		return nil
+	}
+}
+
+// ExpectCompany makes every account that does not belong to the company with this id wrong_account. Default: any.
+func ExpectCompany(id string) Option {
+	return func(c *config) error {
+		if id == "" {
+			return errors.New("health: ExpectCompany: the id is empty; leave the option out to accept any company")
+		}
+		c.rules.expectCompany = id
+		return nil
+	}
+}
+
+// AllowAccountChange lets a token of another account take over. Without it the first verified account is pinned for the
+// checker's life: a token of another account is not used, however good it is. Expectations hold with it too.
+func AllowAccountChange() Option {
+	return func(c *config) error {
+		c.rules.allowAccountChange = true
+		return nil
+	}
+}
+
+// WithMinBalance adds the reason low_balance while the account's balance, in US dollars, is below least: a warning, or
+// with [FailOnLowBalance] a failure. An account without a readable balance is not judged. Default: not looked at.
+func WithMinBalance(least decimal.Decimal) Option {
+	return func(c *config) error {
+		c.rules.minBalance, c.rules.watchBalance = least, true
+		return nil
+	}
+}
+
+// FailOnLowBalance makes low_balance close the gate. It takes effect together with [WithMinBalance].
+func FailOnLowBalance() Option {
+	return func(c *config) error {
+		c.rules.lowBalanceFails = true
+		return nil
+	}
+}
+
+// RequireVerified makes Start fail when the platform or the source did not answer in time. Default: Start logs a warning
+// and returns nil, and the service comes up not ready: a fleet must not crash-loop because somebody else is down.
+func RequireVerified() Option {
+	return func(c *config) error {
+		c.requireVerified = true
+		return nil
+	}
+}
+
+// ReadyWhileUnreachable keeps a service that was verified ready (200, warn) when the platform is gone for longer than
+// [WithMaxStale], while the gate closes: for fleets behind balancers that do not fail open. Default: not ready.
+func ReadyWhileUnreachable() Option {
+	return func(c *config) error {
+		c.rules.readyWhileUnreachable = true
+		return nil
+	}
+}

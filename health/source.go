@@ -1,0 +1,127 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+)
+
+// source reads the provider in a goroutine of its own, so that one that hangs (NFS, Vault) holds up nothing: whoever waits
+// gives up in time, and while the provider is still busy it is not called again.
+type source struct {
+	provider credentials.Provider
+	timeout  time.Duration
+	busy     chan struct{} // holds one element while the provider is being called
+}
+
+func newSource(p credentials.Provider, timeout time.Duration) *source {
+	return &source{provider: p, timeout: timeout, busy: make(chan struct{}, 1)}
+}
+
+// read returns the tokens that the provider has, most preferred first. It may return tokens and an error, see
+// [credentials.MultiProvider].
+func (s *source) read(ctx context.Context) ([]credentials.Token, error) {
+	type reading struct {
+		tokens []credentials.Token
+		err    error
+	}
+	r, err := call(ctx, s, func(ctx context.Context) reading {
+		tokens, err := s.tokens(ctx)
+		return reading{tokens, err}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.tokens, r.err
+}
+
+// poll asks a provider that can tell cheaply whether a read is worth while.
+func (s *source) poll(ctx context.Context, p credentials.Poller) (changed bool, err error) {
+	type look struct {
+		changed bool
+		err     error
+	}
+	l, err := call(ctx, s, func(ctx context.Context) look {
+		changed, err := p.Poll(ctx)
+		return look{changed, err}
+	})
+	if err != nil {
+		return false, err
+	}
+	return l.changed, l.err
+}
+
+func (s *source) tokens(ctx context.Context) ([]credentials.Token, error) {
+	multi, ok := s.provider.(credentials.MultiProvider)
+	if !ok {
+		token, err := s.provider.Token(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return s.checked([]credentials.Token{token})
+	}
+	tokens, err := multi.Tokens(ctx)
+	if err != nil && len(tokens) == 0 {
+		return nil, err
+	}
+	if tokens, bad := s.checked(tokens); bad != nil {
+		return tokens, bad
+	}
+	return tokens, err
+}
+
+// checked catches what a careless provider could return without an error.
+func (s *source) checked(tokens []credentials.Token) ([]credentials.Token, error) {
+	if len(tokens) == 0 {
+		return nil, fmt.Errorf("health: %s returned neither a token nor an error: %w", s, credentials.ErrNotFound)
+	}
+	for _, t := range tokens {
+		if t.IsZero() {
+			return nil, fmt.Errorf("health: %s returned an empty token without an error: %w", s, credentials.ErrInvalid)
+		}
+	}
+	return tokens, nil
+}
+
+// String names the provider for logs and errors.
+func (s *source) String() string { return credentials.Describe(s.provider) }
+
+// call runs f apart from the caller, one at a time, and waits for it as long as the timeout and ctx allow.
+func call[T any](ctx context.Context, s *source, f func(context.Context) T) (T, error) {
+	var none T
+	select {
+	case s.busy <- struct{}{}:
+	default:
+		return none, fmt.Errorf("health: %s: an earlier read has not returned yet", s)
+	}
+	bounded, cancel := context.WithTimeout(ctx, s.timeout)
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1) // buffered: the result of a late call is dropped, not waited for
+	go func() {
+		defer cancel()
+		var o outcome
+		defer func() {
+			if p := recover(); p != nil {
+				// By type only: the value may hold what must not be shown.
+				o.err = fmt.Errorf("health: %s: the provider panicked with a %T", s, p)
+			}
+			<-s.busy
+			done <- o
+		}()
+		o.value = f(bounded)
+	}()
+	select {
+	case o := <-done:
+		return o.value, o.err
+	case <-bounded.Done():
+		if err := ctx.Err(); err != nil {
+			return none, fmt.Errorf("health: %s: %w", s, err)
+		}
+		return none, fmt.Errorf("health: %s: no answer within %s", s, s.timeout)
+	}
+}
