@@ -64,7 +64,7 @@ type file struct {
 	source  string // how errors name it: by the variable that held the path, if one did
 	options fileOptions
 	open    openFunc
-	warned  atomic.Bool
+	judged  atomic.Bool // the permissions need no further look
 
 	mu     sync.Mutex // never held during I/O
 	last   Token      // what Token delivered last; zero: nothing yet

@@ -12,21 +12,16 @@ import (
 
 const othersReadWrite fs.FileMode = 0o066
 
-// judgePermissions refuses a file that is open to other users, or warns of it once.
+// judgePermissions refuses a file that is open to other users, or warns of it once. What has been
+// warned of, or is found to be in a secret mount, is not judged again at every poll.
 func (f *file) judgePermissions(mode fs.FileMode) (problem string) {
-	if !hasModeBits || mode&othersReadWrite == 0 || !f.options.refuseInsecure && f.warned.Load() {
-		return ""
-	}
-	if inSecretMount(f.path) {
-		// Known from now on, and not worth a look at every poll, unless it is to be
-		// refused.
-		f.warned.Store(true)
-		return ""
-	}
-	if f.options.refuseInsecure {
+	switch {
+	case !hasModeBits || mode&othersReadWrite == 0 || f.judged.Load():
+	case inSecretMount(f.path):
+		f.judged.Store(true)
+	case f.options.refuseInsecure:
 		return fmt.Sprintf("file is open to other users (mode %04o): run chmod 600 on it", mode.Perm())
-	}
-	if f.warned.CompareAndSwap(false, true) {
+	case f.judged.CompareAndSwap(false, true):
 		f.warn(mode)
 	}
 	return ""

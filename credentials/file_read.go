@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -42,7 +43,10 @@ func (l look) same(m look) bool {
 func (f *file) look(last Token) look {
 	content, err := f.read()
 	if err == nil {
-		token, problem := parse(content)
+		if unchanged(content, last) {
+			return look{token: last}
+		}
+		token, problem := parse(string(content))
 		switch problem {
 		case "":
 			return look{token: token}
@@ -62,9 +66,15 @@ func (f *file) look(last Token) look {
 	return look{err: err}
 }
 
-func (f *file) read() (string, *sourceError) {
+// unchanged reports whether content is the plain value of last: the usual case of a poll, found
+// out without a copy.
+func unchanged(content []byte, last Token) bool {
+	return !last.IsZero() && last.Scheme() == "" && string(bytes.TrimSpace(content)) == last.Reveal()
+}
+
+func (f *file) read() ([]byte, *sourceError) {
 	if f.path == "" {
-		return "", &sourceError{problem: "path is empty", kind: ErrInvalid}
+		return nil, &sourceError{problem: "path is empty", kind: ErrInvalid}
 	}
 	opened, err := f.open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,25 +83,25 @@ func (f *file) read() (string, *sourceError) {
 		opened, err = f.open(f.path)
 	}
 	if err != nil {
-		return "", f.openError(err)
+		return nil, f.openError(err)
 	}
 	defer opened.Close()
 	// The descriptor is asked, not the path: nobody can swap the file in between.
 	info, err := opened.Stat()
 	if err != nil {
-		return "", f.openError(err)
+		return nil, f.openError(err)
 	}
 	if problem := f.refuse(info); problem != "" {
-		return "", &sourceError{problem: problem, kind: ErrInvalid}
+		return nil, &sourceError{problem: problem, kind: ErrInvalid}
 	}
 	content, err := readAll(opened)
 	if err != nil {
-		return "", f.openError(err)
+		return nil, f.openError(err)
 	}
 	if len(content) > maxFileSize {
-		return "", &sourceError{problem: problemTooLarge, kind: ErrInvalid}
+		return nil, &sourceError{problem: problemTooLarge, kind: ErrInvalid}
 	}
-	return string(content), nil
+	return content, nil
 }
 
 // refuse says what speaks against reading the file at all.

@@ -17,13 +17,16 @@ const maxBody = 1 << 20
 
 var errTooLarge = errors.New("answered with more than 1 MiB, which is not a secret with a token")
 
-// privateClient derives from the user's client one that may be changed at will, and returns a
-// function that makes copies of it, each with a Vault token of its own.
+// clients makes clients that send the given Vault token, or none, and that may be changed at
+// will: each call makes another one.
+type clients func(token string) *api.Client
+
+// privateClients derives clients from the user's.
 //
 // The user's client is only read: from it come the address, the namespace and the other
 // headers, and the transport. Clone is no help here: it makes a client whose token, headers
 // and address may come from VAULT_TOKEN, VAULT_HEADERS and VAULT_AGENT_ADDR.
-func privateClient(client *api.Client, namespace *string) (func(token string) *api.Client, *http.Client, error) {
+func privateClients(client *api.Client, namespace *string) (clients, error) {
 	cfg := client.CloneConfig()
 	cfg.Address, cfg.AgentAddress = client.Address(), ""
 	cfg.HttpClient.Transport = guard{cfg.HttpClient.Transport}
@@ -38,7 +41,7 @@ func privateClient(client *api.Client, namespace *string) (func(token string) *a
 
 	base, err := api.NewClient(cfg)
 	if err != nil {
-		return nil, nil, settingError("the Vault client cannot be derived: %v", withoutURL(err))
+		return nil, settingError("the Vault client cannot be derived: %v", withoutURL(err))
 	}
 	base.SetHeaders(client.Headers())
 	if namespace != nil {
@@ -55,7 +58,7 @@ func privateClient(client *api.Client, namespace *string) (func(token string) *a
 		c := base.WithNamespace(base.Namespace())
 		c.SetToken(token)
 		return c
-	}, cfg.HttpClient, nil
+	}, nil
 }
 
 // guard refuses what would carry a Vault token elsewhere or fill the memory: redirects and

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -85,11 +86,13 @@ func (e *redirectError) Error() string {
 	return fmt.Sprintf("answered %d, a redirect to %s, which is not followed: set the address to the active node, or to a load balancer in front of it", e.status, e.to)
 }
 
-// noAnswer is the error for a request that brought no whole answer from Vault.
-func noAnswer(ctx context.Context, path, address string, err error) *Error {
+// noAnswer is the error for a request that brought no whole answer from Vault. The texts of
+// net/http may quote what the other side has sent.
+func noAnswer(ctx context.Context, path, address string, err error, secrets ...string) *Error {
 	e := &Error{Path: path, Address: address, cause: err}
 	var redirect *redirectError
 	var network *url.Error
+	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &redirect):
 		e.StatusCode, e.problem = redirect.status, redirect.Error()
@@ -101,13 +104,18 @@ func noAnswer(ctx context.Context, path, address string, err error) *Error {
 	case errors.As(err, &network):
 		// The text of a url.Error repeats the whole URL.
 		e.problem = "cannot be reached: " + network.Err.Error()
+	case errors.As(err, &syntax):
+		e.problem = notVault(http.StatusOK)
 	default:
 		e.problem = err.Error()
+	}
+	if clean := redact(e.problem, secrets); clean != e.problem {
+		e.problem, e.cause = clean, nil
 	}
 	return e
 }
 
-// status gives the words for answers that mean the same for reads and for logins, or "".
+// statusProblem gives the words for answers that mean the same for reads and for logins, or "".
 func statusProblem(code int) string {
 	switch code {
 	case http.StatusPreconditionFailed:
@@ -120,22 +128,32 @@ func statusProblem(code int) string {
 	return ""
 }
 
-// says quotes Vault's own error messages, with secrets blotted out should a proxy on the way
-// have echoed them.
+// notVault is the problem with an answer that somebody in front of Vault has given.
+func notVault(status int) string {
+	return fmt.Sprintf("answered %d with something that is not Vault's JSON: check the address, and proxies in front of Vault", status)
+}
+
+// says quotes Vault's own error messages on one line.
 func says(messages []string, secrets ...string) string {
 	text := strings.Join(strings.Fields(strings.Map(printable, strings.Join(messages, "; "))), " ")
-	for _, s := range secrets {
-		if s = strings.TrimSpace(s); s != "" {
-			text = strings.ReplaceAll(text, s, "[redacted]")
-		}
-	}
-	if text == "" {
+	if text = redact(text, secrets); text == "" {
 		return ""
 	}
 	if runes := []rune(text); len(runes) > maxSaid {
 		text = string(runes[:maxSaid]) + "…"
 	}
 	return fmt.Sprintf("; Vault says %q", text)
+}
+
+// redact blots out the secrets of a request, should Vault or a proxy on the way have echoed
+// them.
+func redact(text string, secrets []string) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "[redacted]")
+		}
+	}
+	return text
 }
 
 // maxSaid bounds what a log line takes over from a server, in characters.

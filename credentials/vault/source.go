@@ -19,16 +19,16 @@ const maxSourceLen = 64 << 10
 // a byte order mark and white space, line ends included, are dropped. The zero Source holds
 // nothing, and [New] refuses a method that has it. Sources are safe for concurrent use.
 type Source struct {
-	name    string
 	wrapped bool
 	read    func() (string, error)
 }
 
 // Value is a secret that the program already has.
 func Value(secret string) Source {
-	return Source{name: "the given value", read: func() (string, error) {
-		if secret = trim(secret); secret == "" {
-			return "", settingError("the given value is empty")
+	secret = trim(secret)
+	return Source{read: func() (string, error) {
+		if secret == "" {
+			return "", settingError("the login's secret is empty")
 		}
 		return secret, nil
 	}}
@@ -36,7 +36,7 @@ func Value(secret string) Source {
 
 // Env is a secret in an environment variable. An empty variable counts as unset.
 func Env(name string) Source {
-	return Source{name: "env:" + name, read: func() (string, error) {
+	return Source{read: func() (string, error) {
 		secret := trim(os.Getenv(name))
 		if secret == "" {
 			return "", settingError("env:%s: the variable is not set", name)
@@ -48,7 +48,7 @@ func Env(name string) Source {
 // File is a secret in a file of up to 64 KiB: the sink of a Vault Agent, a projected service
 // account token, a secret id that a deployment tool puts down.
 func File(path string) Source {
-	return Source{name: "file:" + path, read: func() (string, error) {
+	return Source{read: func() (string, error) {
 		secret, err := readFile(path)
 		if err != nil {
 			return "", err
