@@ -1,0 +1,142 @@
+package requestertest
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Delay waits before the answer, on the clock of the bubble inside testing/synctest.
+func Delay(d time.Duration) Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			pause(r, d)
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// Hang never answers, until the client goes away.
+func Hang() Fault {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			abort()
+		})
+	}
+}
+
+// Drip sends the headers at once and then the body byte by byte, each after d.
+func Drip(d time.Duration) Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a := record(next, r)
+			body := a.body
+			start(w, a)
+			for i := range body {
+				pause(r, d)
+				send(w, body[i:i+1])
+			}
+		})
+	}
+}
+
+// Truncated announces the whole body, sends half of it and closes the connection.
+func Truncated() Fault {
+	return half(func(http.ResponseWriter) { abort() })
+}
+
+// Reset resets the connection instead of answering.
+func Reset() Fault {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { reset(w) })
+	}
+}
+
+// ResetMidBody sends the headers and half of the body, and then resets the connection.
+func ResetMidBody() Fault {
+	return half(reset)
+}
+
+// Raw sends exactly these bytes, which need not be HTTP, and closes the connection.
+func Raw(data string) Fault {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if m, ok := w.(*memoryResponse); ok {
+				m.raw(data)
+				return
+			}
+			conn := hijack(w)
+			_, _ = conn.Write([]byte(data)) // the client may be gone
+			_ = conn.Close()
+		})
+	}
+}
+
+func half(end func(http.ResponseWriter)) Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a := record(next, r)
+			start(w, a)
+			send(w, a.body[:len(a.body)/2])
+			end(w)
+		})
+	}
+}
+
+// start sends a's headers, with the length of its body, and nothing of the body.
+func start(w http.ResponseWriter, a answer) {
+	for key, value := range a.header {
+		setDefault(w.Header(), key, value)
+	}
+	setDefault(w.Header(), "Content-Length", strconv.Itoa(len(a.body)))
+	w.WriteHeader(a.status)
+	send(w, nil)
+}
+
+func send(w http.ResponseWriter, data []byte) {
+	// An error means that the client is gone: the request's context ends what comes after.
+	_, _ = w.Write(data)
+	_ = http.NewResponseController(w).Flush()
+}
+
+func pause(r *http.Request, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+		abort()
+	}
+}
+
+// abort closes the connection without finishing the answer, in the way that net/http defines.
+func abort() { panic(http.ErrAbortHandler) }
+
+// reset makes the client's next read fail with ECONNRESET.
+func reset(w http.ResponseWriter) {
+	if m, ok := w.(*memoryResponse); ok {
+		m.fail(&net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)})
+		return
+	}
+	conn := hijack(w)
+	under := conn
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		under = t.NetConn()
+	}
+	if tcp, ok := under.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // closing then sends RST in place of FIN
+	}
+	_ = under.Close()
+}
+
+func hijack(w http.ResponseWriter) net.Conn {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		abort() // HTTP/2, or a ResponseWriter that hides its connection: the nearest there is
+	}
+	return conn
+}
