@@ -83,7 +83,7 @@ func (c *Checker) readSource(ctx context.Context) error {
 		}
 		// Nobody to ask about, so nothing else sets the time of the next check.
 		c.sourceFailures++
-		c.due = now.Add(c.pace.backoff(c.sourceFailures, c.jitter()))
+		c.due = now.Add(c.pace.backoff(c.sourceFailures, c.cfg.jitter()))
 		return event{}
 	})
 	return err
@@ -134,7 +134,7 @@ func (c *Checker) named(err error) error {
 // scheduleLocked sets the time of the next check after an answer.
 func (c *Checker) scheduleLocked(now time.Time, what scope, inUse bool) {
 	blocked, _ := c.verifier.Blocked(now)
-	next := now.Add(c.pace.next(c.m.turn(blocked), c.jitter()))
+	next := now.Add(c.pace.next(c.m.turn(blocked), c.cfg.jitter()))
 	if what == newOnly && !inUse && next.After(c.due) {
 		return // a look at something new does not put off the check of what is in use
 	}

@@ -3,7 +3,6 @@ package health
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +21,6 @@ type Checker struct {
 	source   *source
 	verifier *Verifier
 	pace     pace
-	jitter   func() float64
 	changes  *dispatcher
 
 	snapshot atomic.Pointer[Snapshot]
@@ -62,14 +60,13 @@ func New(p credentials.Provider, opts ...Option) (*Checker, error) {
 		return nil, err
 	}
 	// Drawn once, so that the half-open probes of a fleet that lost the platform together do not come together.
-	cfg.breaker.BreakerOpen += time.Duration(float64(cfg.breaker.BreakerOpen) * jitterShare * rand.Float64())
+	cfg.breaker.BreakerOpen = spread(cfg.breaker.BreakerOpen, cfg.jitter())
 
 	c := &Checker{
 		cfg:      cfg,
 		source:   newSource(p, cfg.sourceTimeout),
 		verifier: NewVerifier(cfg.client, cfg.breaker),
 		pace:     pace{interval: cfg.interval, recheck: cfg.rules.recheck},
-		jitter:   rand.Float64,
 		changes:  &dispatcher{callback: cfg.onChange, logger: cfg.logger},
 		poke:     make(chan struct{}, 1),
 		m:        machine{rules: cfg.rules},

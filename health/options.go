@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/govalues/decimal"
@@ -37,6 +38,7 @@ type config struct {
 	sourceTimeout  time.Duration
 	breaker        VerifierSettings
 
+	jitter          func() float64 // random numbers in [0, 1)
 	requireVerified bool
 	rules           rules
 }
@@ -50,6 +52,7 @@ func newConfig(opts []Option) (*config, error) {
 		pollInterval:   defaultPollInterval,
 		startupTimeout: defaultStartupTimeout,
 		sourceTimeout:  defaultSourceTimeout,
+		jitter:         rand.Float64,
 		breaker:        VerifierSettings{BreakerFailures: defaultBreakerFailures, BreakerOpen: defaultBreakerOpen},
 		rules:          rules{rejectionThreshold: defaultRejectionThreshold, recheck: defaultRejectionRecheck},
 	}
@@ -176,8 +179,8 @@ func WithRejectionRecheck(d time.Duration) Option {
 	return positive("WithRejectionRecheck", d, func(c *config) *time.Duration { return &c.rules.recheck })
 }
 
-// WithBreakerOpen sets how long the open circuit breaker lets no call through, plus up to 10 % drawn once per checker.
-// Default: 30 s.
+// WithBreakerOpen sets how long the open circuit breaker lets no call through, ±10 % drawn at random once per
+// checker. Default: 30 s.
 func WithBreakerOpen(d time.Duration) Option {
 	return positive("WithBreakerOpen", d, func(c *config) *time.Duration { return &c.breaker.BreakerOpen })
 }

@@ -40,7 +40,7 @@ func (p pace) next(t turn, jitter float64) time.Duration {
 			d = t.blocked
 		}
 	case t.class == requester.Verified || t.class == requester.Rejected:
-		d = p.spread(jitter)
+		d = spread(p.interval, jitter)
 		if t.confirming {
 			d = p.recheck
 		}
@@ -50,9 +50,9 @@ func (p pace) next(t turn, jitter float64) time.Duration {
 	return max(d, t.blocked)
 }
 
-// spread is the interval plus or minus its jitter.
-func (p pace) spread(jitter float64) time.Duration {
-	return time.Duration(float64(p.interval) * (1 - jitterShare + 2*jitterShare*jitter))
+// spread is d plus or minus its jitter.
+func spread(d time.Duration, jitter float64) time.Duration {
+	return time.Duration(float64(d) * (1 - jitterShare + 2*jitterShare*jitter))
 }
 
 // backoff doubles from a second up to the interval, and adds up to half of itself, so that a fleet that lost the platform
@@ -63,7 +63,7 @@ func (p pace) backoff(failures int, jitter float64) time.Duration {
 		d *= 2
 	}
 	d = min(d, p.interval)
-	return min(d+time.Duration(float64(d)*jitter/2), p.spread(jitter))
+	return min(d+time.Duration(float64(d)*jitter/2), spread(p.interval, jitter))
 }
 
 // holdFor bounds how long a rate limit is obeyed: a hint of a year must not silence the checker.

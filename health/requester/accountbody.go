@@ -1,6 +1,7 @@
 package requester
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/big"
 
@@ -24,7 +25,7 @@ func (e *malformedError) Class() Class { return Malformed }
 
 func parseAccount(data []byte, redact redactor) (*Account, problem) {
 	var id, balance, names, company once
-	p := eachMember(data, func(name string, value json.RawMessage) {
+	p := eachMember(withoutNonNumbers(data), func(name string, value json.RawMessage) {
 		switch name {
 		case "id":
 			id.add(value)
@@ -89,6 +90,42 @@ func parseBalance(raw json.RawMessage) (decimal.Decimal, bool) {
 		return decimal.Decimal{}, false
 	}
 	return d, true
+}
+
+// withoutNonNumbers puts null in place of the NaN, Infinity and -Infinity that JSON does not have and
+// common encoders (Python's json) write all the same: a balance like that must not cost the account. Outside of
+// strings no JSON has these words, so a good document stays as it is.
+func withoutNonNumbers(data []byte) []byte {
+	if !bytes.Contains(data, []byte("NaN")) && !bytes.Contains(data, []byte("Infinity")) {
+		return data
+	}
+	out := make([]byte, 0, len(data))
+	inString := false
+	for i := 0; i < len(data); i++ {
+		switch word := nonNumberAt(data[i:]); {
+		case inString && data[i] == '\\' && i+1 < len(data):
+			out = append(out, data[i])
+			i++
+		case data[i] == '"':
+			inString = !inString
+		case !inString && word > 0:
+			out = append(out, "null"...)
+			i += word - 1
+			continue
+		}
+		out = append(out, data[i])
+	}
+	return out
+}
+
+// nonNumberAt is the length of the word that data starts with, 0 if it is none of them.
+func nonNumberAt(data []byte) int {
+	for _, word := range []string{"NaN", "Infinity", "-Infinity"} {
+		if len(data) >= len(word) && string(data[:len(word)]) == word {
+			return len(word)
+		}
+	}
+	return 0
 }
 
 func parseNames(raw json.RawMessage, redact redactor) map[string]string {

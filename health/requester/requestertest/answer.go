@@ -10,7 +10,7 @@ import (
 // answer is a whole answer of the platform.
 type answer struct {
 	status int
-	header map[string]string
+	header http.Header
 	body   []byte
 }
 
@@ -21,7 +21,7 @@ func (p *Platform) answerTo(r *http.Request, sent credentials.Token, requestID s
 	}
 	if r.Method != http.MethodGet {
 		a := errorAnswer(http.StatusMethodNotAllowed, requestID)
-		a.header["Allow"] = http.MethodGet
+		a.header.Set("Allow", http.MethodGet)
 		return a
 	}
 	known, ok := p.tokens[sent.Reveal()]
@@ -59,7 +59,7 @@ var platformErrors = map[int][2]string{
 func errorAnswer(status int, requestID string) answer {
 	e, ok := platformErrors[status]
 	if !ok {
-		return answer{status: status, header: map[string]string{}}
+		return answer{status: status, header: http.Header{}}
 	}
 	return jsonAnswer(status, errorBody(requestID, e[0], e[1], ""))
 }
@@ -74,7 +74,7 @@ func errorBody(requestID, code, message, payload string) []byte {
 }
 
 func jsonAnswer(status int, body []byte) answer {
-	return answer{status: status, header: map[string]string{"Content-Type": "application/json;charset=UTF-8"}, body: body}
+	return answer{status: status, header: http.Header{"Content-Type": {"application/json;charset=UTF-8"}}, body: body}
 }
 
 // serveAnswer writes what was settled when the request arrived.
@@ -83,8 +83,8 @@ func serveAnswer(w http.ResponseWriter, r *http.Request) { exchangeOf(r).answer.
 // write leaves alone what a fault around it has set.
 func (a answer) write(w http.ResponseWriter) {
 	h := w.Header()
-	for key, value := range a.header {
-		setDefault(h, key, value)
+	for key, values := range a.header {
+		setDefault(h, key, values...)
 	}
 	if bodyAllowed(a.status) {
 		setDefault(h, "Content-Length", strconv.Itoa(len(a.body)))
@@ -95,9 +95,10 @@ func (a answer) write(w http.ResponseWriter) {
 	}
 }
 
-func setDefault(h http.Header, key, value string) {
+// setDefault leaves alone what is set, even to nothing.
+func setDefault(h http.Header, key string, values ...string) {
 	if _, ok := h[key]; !ok {
-		h.Set(key, value)
+		h[key] = values
 	}
 }
 

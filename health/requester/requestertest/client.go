@@ -67,7 +67,9 @@ type memoryResponse struct {
 	resp  *http.Response
 	err   error
 
-	started bool  // the headers are sent; only the handler's goroutine uses it
+	// What follows is of the handler's goroutine alone.
+	started bool // the headers are sent
+	status  int
 	length  int64 // announced, -1 where it is not
 	written int64
 }
@@ -85,7 +87,7 @@ func (w *memoryResponse) WriteHeader(status int) {
 	if w.started || status >= 100 && status <= 199 {
 		return
 	}
-	w.started = true
+	w.started, w.status = true, status
 	header := http.Header{}
 	for key, values := range w.header {
 		if len(values) > 0 {
@@ -114,8 +116,8 @@ func (w *memoryResponse) WriteHeader(status int) {
 // Write sends a part of the body, and waits until the client has read it or is gone.
 func (w *memoryResponse) Write(data []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	if len(data) == 0 {
-		return 0, nil
+	if len(data) == 0 || !w.sendsBody() {
+		return len(data), nil
 	}
 	n, err := w.out.Write(data)
 	w.written += int64(n)
@@ -141,7 +143,7 @@ func (w *memoryResponse) serve(h http.Handler, r *http.Request) {
 	h.ServeHTTP(w, r)
 	finished = true
 	w.WriteHeader(http.StatusOK)
-	if w.written < w.length && bodyAllowed(w.resp.StatusCode) {
+	if w.written < w.length && w.sendsBody() {
 		w.fail(io.EOF)
 	}
 	_ = w.out.Close()
@@ -160,8 +162,7 @@ func (w *memoryResponse) fail(err error) {
 // interrupt breaks the connection from the client's side.
 func (w *memoryResponse) interrupt(err error) {
 	w.deliver(nil, err)
-	_ = w.in.CloseWithError(err)
-	_ = w.out.CloseWithError(err)
+	_ = w.out.CloseWithError(err) // the writer's error is what the reader sees; its own would be ErrClosedPipe
 }
 
 // raw answers with bytes as they are, read as net/http would.
@@ -172,9 +173,10 @@ func (w *memoryResponse) raw(data string) {
 	}
 	w.started = true
 	w.deliver(resp, err)
-	if err == nil {
-		w.length = -1
-	}
+}
+
+func (w *memoryResponse) sendsBody() bool {
+	return bodyAllowed(w.status) && w.req.Method != http.MethodHead
 }
 
 func (w *memoryResponse) deliver(resp *http.Response, err error) {

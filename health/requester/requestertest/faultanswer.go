@@ -16,7 +16,7 @@ func Status(status int) Fault {
 // Body answers with exactly that.
 func Body(status int, contentType, body string) Fault {
 	return answering(func(*exchange) answer {
-		return answer{status: status, header: map[string]string{"Content-Type": contentType}, body: []byte(body)}
+		return answer{status: status, header: http.Header{"Content-Type": {contentType}}, body: []byte(body)}
 	})
 }
 
@@ -35,7 +35,7 @@ func Empty(status int) Fault {
 // Redirect answers with that status, such as 302, and the location.
 func Redirect(status int, location string) Fault {
 	return answering(func(*exchange) answer {
-		return answer{status: status, header: map[string]string{"Location": location}}
+		return answer{status: status, header: http.Header{"Location": {location}}}
 	})
 }
 
@@ -66,7 +66,7 @@ func Oversized() Fault {
 			} else {
 				a.body = append(a.body, padding...)
 			}
-			delete(a.header, "Content-Length")
+			a.header.Del("Content-Length")
 			a.write(w)
 		})
 	}
@@ -79,7 +79,7 @@ func EchoToken(status int) Fault {
 		token := x.token
 		a := jsonAnswer(status, nil)
 		for _, key := range []string{"Retry-After", "Location", "Www-Authenticate", "X-Request-Id", "Server", "Set-Cookie"} {
-			a.header[key] = token
+			a.header.Set(key, token)
 		}
 		if status == http.StatusOK {
 			names := map[string]string{"EN": "Jack " + token, token: token}
@@ -102,9 +102,5 @@ func answering(f func(*exchange) answer) Fault {
 func record(next http.Handler, r *http.Request) answer {
 	w := httptest.NewRecorder()
 	next.ServeHTTP(w, r)
-	a := answer{status: w.Code, header: map[string]string{}, body: w.Body.Bytes()}
-	for key := range w.Header() {
-		a.header[key] = w.Header().Get(key)
-	}
-	return a
+	return answer{status: w.Code, header: w.Header(), body: w.Body.Bytes()}
 }

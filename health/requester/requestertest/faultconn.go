@@ -89,8 +89,8 @@ func half(end func(http.ResponseWriter)) Fault {
 
 // start sends a's headers, with the length of its body, and nothing of the body.
 func start(w http.ResponseWriter, a answer) {
-	for key, value := range a.header {
-		setDefault(w.Header(), key, value)
+	for key, values := range a.header {
+		setDefault(w.Header(), key, values...)
 	}
 	setDefault(w.Header(), "Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)

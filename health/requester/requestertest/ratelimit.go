@@ -26,7 +26,7 @@ func RateLimited(hints ...Hint) Fault {
 		e := platformErrors[http.StatusTooManyRequests]
 		a := jsonAnswer(http.StatusTooManyRequests, errorBody(x.requestID, e[0], e[1], l.payload))
 		if l.header != nil {
-			a.header["Retry-After"] = l.header()
+			a.header.Set("Retry-After", l.header())
 		}
 		return a
 	})
