@@ -1,0 +1,160 @@
+package middleware
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/health"
+)
+
+// The documents follow draft-inadarei-api-health-check-06, with camelCase members of our own beside the draft's. The
+// draft asks for arrays under "checks" even where there is one element, so that a reader needs no second case when a
+// service gets a second checker.
+type (
+	plainDocument struct {
+		Status health.Status `json:"status"`
+	}
+
+	detailsDocument struct {
+		Status health.Status `json:"status"`
+		Output string        `json:"output,omitempty"`
+		Checks checks        `json:"checks"`
+	}
+
+	checks struct {
+		Credential []credentialCheck `json:"toloka:credential"`
+		Account    []accountCheck    `json:"toloka:account,omitempty"`
+		Balance    []observation     `json:"toloka:balance,omitempty"`
+		Requester  []observation     `json:"toloka:requester,omitempty"`
+		Breaker    []observation     `json:"toloka:circuit-breaker,omitempty"`
+	}
+
+	// component tells the checkers apart: its ID is the checker's name.
+	component struct {
+		ID   string `json:"componentId,omitempty"`
+		Type string `json:"componentType"`
+	}
+
+	credentialCheck struct {
+		component
+		Status           health.Status   `json:"status"`
+		Reason           health.Reason   `json:"reason"`
+		Reasons          []health.Reason `json:"reasons"`
+		Environment      string          `json:"environment,omitempty"`
+		TokenSource      string          `json:"tokenSource,omitempty"`
+		TokenFingerprint string          `json:"tokenFingerprint"`
+		Time             time.Time       `json:"time,omitzero"`
+		Output           string          `json:"output,omitempty"`
+	}
+
+	accountCheck struct {
+		component
+		ObservedValue string    `json:"observedValue"`
+		PublicName    string    `json:"publicName,omitempty"`
+		CompanyID     string    `json:"companyId,omitempty"`
+		Time          time.Time `json:"time,omitzero"`
+	}
+
+	observation struct {
+		component
+		Status        *health.Status `json:"status,omitempty"`
+		ObservedValue any            `json:"observedValue"`
+		ObservedUnit  string         `json:"observedUnit,omitempty"`
+		Time          time.Time      `json:"time,omitzero"`
+	}
+)
+
+func newDetailsDocument(j judgement, snapshots []*health.Snapshot) detailsDocument {
+	doc := detailsDocument{Status: j.status, Output: sentence(j)}
+	for _, s := range snapshots {
+		doc.Checks.add(s)
+	}
+	return doc
+}
+
+// sentence says what is wrong and what to do about it. The draft wants no output for pass.
+func sentence(j judgement) string {
+	if j.status == health.StatusPass {
+		return ""
+	}
+	text := advice(j.worst.Reason())
+	if j.worst.Draining() && j.worst.Reason() != health.ReasonClosed {
+		text = "the service is shutting down and takes no new requests"
+	}
+	if name := j.worst.Name(); name != "" {
+		return name + ": " + text
+	}
+	return text
+}
+
+func advice(r health.Reason) string { return r.Meaning() + "; " + r.Advice() }
+
+// add adds what one checker knows.
+func (c *checks) add(s *health.Snapshot) {
+	who := component{ID: s.Name(), Type: "component"}
+	c.addCredential(who, s)
+	c.addAccount(who, s)
+	if t := s.AnsweredAt(); !t.IsZero() {
+		c.Requester = append(c.Requester, observation{
+			component: who,
+			// Microseconds are as fine as a network allows one to measure.
+			ObservedValue: float64(s.Latency().Microseconds()) / 1000,
+			ObservedUnit:  "ms",
+			Time:          t.UTC(),
+		})
+	}
+	if state := s.Breaker(); state != "" {
+		c.Breaker = append(c.Breaker, observation{component: who, ObservedValue: state})
+	}
+}
+
+func (c *checks) addCredential(who component, s *health.Snapshot) {
+	check := credentialCheck{
+		component:        who,
+		Status:           s.Status(),
+		Reason:           s.Reason(),
+		Environment:      s.Environment(),
+		TokenSource:      s.TokenSource(),
+		TokenFingerprint: s.TokenFingerprint(),
+		Time:             s.Since().UTC(),
+	}
+	for r := range s.Reasons().All() {
+		check.Reasons = append(check.Reasons, r)
+	}
+	if s.Status() != health.StatusPass {
+		check.Output = advice(s.Reason())
+	}
+	c.Credential = append(c.Credential, check)
+}
+
+// addAccount adds the account and its balance, unless the credential is not good: then there is none to vouch for.
+func (c *checks) addAccount(who component, s *health.Snapshot) {
+	account, err := s.Account()
+	if err != nil || account == nil {
+		return
+	}
+	company, _ := account.Company()
+	c.Account = append(c.Account, accountCheck{
+		component:     who,
+		ObservedValue: account.ID(),
+		PublicName:    account.Name(),
+		CompanyID:     company.ID,
+		Time:          s.VerifiedAt().UTC(),
+	})
+	balance, ok := account.Balance()
+	if !ok {
+		return
+	}
+	status := health.StatusPass
+	if s.Reasons().Has(health.ReasonLowBalance) {
+		status = health.StatusWarn
+	}
+	c.Balance = append(c.Balance, observation{
+		component: who,
+		Status:    &status,
+		// A json.Number keeps the digits that the platform sent, where a float64 would round.
+		ObservedValue: json.Number(balance.String()),
+		ObservedUnit:  "USD",
+		Time:          s.VerifiedAt().UTC(),
+	})
+}
