@@ -10,17 +10,17 @@ import (
 // Failover returns a [Provider] for teams that keep two live tokens, so that the service has
 // another one when the platform refuses the first: a [MultiProvider] whose Tokens are the
 // primary's and then the secondary's, once if they are the same. A provider that is itself a
-// MultiProvider gives all of its tokens.
+// MultiProvider, such as another Failover, gives all of its tokens.
 //
 // Both are read at the same time, so that one which hangs does not hold back the other beyond
-// ctx. When one of them cannot be read, the tokens that were last read of it are still offered,
-// and the error of Tokens says so. Token gives the first of Tokens, and an error only if there is
-// none. That error wraps [ErrNotFound] if neither has a token, and [ErrInvalid] if one is invalid
-// and the other may not answer later either. A nil provider gives [ErrInvalid].
+// ctx. When one of them cannot be read, Tokens still offers what was last read of it, together with
+// an error that says so. Token gives the first token that can be read now, and an error only if
+// none can. An error wraps [ErrNotFound] if no failed provider has a token, [ErrInvalid] if one of
+// them is invalid and none may answer later. A nil provider gives [ErrInvalid].
 //
 // It is also a [Describer], and a [Poller] that reports a change of either.
 func Failover(primary, secondary Provider) Provider {
-	return &failover{members: []*member{{role: "primary", provider: primary}, {role: "secondary", provider: secondary}}}
+	return &failover{members: slices.Concat(membersOf("primary", primary), membersOf("secondary", secondary))}
 }
 
 type failover struct {
@@ -33,6 +33,12 @@ type member struct {
 
 	mu   sync.Mutex // never held during I/O
 	last []Token    // what was last read
+}
+
+type memberRead struct {
+	fresh []Token // read now
+	stale []Token // else what was last read
+	err   error
 }
 
 // failoverError says of which members it could not read, and what that means.
@@ -49,36 +55,40 @@ var (
 )
 
 func (f *failover) Token(ctx context.Context) (Token, error) {
-	tokens, err := f.Tokens(ctx)
-	if len(tokens) > 0 {
-		return tokens[0], nil
+	reads, err := f.read(ctx)
+	if err != nil {
+		return Token{}, err
 	}
-	return Token{}, err
+	failure := new(failoverError)
+	for i, m := range f.members {
+		if len(reads[i].fresh) > 0 {
+			return reads[i].fresh[0], nil
+		}
+		failure.add(m.role, reads[i].err, "")
+	}
+	return Token{}, failure
 }
 
 func (f *failover) Tokens(ctx context.Context) ([]Token, error) {
-	if err := f.ready(ctx); err != nil {
+	reads, err := f.read(ctx)
+	if err != nil {
 		return nil, err
 	}
-	tokens := make([][]Token, len(f.members))
-	errs := make([]error, len(f.members))
-	var reads sync.WaitGroup
-	for i, m := range f.members {
-		reads.Go(func() { tokens[i], errs[i] = m.read(ctx) })
-	}
-	reads.Wait()
-
-	var all []Token
+	var tokens []Token
 	failure := new(failoverError)
 	for i, m := range f.members {
-		for _, t := range tokens[i] {
-			if !slices.ContainsFunc(all, t.Equal) {
-				all = append(all, t)
+		note := ""
+		if len(reads[i].stale) > 0 {
+			note = " (its last token is still offered)"
+		}
+		failure.add(m.role, reads[i].err, note)
+		for _, t := range slices.Concat(reads[i].fresh, reads[i].stale) {
+			if !slices.ContainsFunc(tokens, t.Equal) {
+				tokens = append(tokens, t)
 			}
 		}
-		failure.add(m.role, errs[i])
 	}
-	return all, failure.orNil()
+	return tokens, failure.orNil()
 }
 
 func (f *failover) Poll(ctx context.Context) (changed bool, err error) {
@@ -89,7 +99,7 @@ func (f *failover) Poll(ctx context.Context) (changed bool, err error) {
 	for _, m := range f.members {
 		c, err := poll(ctx, m.provider)
 		changed = changed || c
-		failure.add(m.role, m.known(err))
+		failure.add(m.role, m.known(err), "")
 	}
 	if changed {
 		return true, nil // reading it will tell what is wrong with the other
@@ -98,7 +108,11 @@ func (f *failover) Poll(ctx context.Context) (changed bool, err error) {
 }
 
 func (f *failover) Describe() string {
-	return Describe(f.members[0].provider) + ", " + Describe(f.members[1].provider)
+	providers := make([]Provider, len(f.members))
+	for i, m := range f.members {
+		providers[i] = m.provider
+	}
+	return describeAll(providers)
 }
 
 func (f *failover) ready(ctx context.Context) error {
@@ -110,20 +124,44 @@ func (f *failover) ready(ctx context.Context) error {
 	return contextError(ctx, f.Describe())
 }
 
-// read returns the tokens of now or, with the reason, those of the last read.
-func (m *member) read(ctx context.Context) ([]Token, error) {
+// membersOf is p or, for a failover, what p is made of: its members know better than p can tell
+// which tokens were read now.
+func membersOf(role string, p Provider) []*member {
+	inner, ok := p.(*failover)
+	if !ok {
+		return []*member{{role: role, provider: p}}
+	}
+	var members []*member
+	for _, m := range inner.members {
+		members = append(members, &member{role: role + "'s " + m.role, provider: m.provider})
+	}
+	return members
+}
+
+// read asks every member.
+func (f *failover) read(ctx context.Context) ([]memberRead, error) {
+	if err := f.ready(ctx); err != nil {
+		return nil, err
+	}
+	reads := make([]memberRead, len(f.members))
+	var members sync.WaitGroup
+	for i, m := range f.members {
+		members.Go(func() { reads[i] = m.read(ctx) })
+	}
+	members.Wait()
+	return reads, nil
+}
+
+func (m *member) read(ctx context.Context) memberRead {
 	tokens, err := tokensOf(ctx, m.provider)
 	err = m.known(err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(tokens) > 0 {
 		m.last = tokens
-		return tokens, err
+		return memberRead{fresh: tokens, err: err}
 	}
-	if len(m.last) > 0 {
-		return m.last, &sourceError{problem: plain(err) + " (its last token is still offered)", cause: err}
-	}
-	return nil, err
+	return memberRead{stale: m.last, err: err}
 }
 
 // known is err in the light of what was read before.
@@ -136,9 +174,9 @@ func (m *member) known(err error) error {
 	return err
 }
 
-func (e *failoverError) add(role string, err error) {
+func (e *failoverError) add(role string, err error, note string) {
 	if err != nil {
-		e.problems = append(e.problems, role+": "+plain(err))
+		e.problems = append(e.problems, role+": "+plain(err)+note)
 		e.causes = append(e.causes, err)
 	}
 }
