@@ -18,11 +18,11 @@ const (
 )
 
 // check reads the source and asks the platform about what it found. Only one goroutine checks at a time: that of Start,
-// then that of the loop. Answers that arrived at since or later are taken instead of new calls.
+// then that of the loop. Answers with a number higher than heard are taken instead of new calls.
 //
 // It returns nil when all is well: the token in use was verified, the source could be read, and nothing that it newly
 // holds was turned down.
-func (c *Checker) check(ctx context.Context, what scope, since time.Time) error {
+func (c *Checker) check(ctx context.Context, what scope, heard uint64) error {
 	sourceErr := c.readSource(ctx)
 	var (
 		asked              []credentials.Token
@@ -35,7 +35,7 @@ func (c *Checker) check(ctx context.Context, what scope, since time.Time) error 
 			return errors.Join(inUseErr, sourceErr, c.unlessFallback(otherErr))
 		}
 		asked = append(asked, token)
-		inUse, err := c.ask(ctx, token, what, since)
+		inUse, err := c.ask(ctx, token, what, heard)
 		if inUse {
 			inUseErr = err
 		} else if err != nil {
@@ -97,9 +97,8 @@ func (c *Checker) nextToken(asked []credentials.Token, what scope) (credentials.
 
 // ask verifies one token, takes in the answer, and sets the time of the next check. inUse says whether the answer was
 // about the token that is in use now.
-func (c *Checker) ask(ctx context.Context, token credentials.Token, what scope, since time.Time) (inUse bool, err error) {
-	answer, err := c.verifier.Verify(ctx, token, since)
-	if answer.Remembered {
+func (c *Checker) ask(ctx context.Context, token credentials.Token, what scope, heard uint64) (inUse bool, err error) {
+	if answer, err, ok := c.verifier.Last(token); ok && answer.number > heard {
 		// It was taken in when it arrived; only the one who waits for it has not heard of it.
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -109,6 +108,7 @@ func (c *Checker) ask(ctx context.Context, token credentials.Token, what scope, 
 		}
 		return inUse, c.named(err)
 	}
+	answer, err := c.verifier.Verify(ctx, token)
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
@@ -125,8 +125,8 @@ func (c *Checker) ask(ctx context.Context, token credentials.Token, what scope, 
 
 // named puts the checker's name into an error of the machine, which has none.
 func (c *Checker) named(err error) error {
-	if e, ok := err.(*Error); ok { // made for this call, not wrapped
-		e.Name = c.cfg.name
+	if e, ok := err.(*Error); ok {
+		return &Error{Name: c.cfg.name, Reason: e.Reason, Err: e.Err}
 	}
 	return err
 }

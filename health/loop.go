@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
@@ -39,12 +40,12 @@ func (c *Checker) run(done chan<- struct{}) {
 		asked := c.takeRefresh()
 		switch {
 		case asked != nil:
-			c.endRefresh(asked, c.check(c.ctx, everything, asked.joined))
+			c.endRefresh(asked, c.check(c.ctx, everything, asked.heard))
 		case woken || c.untilDue() <= 0:
 			c.postpone(now)
-			_ = c.check(c.ctx, everything, now) // what came of it is in the snapshot
+			_ = c.check(c.ctx, everything, c.verifier.answered()) // what came of it is in the snapshot
 		case polled && c.pollSource(poller):
-			_ = c.check(c.ctx, newOnly, now)
+			_ = c.check(c.ctx, newOnly, c.verifier.answered())
 		}
 		check.Reset(c.untilDue())
 	}
@@ -73,7 +74,8 @@ func (c *Checker) pollSource(poller credentials.Poller) bool {
 		return changed
 	}
 	c.mu.Lock()
-	same := err == nil && c.m.sourceErr == nil || err != nil && c.m.sourceErr != nil && err.Error() == c.m.sourceErr.Error()
+	known := c.m.sourceErr
+	same := err == nil && known == nil || err != nil && known != nil && (errors.Is(err, errBusy) || err.Error() == known.Error())
 	c.mu.Unlock()
 	if !same {
 		c.update(func(time.Time) event {
@@ -99,9 +101,9 @@ func (c *Checker) postpone(now time.Time) {
 
 // refresh is a check that one or more callers wait for.
 type refresh struct {
-	joined time.Time // when the last of them came
-	done   chan struct{}
-	err    error // valid once done is closed
+	heard uint64 // how many answers there had been when the last of them came
+	done  chan struct{}
+	err   error // valid once done is closed
 }
 
 // Refresh reads the source again and verifies what it finds now. Callers at the same time share one call for the same
@@ -134,7 +136,7 @@ func (c *Checker) joinLocked() *refresh {
 		default: // the loop has been poked and not looked yet
 		}
 	}
-	c.pending.joined = time.Now()
+	c.pending.heard = c.verifier.answered()
 	return c.pending
 }
 

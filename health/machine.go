@@ -234,19 +234,22 @@ func (m *machine) answerCandidate(token credentials.Token, a Answer, err error) 
 			m.accept(token, a)
 			return event{rotatedFrom: old}, nil
 		}
-		err = &Error{Reason: ReasonWrongAccount, Err: wrong}
+		ev := event{refusedNew: m.isNews(token)}
+		m.unfit(token, wrong)
+		return ev, &Error{Reason: ReasonWrongAccount, Err: wrong}
 	case requester.Rejected:
+		ev := event{refusedNew: m.isNews(token)}
+		m.refuse(token, a, err)
+		return ev, err
 	default:
 		return event{}, err // an outage: it is tried again
 	}
-	// A more preferred token than the fallback in use is looked at again and again: that is no news.
-	ev := event{refusedNew: m.rank(m.token) < 0 && m.refusal(token) == nil}
-	if requester.ClassOf(err) == requester.Rejected {
-		m.refuse(token, a, err)
-	} else {
-		m.unfit(token, err)
-	}
-	return ev, err
+}
+
+// isNews reports whether the refusal of a candidate is worth a log line. That a token more preferred than the fallback in
+// use is still refused is not.
+func (m *machine) isNews(token credentials.Token) bool {
+	return m.rank(m.token) < 0 && m.refusal(token) == nil
 }
 
 // accept puts a verified token in use: token, account and time in one step.

@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -88,22 +89,25 @@ func (s *source) checked(tokens []credentials.Token) ([]credentials.Token, error
 // String names the provider for logs and errors.
 func (s *source) String() string { return credentials.Describe(s.provider) }
 
+// errBusy: the provider ignores its context and has not come back from an earlier call.
+var errBusy = errors.New("an earlier read has not returned yet")
+
 // call runs f apart from the caller, one at a time, and waits for it as long as the timeout and ctx allow.
 func call[T any](ctx context.Context, s *source, f func(context.Context) T) (T, error) {
 	var none T
 	select {
 	case s.busy <- struct{}{}:
 	default:
-		return none, fmt.Errorf("health: %s: an earlier read has not returned yet", s)
+		return none, fmt.Errorf("health: %s: %w", s, errBusy)
 	}
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	type outcome struct {
 		value T
 		err   error
 	}
 	done := make(chan outcome, 1) // buffered: the result of a late call is dropped, not waited for
 	go func() {
-		defer cancel()
 		var o outcome
 		defer func() {
 			if p := recover(); p != nil {

@@ -67,7 +67,7 @@ func (c *Checker) startup(ctx context.Context) error {
 	defer context.AfterFunc(ctx, cancel)()
 
 	for {
-		err := c.check(checks, everything, time.Now())
+		err := c.check(checks, everything, c.verifier.answered())
 		if done, err := c.startupVerdict(err); done {
 			return err
 		}

@@ -28,8 +28,8 @@ type Answer struct {
 	SentAt time.Time
 	// Latency is how long the answer took.
 	Latency time.Duration
-	// Remembered is set on an answer that arrived before the call of Verify that returns it.
-	Remembered bool
+
+	number uint64 // counts the answers of a Verifier: a clock that is never ambiguous
 }
 
 // receivedAt is when the answer had arrived.
@@ -52,6 +52,7 @@ type Verifier struct {
 	ctx    context.Context // ends with Close; calls descend from it and never from a caller's context
 	cancel context.CancelFunc
 
+	count        atomic.Uint64 // answers so far
 	breakerState atomic.Uint32 // gobreaker.State as of its last change: State() itself locks and moves the state on
 
 	mu          sync.Mutex
@@ -147,19 +148,15 @@ func (v *Verifier) breakerChanged(_ string, _, to gobreaker.State) {
 	}
 }
 
-// Verify returns what the platform says about token: an answer that arrived at since or later if there is one, else that
-// of the call in flight, else that of a new call.
+// Verify returns what the platform says about token now: the answer of the call in flight if there is one, else of a new
+// call.
 //
 // The call does not depend on ctx: when ctx ends, this caller gets its error (class [requester.Cancelled]) and the others
 // their answer. The other errors are the client's (see [requester.ClassOf]), and [*NotAskedError] (class
 // [requester.NotAsked]) when the circuit breaker or a rate limit forbids the call. After Close the error is ErrClosed.
 // SentAt and Latency are set whenever the platform was asked.
-func (v *Verifier) Verify(ctx context.Context, token credentials.Token, since time.Time) (Answer, error) {
+func (v *Verifier) Verify(ctx context.Context, token credentials.Token) (Answer, error) {
 	key := v.key(token)
-	if r, ok := v.remembered(key); ok && !r.receivedAt().Before(since) {
-		r.Remembered = true
-		return r.Answer, r.err
-	}
 	if v.ctx.Err() != nil {
 		return Answer{}, errVerifierClosed
 	}
@@ -180,6 +177,19 @@ func (v *Verifier) Verify(ctx context.Context, token credentials.Token, since ti
 		return Answer{}, errHung
 	}
 }
+
+// Last returns the last answer about token, with the error that Verify returned with it; false when there is none or it
+// was forgotten. It makes no call.
+func (v *Verifier) Last(token credentials.Token) (Answer, error, bool) {
+	r, ok := v.answers.Get(v.key(token))
+	if !ok {
+		return Answer{}, nil, false
+	}
+	return r.(result).Answer, r.(result).err, true
+}
+
+// answered returns how many answers there have been. Answers that arrive from now on have higher numbers.
+func (v *Verifier) answered() uint64 { return v.count.Load() }
 
 // Forget drops what is remembered about token.
 func (v *Verifier) Forget(token credentials.Token) { v.answers.Delete(v.key(token)) }
@@ -235,7 +245,7 @@ func (v *Verifier) ask(key string, token credentials.Token) result {
 	if sentAt.IsZero() {
 		return result{err: v.notAsked(err)}
 	}
-	r := result{Answer{Account: account, SentAt: sentAt, Latency: time.Since(sentAt)}, err}
+	r := result{Answer{Account: account, SentAt: sentAt, Latency: time.Since(sentAt), number: v.count.Add(1)}, err}
 	if v.ctx.Err() != nil && requester.ClassOf(err) == requester.Cancelled {
 		return result{r.Answer, errVerifierClosed}
 	}
@@ -272,14 +282,6 @@ func (v *Verifier) hold(hint time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.heldUntil = time.Now().Add(holdFor(hint, v.maxHold))
-}
-
-func (v *Verifier) remembered(key string) (result, bool) {
-	r, ok := v.answers.Get(key)
-	if !ok {
-		return result{}, false
-	}
-	return r.(result), true
 }
 
 // key is a keyed hash of the token, so that no table in memory can be matched against known tokens.

@@ -1,0 +1,36 @@
+package requester_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"sync"
+)
+
+// connectRecorder is a proxy that writes down what it is sent, and refuses it.
+type connectRecorder struct {
+	server *httptest.Server
+	mu     sync.Mutex
+	dumps  []string
+}
+
+func newConnectRecorder() *connectRecorder {
+	p := &connectRecorder{}
+	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		dump, _ := httputil.DumpRequest(r, true)
+		p.mu.Lock()
+		p.dumps = append(p.dumps, string(dump))
+		p.mu.Unlock()
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	return p
+}
+
+// taken returns what has been sent since the last call.
+func (p *connectRecorder) taken() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	dumps := p.dumps
+	p.dumps = nil
+	return dumps
+}
