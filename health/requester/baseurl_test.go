@@ -97,7 +97,6 @@ func TestBaseURLErrors(t *testing.T) {
 		{"a star", "https://*.toloka.dev", hostChars},
 		{"a dot", "https://.", hostChars},
 		{"an address with a zone", "https://[fe80::1%25eth0]", notIPv6},
-		{"brackets around a name", "https://[toloka:dev]", notIPv6},
 		{"plain http to the platform", "http://toloka.dev", plain("toloka.dev")},
 		{"plain http to a private address", "http://10.0.0.1:9000", plain("10.0.0.1")},
 		{"plain http to every address", "http://0.0.0.0:9000", plain("0.0.0.0")},
