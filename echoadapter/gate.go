@@ -47,26 +47,24 @@ func GateWithConfig(config Config) echo.MiddlewareFunc {
 	if config.AccountInContext {
 		opts = append(opts, middleware.WithAccountInContext())
 	}
-	gate := middleware.NewGate(config.Checker, opts...)
-	skip, reject := config.Skipper, config.ErrorHandler
-	if skip == nil {
-		skip = echomw.DefaultSkipper
+	g := &gate{Config: config, core: middleware.NewGate(config.Checker, opts...)}
+	if g.ErrorHandler == nil {
+		g.ErrorHandler = httpError
 	}
-	if reject == nil {
-		reject = httpError
-	}
-	// Echo calls this function for every request, so there is nothing in it but the closure.
+	// Echo calls this for every request: the closure, and that it captures no more than two words, is the whole cost.
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if skip(c) {
+			if g.Skipper != nil && g.Skipper(c) {
 				return next(c)
 			}
-			r, rejection := gate.Admit(c.Request())
+			r, rejection := g.core.Admit(c.Request())
 			if rejection != nil {
 				rejection.SetHeader(c.Response().Header())
-				return reject(c, rejection.Err())
+				return g.ErrorHandler(c, rejection.Err())
 			}
-			c.SetRequest(r)
+			if g.AccountInContext {
+				c.SetRequest(r)
+			}
 			return next(c)
 		}
 	}
@@ -77,6 +75,12 @@ func GateWithConfig(config Config) echo.MiddlewareFunc {
 // serves where gates of several checkers are stacked.
 func Account(c echo.Context) (*requester.Account, bool) {
 	return middleware.AccountFrom(c.Request().Context())
+}
+
+// gate is what the closures share.
+type gate struct {
+	Config
+	core *middleware.Gate
 }
 
 // unavailable is the Message of every rejection. It is a value that nobody can change, so it is boxed once.
