@@ -1,6 +1,9 @@
 package credentials
 
-import "os"
+import (
+	"io"
+	"os"
+)
 
 // FileWithOpen is File with another way to open: for what real files do not do on demand, such
 // as I/O errors, and permission errors for the superuser.
@@ -17,3 +20,9 @@ func NewDefault(lookup func(name string) (string, bool), secrets string, opts ..
 
 // OpenFile is how File opens.
 func OpenFile(path string) (*os.File, error) { return openFile(path) }
+
+// ReadAll is how File reads what it has opened.
+func ReadAll(r io.Reader) ([]byte, error) { return readAll(r) }
+
+// InSecretMount reports whether the permissions of path are somebody else's matter.
+func InSecretMount(path string) bool { return inSecretMount(path) }
