@@ -74,7 +74,7 @@ func New(p credentials.Provider, opts ...Option) (*Checker, error) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.publishLocked(time.Now())
+	_, c.changes.last = c.publishLocked(time.Now())
 	return c, nil
 }
 
@@ -161,7 +161,7 @@ func (c *Checker) update(change func(now time.Time) event) {
 	ev := change(now)
 	old, snap := c.publishLocked(now)
 	if differ(old, snap) {
-		c.changes.add(old, snap) // under the lock, so that changes are queued in the order of their publication
+		c.changes.add(snap) // under the lock, so that changes are queued in the order of their publication
 	}
 	c.mu.Unlock()
 	c.report(old, snap, ev)

@@ -16,15 +16,16 @@ type dispatcher struct {
 	logger   *slog.Logger
 
 	mu      sync.Mutex
+	last    *Snapshot // the new of the change that was added last
 	queue   []change
 	running bool
 }
 
 type change struct{ old, new *Snapshot }
 
-// add queues a change. When the queue is full the last one in it is extended instead: its old is still the new of the
-// one before, and its new becomes the latest.
-func (d *dispatcher) add(old, new *Snapshot) {
+// add queues the change from the snapshot that was added last to this one. When the queue is full the last change in it is
+// extended instead, so that the old of every call is the new of the call before.
+func (d *dispatcher) add(new *Snapshot) {
 	if d.callback == nil {
 		return
 	}
@@ -33,8 +34,9 @@ func (d *dispatcher) add(old, new *Snapshot) {
 	if n := len(d.queue); n == maxChanges {
 		d.queue[n-1].new = new
 	} else {
-		d.queue = append(d.queue, change{old, new})
+		d.queue = append(d.queue, change{d.last, new})
 	}
+	d.last = new
 	if !d.running {
 		d.running = true
 		go d.run()
