@@ -21,14 +21,15 @@ var errTooLarge = errors.New("answered with more than 1 MiB, which is not a secr
 // will: each call makes another one.
 type clients func(token string) *api.Client
 
-// privateClients derives clients from the user's.
+// privateClients derives clients from the user's, and what closes the idle connections below.
 //
 // The user's client is only read: from it come the address, the namespace and the other
 // headers, and the transport. Clone is no help here: it makes a client whose token, headers
 // and address may come from VAULT_TOKEN, VAULT_HEADERS and VAULT_AGENT_ADDR.
-func privateClients(client *api.Client, namespace *string) (clients, error) {
+func privateClients(client *api.Client, namespace *string) (clients, func(), error) {
 	cfg := client.CloneConfig()
 	cfg.Address, cfg.AgentAddress = client.Address(), ""
+	below := *cfg.HttpClient
 	cfg.HttpClient.Transport = guard{cfg.HttpClient.Transport}
 	cfg.HttpClient.Jar = nil
 	cfg.DisableRedirects = true
@@ -41,9 +42,13 @@ func privateClients(client *api.Client, namespace *string) (clients, error) {
 
 	base, err := api.NewClient(cfg)
 	if err != nil {
-		return nil, settingError("the Vault client cannot be derived: %v", withoutURL(err))
+		return nil, nil, settingError("the Vault client cannot be derived: %v", withoutURL(err))
 	}
-	base.SetHeaders(client.Headers())
+	headers := client.Headers()
+	if headers == nil {
+		headers = http.Header{} // the Vault client writes into it
+	}
+	base.SetHeaders(headers)
 	if namespace != nil {
 		base.ClearNamespace()
 		if *namespace != "" {
@@ -58,7 +63,7 @@ func privateClients(client *api.Client, namespace *string) (clients, error) {
 		c := base.WithNamespace(base.Namespace())
 		c.SetToken(token)
 		return c
-	}, nil
+	}, below.CloseIdleConnections, nil
 }
 
 // guard refuses what would carry a Vault token elsewhere or fill the memory: redirects and

@@ -105,7 +105,7 @@ func noAnswer(ctx context.Context, path, address string, err error, secrets ...s
 		// The text of a url.Error repeats the whole URL.
 		e.problem = "cannot be reached: " + network.Err.Error()
 	case errors.As(err, &syntax):
-		e.problem = notVault(http.StatusOK)
+		e.problem = notVault(0) // 200 or 404: the Vault client does not say
 	default:
 		e.problem = err.Error()
 	}
@@ -128,9 +128,14 @@ func statusProblem(code int) string {
 	return ""
 }
 
-// notVault is the problem with an answer that somebody in front of Vault has given.
+// notVault is the problem with an answer that somebody in front of Vault has given; status is 0
+// where it is not known.
 func notVault(status int) string {
-	return fmt.Sprintf("answered %d with something that is not Vault's JSON: check the address, and proxies in front of Vault", status)
+	answered := "answered"
+	if status != 0 {
+		answered = fmt.Sprintf("answered %d", status)
+	}
+	return answered + " with something that is not Vault's JSON: check the address, and proxies in front of Vault"
 }
 
 // says quotes Vault's own error messages on one line.

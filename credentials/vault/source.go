@@ -91,12 +91,12 @@ func readFile(path string) (string, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return "", fileError(path, "permission denied: the service's user must be able to read it", credentials.ErrInvalid, err)
 	case err != nil:
-		return "", fileError(path, "cannot be read", nil, err)
+		return "", fileError(path, "cannot be read: "+withoutPath(err), nil, err)
 	}
 	defer func() { _ = f.Close() }()
 	content, err := io.ReadAll(io.LimitReader(f, maxSourceLen+1))
 	if err != nil {
-		return "", fileError(path, "cannot be read", nil, err)
+		return "", fileError(path, "cannot be read: "+withoutPath(err), nil, err)
 	}
 	if len(content) > maxSourceLen {
 		return "", fileError(path, fmt.Sprintf("larger than %d KiB", maxSourceLen>>10), credentials.ErrInvalid, nil)
@@ -106,6 +106,13 @@ func readFile(path string) (string, error) {
 
 func fileError(path, problem string, kind, cause error) *Error {
 	return &Error{problem: "file:" + path + ": " + problem, kind: kind, cause: cause}
+}
+
+func withoutPath(err error) string {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
 }
 
 func trim(s string) string {

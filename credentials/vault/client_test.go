@@ -1,0 +1,514 @@
+package vault_test
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/credentials/vault"
+)
+
+// serve puts h on a loopback port.
+func serve(t testing.TB, h http.Handler) *httptest.Server {
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// dial returns a Vault client for a server on a port.
+func dial(t testing.TB, address string) *api.Client {
+	client, err := api.NewClient(&api.Config{Address: address})
+	require.NoError(t, err)
+	client.SetToken(vaultToken)
+	t.Cleanup(func() { client.CloneConfig().HttpClient.CloseIdleConnections() })
+	return client
+}
+
+func token(t testing.TB, p *vault.Provider) string {
+	t.Helper()
+	token, err := p.Token(context.Background())
+	require.NoError(t, err)
+	return token.Reveal()
+}
+
+// withSecret is a fake that holds tokenA.
+func withSecret() *fakeVault {
+	fake := newFakeVault()
+	fake.answer(dataPath, http.StatusOK, kv2Body(tokenField(tokenA)))
+	return fake
+}
+
+func TestTheUsersClient(t *testing.T) {
+	t.Run("is not changed by reads and logins", func(t *testing.T) {
+		clearEnv(t)
+		fake := withSecret()
+		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "3600"))
+		client := clientOf(t, fake)
+		client.SetNamespace("team-a")
+		client.AddHeader("X-Trace", "1")
+		client.SetMaxRetries(7)
+		client.SetClientTimeout(42 * time.Second)
+		state := func() string {
+			cfg := client.CloneConfig()
+			return fmt.Sprint(client.Token(), client.Namespace(), client.Headers(), client.Address(), cfg.MaxRetries, cfg.Timeout,
+				cfg.DisableRedirects, cfg.AgentAddress, fmt.Sprintf("%p", cfg.CheckRetry), fmt.Sprintf("%#v", cfg.HttpClient.Transport), cfg.HttpClient.Jar)
+		}
+		before := state()
+		p, err := vault.New(client, kv2, vault.WithNamespace("team-b"), vault.WithAuth(vault.AppRole("role", vault.Value("secret-id"))))
+		require.NoError(t, err)
+		assert.Equal(t, tokenA, token(t, p))
+		assert.Equal(t, before, state())
+	})
+
+	t.Run("lends namespace and headers, and its token as it is at each read", func(t *testing.T) {
+		clearEnv(t)
+		fake := withSecret()
+		client := clientOf(t, fake)
+		client.SetNamespace("team-a")
+		client.AddHeader("X-Trace", "1")
+		p, err := vault.New(client, kv2)
+		require.NoError(t, err)
+		token(t, p)
+		asked := fake.last(t)
+		assert.Equal(t, "team-a", asked.Namespace)
+		assert.Equal(t, "1", asked.Header.Get("X-Trace"))
+		assert.Equal(t, vaultToken, asked.Token)
+
+		client.SetToken("hvs.renewed-by-the-service")
+		token(t, p)
+		assert.Equal(t, "hvs.renewed-by-the-service", fake.last(t).Token)
+	})
+
+	t.Run("has another namespace than the option's, or none", func(t *testing.T) {
+		clearEnv(t)
+		fake := withSecret()
+		client := clientOf(t, fake)
+		client.SetNamespace("team-a")
+		for _, namespace := range []string{"team-b", ""} {
+			p, err := vault.New(client, kv2, vault.WithNamespace(namespace))
+			require.NoError(t, err)
+			token(t, p)
+			assert.Equal(t, namespace, fake.last(t).Namespace)
+		}
+		assert.Equal(t, "team-a", client.Namespace())
+	})
+
+	t.Run("may have no headers at all", func(t *testing.T) {
+		clearEnv(t)
+		t.Setenv("VAULT_HEADERS", `{"X-Environment":"1"}`)
+		fake := withSecret()
+		client := clientOf(t, fake)
+		client.SetHeaders(nil)
+		for _, options := range [][]vault.Option{{kv2}, {kv2, vault.WithNamespace("team-a")}} {
+			p, err := vault.New(client, options...)
+			require.NoError(t, err)
+			token(t, p)
+			assert.Empty(t, fake.last(t).Header.Get("X-Environment"))
+		}
+	})
+
+	t.Run("may have a token that cannot be sent, which only a person can mend", func(t *testing.T) {
+		clearEnv(t)
+		fake := withSecret()
+		client := clientOf(t, fake)
+		client.SetToken("hvs.with-a-line-end\n")
+		p, err := vault.New(client, kv2)
+		require.NoError(t, err)
+		_, err = p.Token(context.Background())
+		require.EqualError(t, err, "vault: the Vault token has an unprintable character, perhaps a line break at its end")
+		require.ErrorIs(t, err, credentials.ErrInvalid)
+		assert.Zero(t, fake.count())
+	})
+
+	t.Run("keeps its idle connections after an error", func(t *testing.T) {
+		clearEnv(t)
+		transport := &brokenTransport{}
+		cfg := api.DefaultConfig()
+		cfg.Address, cfg.HttpClient = vaultAddress, &http.Client{Transport: transport}
+		client, err := api.NewClient(cfg)
+		require.NoError(t, err)
+		p, err := vault.New(client, kv2)
+		require.NoError(t, err)
+		_, err = p.Token(context.Background())
+		require.EqualError(t, err, "vault: secret/data/toloka at http://vault.test:8200: cannot be reached: broken")
+		assert.Zero(t, transport.closed)
+		p.CloseIdleConnections()
+		assert.Equal(t, 1, transport.closed)
+	})
+}
+
+type brokenTransport struct{ closed int }
+
+func (*brokenTransport) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("broken")
+}
+
+func (b *brokenTransport) CloseIdleConnections() { b.closed++ }
+
+func TestTheEnvironmentDoesNotLeakIn(t *testing.T) {
+	elsewhere := func(t *testing.T) string {
+		server := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the address of the environment was asked") }))
+		return server.URL
+	}
+	for _, tc := range []struct {
+		name string
+		set  func(t *testing.T)
+	}{
+		{"VAULT_ADDR", func(t *testing.T) { t.Setenv("VAULT_ADDR", elsewhere(t)) }},
+		{"VAULT_AGENT_ADDR, which beats the address of DefaultConfig", func(t *testing.T) { t.Setenv("VAULT_AGENT_ADDR", elsewhere(t)) }},
+		{"VAULT_TOKEN, which Clone brings back", func(t *testing.T) { t.Setenv("VAULT_TOKEN", "hvs.from-the-environment") }},
+		{"VAULT_NAMESPACE", func(t *testing.T) { t.Setenv("VAULT_NAMESPACE", "from-the-environment") }},
+		{"VAULT_HEADERS", func(t *testing.T) { t.Setenv("VAULT_HEADERS", `{"X-Environment":"1"}`) }},
+		{"VAULT_WRAP_TTL, which would have the secret wrapped", func(t *testing.T) { t.Setenv("VAULT_WRAP_TTL", "60s") }},
+		{"VAULT_MAX_RETRIES", func(t *testing.T) { t.Setenv("VAULT_MAX_RETRIES", "5") }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			clearEnv(t)
+			fake := withSecret()
+			server := serve(t, fake)
+			tc.set(t)
+			// The explicit address, set in the two ways there are.
+			cfg := api.DefaultConfig()
+			require.NoError(t, cfg.Error)
+			corrected, err := api.NewClient(cfg)
+			require.NoError(t, err)
+			require.NoError(t, corrected.SetAddress(server.URL))
+			corrected.SetToken(vaultToken)
+			corrected.ClearNamespace()
+			t.Cleanup(cfg.HttpClient.CloseIdleConnections)
+			bare := dial(t, server.URL)
+			bare.ClearNamespace()
+			for _, client := range []*api.Client{corrected, bare} {
+				headers := client.Headers()
+				headers.Del("X-Environment")
+				client.SetHeaders(headers)
+				p, err := vault.New(client, kv2)
+				require.NoError(t, err)
+				assert.Equal(t, tokenA, token(t, p))
+				asked := fake.last(t)
+				assert.Equal(t, vaultToken, asked.Token)
+				assert.Empty(t, asked.Namespace)
+				assert.Empty(t, asked.Header.Get("X-Environment"))
+				assert.Empty(t, asked.Header.Get("X-Vault-Wrap-TTL"))
+			}
+			assert.Equal(t, []string{"GET " + dataPath, "GET " + dataPath}, fake.asked())
+		})
+	}
+
+	t.Run("VAULT_TOKEN is not sent with a login", func(t *testing.T) {
+		clearEnv(t)
+		t.Setenv("VAULT_TOKEN", "hvs.from-the-environment")
+		fake := withSecret()
+		var sent string
+		fake.answerFunc(loginPath, func(r request) reply {
+			sent = r.Token
+			return reply{status: http.StatusOK, body: loginBody("hvs.own", "60")}
+		})
+		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role", vault.Value("id"))))
+		require.NoError(t, err)
+		token(t, p)
+		assert.Empty(t, sent)
+		assert.Equal(t, "hvs.own", fake.last(t).Token)
+	})
+}
+
+func TestNothingIsRetriedOrFollowed(t *testing.T) {
+	t.Run("5xx, 429 and 412 are asked once, even if the client retries", func(t *testing.T) {
+		for _, status := range []int{412, 429, 500, 502, 503} {
+			clearEnv(t)
+			fake := newFakeVault()
+			fake.answer(dataPath, status, `{"errors":[]}`)
+			client := clientOf(t, fake)
+			client.SetMaxRetries(5)
+			client.SetCheckRetry(func(context.Context, *http.Response, error) (bool, error) { return true, nil })
+			p, err := vault.New(client, kv2)
+			require.NoError(t, err)
+			_, err = p.Token(context.Background())
+			require.Error(t, err)
+			assert.Equal(t, 1, fake.count(), "status %d", status)
+		}
+	})
+
+	t.Run("a redirect is not followed, so the Vault token stays where it is", func(t *testing.T) {
+		clearEnv(t)
+		thief := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			t.Errorf("the redirect was followed, with the token %q", r.Header.Get("X-Vault-Token"))
+		}))
+		for _, status := range []int{301, 302, 303, 307, 308} {
+			server := serve(t, http.RedirectHandler(thief.URL, status))
+			client := dial(t, server.URL)
+			for _, options := range [][]vault.Option{{kv2}, {kv2, vault.WithAuth(vault.AppRole("role", vault.Value("secret-id")))}, {kv2, vault.WithAuth(foreignLogin{})}} {
+				p, err := vault.New(client, options...)
+				require.NoError(t, err)
+				_, err = p.Token(context.Background())
+				require.ErrorContains(t, err, fmt.Sprintf("answered %d, a redirect to %s, which is not followed", status, thief.URL))
+				assert.NotErrorIs(t, err, credentials.ErrInvalid)
+				var e *vault.Error
+				require.ErrorAs(t, err, &e)
+				assert.Equal(t, status, e.StatusCode)
+			}
+		}
+	})
+
+	t.Run("the client's cookies are not sent", func(t *testing.T) {
+		clearEnv(t)
+		fake := withSecret()
+		server := serve(t, fake)
+		client := dial(t, server.URL)
+		jar, err := cookiejar.New(nil)
+		require.NoError(t, err)
+		u, err := url.Parse(server.URL)
+		require.NoError(t, err)
+		jar.SetCookies(u, []*http.Cookie{{Name: "session", Value: "1"}})
+		cfg := api.DefaultConfig()
+		cfg.Address, cfg.HttpClient.Jar = server.URL, jar
+		t.Cleanup(cfg.HttpClient.CloseIdleConnections)
+		client, err = api.NewClient(cfg)
+		require.NoError(t, err)
+		p, err := vault.New(client, kv2)
+		require.NoError(t, err)
+		token(t, p)
+		assert.Empty(t, fake.last(t).Header.Get("Cookie"))
+	})
+}
+
+// foreignLogin is a login method of somebody else.
+type foreignLogin struct{ body map[string]any }
+
+func (f foreignLogin) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
+	answer, err := client.Logical().WriteWithContext(ctx, "auth/approle/login", f.body)
+	if err != nil {
+		return nil, fmt.Errorf("unable to log in: %w", err)
+	}
+	return answer, nil
+}
+
+func TestAddress(t *testing.T) {
+	t.Run("one that is none is refused", func(t *testing.T) {
+		clearEnv(t)
+		for address, want := range map[string]string{
+			"vault:8200":           `vault: the address of Vault is "vault:8200": it must be like https://vault.example.com:8200`,
+			"/v1":                  `vault: the address of Vault is "/v1": it must be like https://vault.example.com:8200`,
+			"ftp://u:secret@vault": `vault: the address of Vault is "ftp://u:xxxxx@vault": it must be like https://vault.example.com:8200`,
+		} {
+			client, err := api.NewClient(&api.Config{Address: address})
+			require.NoError(t, err)
+			_, err = vault.New(client, kv2)
+			require.EqualError(t, err, want)
+		}
+	})
+
+	t.Run("a password in it is in no error", func(t *testing.T) {
+		clearEnv(t)
+		fake := newFakeVault()
+		client := clientOf(t, fake)
+		require.NoError(t, client.SetAddress("http://user:password@vault.test:8200"))
+		p, err := vault.New(client, kv2)
+		require.NoError(t, err)
+		_, err = p.Token(context.Background())
+		require.ErrorContains(t, err, "vault: secret/data/toloka at http://vault.test:8200: no such secret")
+	})
+
+	t.Run("a Unix socket, as of a Vault Agent, works", func(t *testing.T) {
+		clearEnv(t)
+		fake := withSecret()
+		socket := filepath.Join(t.TempDir(), "agent.sock")
+		listener, err := net.Listen("unix", socket)
+		require.NoError(t, err)
+		server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: fake, ReadHeaderTimeout: time.Second}}
+		server.Start()
+		t.Cleanup(server.Close)
+		client := dial(t, "unix://"+socket)
+		p, err := vault.New(client, kv2)
+		require.NoError(t, err)
+		assert.Equal(t, tokenA, token(t, p))
+	})
+
+	t.Run("nobody listens there", func(t *testing.T) {
+		clearEnv(t)
+		server := serve(t, http.NotFoundHandler())
+		address := server.URL
+		server.Close()
+		p, err := vault.New(dial(t, address), kv2)
+		require.NoError(t, err)
+		_, err = p.Token(context.Background())
+		host := address[len("http://"):]
+		require.EqualError(t, err, "vault: secret/data/toloka at "+address+": cannot be reached: dial tcp "+host+": connect: connection refused")
+		assert.NotErrorIs(t, err, credentials.ErrNotFound)
+		assert.NotErrorIs(t, err, credentials.ErrInvalid)
+	})
+
+	t.Run("what is there does not speak HTTP, and echoes the Vault token", func(t *testing.T) {
+		clearEnv(t)
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = conn.Write([]byte(vaultToken + "\r\n\r\n"))
+			_ = conn.Close()
+		}()
+		t.Cleanup(func() { _ = listener.Close(); <-done })
+		address := "http://" + listener.Addr().String()
+		p, err := vault.New(dial(t, address), kv2)
+		require.NoError(t, err)
+		_, err = p.Token(context.Background())
+		require.EqualError(t, err, "vault: secret/data/toloka at "+address+`: cannot be reached: net/http: HTTP/1.x transport connection broken: malformed HTTP response "[redacted]"`)
+	})
+}
+
+func TestContext(t *testing.T) {
+	t.Run("one that has ended asks nothing", func(t *testing.T) {
+		clearEnv(t)
+		fake := withSecret()
+		p, err := vault.New(clientOf(t, fake), kv2)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_, err = p.Token(ctx)
+		require.EqualError(t, err, "vault: secret/data/toloka: context canceled")
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Zero(t, fake.count())
+	})
+
+	t.Run("one that ends meanwhile ends the read", func(t *testing.T) {
+		clearEnv(t)
+		synctest.Test(t, func(t *testing.T) {
+			p, err := vault.New(clientOf(t, hanging()), kv2)
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			start := time.Now()
+			_, err = p.Token(ctx)
+			require.EqualError(t, err, "vault: secret/data/toloka at http://vault.test:8200: context deadline exceeded")
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.Equal(t, time.Second, time.Since(start))
+		})
+	})
+
+	for _, tc := range []struct {
+		name    string
+		options []vault.Option
+		client  time.Duration
+		want    time.Duration
+	}{
+		{name: "without any bound a Vault that hangs is left after 4 s", want: 4 * time.Second},
+		{name: "the client's own timeout counts where it is shorter", client: time.Second, want: time.Second},
+		{name: "the client's own timeout does not count where it is longer", client: time.Minute, want: 4 * time.Second},
+		{name: "the option beats both", client: time.Second, options: []vault.Option{vault.WithTimeout(10 * time.Second)}, want: 10 * time.Second},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			clearEnv(t)
+			synctest.Test(t, func(t *testing.T) {
+				client := clientOf(t, hanging())
+				if tc.client != 0 {
+					client.SetClientTimeout(tc.client)
+				}
+				for path, auth := range map[string]api.AuthMethod{
+					"secret/data/toloka":                     nil,
+					"auth/jwt/login":                         vault.JWT("role", vault.Value("eyJ")),
+					"sys/wrapping/unwrap":                    vault.AppRole("role", vault.Wrapped(vault.Value("hvs.wrap"))),
+					"login by vault_test.foreignLogin":       foreignLogin{},
+					"login by *vault_test.stubbornLogin":     &stubbornLogin{},
+					"secret/data/toloka, after a free login": freeLogin{},
+				} {
+					p, err := vault.New(client, append(tc.options, kv2, vault.WithAuth(auth))...)
+					require.NoError(t, err)
+					start := time.Now()
+					_, err = p.Token(context.Background())
+					if _, free := auth.(freeLogin); free {
+						path = "secret/data/toloka"
+					}
+					require.EqualError(t, err, "vault: "+path+" at http://vault.test:8200: no answer within "+tc.want.String())
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+					assert.NotErrorIs(t, err, credentials.ErrInvalid)
+					assert.Equal(t, tc.want, time.Since(start))
+				}
+			})
+		})
+	}
+
+	t.Run("its values are not passed on: an httptrace would see the Vault token", func(t *testing.T) {
+		clearEnv(t)
+		fake := withSecret()
+		p, err := vault.New(dial(t, serve(t, fake).URL), kv2)
+		require.NoError(t, err)
+		ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+			WroteHeaderField: func(key string, _ []string) { t.Errorf("the trace saw %s", key) },
+		})
+		_, err = p.Token(ctx)
+		require.NoError(t, err)
+	})
+}
+
+// hanging never answers.
+func hanging() http.Handler {
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+}
+
+// stubbornLogin reports the end of its context in words of its own.
+type stubbornLogin struct{}
+
+func (*stubbornLogin) Login(ctx context.Context, _ *api.Client) (*api.Secret, error) {
+	<-ctx.Done()
+	return nil, errors.New("gave up")
+}
+
+// freeLogin costs no request.
+type freeLogin struct{}
+
+func (freeLogin) Login(context.Context, *api.Client) (*api.Secret, error) {
+	return &api.Secret{Auth: &api.SecretAuth{ClientToken: "hvs.free"}}, nil
+}
+
+func TestErrorShowsNoSecretToPrinters(t *testing.T) {
+	clearEnv(t)
+	fake := newFakeVault()
+	fake.answerFunc(dataPath, func(r request) reply {
+		return reply{status: 500, body: fmt.Sprintf(`{"errors":["token %s was sent"]}`, r.Token)}
+	})
+	p, err := vault.New(clientOf(t, fake), kv2)
+	require.NoError(t, err)
+	_, err = p.Token(context.Background())
+	require.EqualError(t, err, `vault: secret/data/toloka at http://vault.test:8200: answered 500; Vault says "token [redacted] was sent"`)
+	encoded, jsonErr := json.Marshal(err)
+	require.NoError(t, jsonErr)
+	assert.JSONEq(t, `{"Path":"secret/data/toloka","Address":"http://vault.test:8200","StatusCode":500}`, string(encoded))
+}
+
+// serveTLS is serve with TLS, and silent about handshakes that fail.
+func serveTLS(t testing.TB, h http.Handler) *httptest.Server {
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+func certificate(server *httptest.Server) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+}

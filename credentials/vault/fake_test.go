@@ -1,0 +1,190 @@
+package vault_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+)
+
+// The replies of a real Vault 1.21.1, to the byte but for the ids and the tokens.
+const (
+	missingBody   = `{"errors":[]}`
+	noMountBody   = `{"errors":["no handler for route \"secret/data/toloka\". route entry not found."]}`
+	deniedBody    = `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`
+	badTokenBody  = `{"errors":["2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"]}`
+	noTokenBody   = `{"errors":["permission denied"]}`
+	sealedBody    = `{"errors":["Vault is sealed"]}`
+	quotaBody     = `{"errors":["request path \"secret/data/toloka\": rate limit quota exceeded"]}`
+	v1OnV2Body    = `{"request_id":"04a72a8a-53a8-3b48-ba82-c95e3dabe343","lease_id":"","renewable":false,"lease_duration":0,"data":null,"wrap_info":null,"warnings":["Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use. If using the Vault CLI, use 'vault kv get' for this operation."],"auth":null,"mount_type":""}`
+	deletedBody   = `{"request_id":"a51a60df-414e-3c78-666c-fbd26e10ff68","lease_id":"","renewable":false,"lease_duration":0,"data":{"data":null,"metadata":{"created_time":"2026-11-23T17:46:13.109581357Z","custom_metadata":null,"deletion_time":"2026-11-23T17:46:13.122043319Z","destroyed":false,"version":3}},"wrap_info":null,"warnings":null,"auth":null,"mount_type":""}`
+	destroyedBody = `{"request_id":"caca20c6-72e6-8f02-0e63-7b15609c5da0","lease_id":"","renewable":false,"lease_duration":0,"data":{"data":null,"metadata":{"created_time":"2026-11-23T17:46:13.109581357Z","custom_metadata":null,"deletion_time":"2026-11-23T17:46:13.122043319Z","destroyed":true,"version":3}},"wrap_info":null,"warnings":null,"auth":null,"mount_type":""}`
+	badLoginBody  = `{"errors":["invalid role or secret ID"]}`
+	usedWrapBody  = `{"errors":["wrapping token is not valid or does not exist"]}`
+	unwrapBody    = `{"request_id":"e7e20345-d955-f3c7-dde5-9d186cc45f54","lease_id":"","renewable":false,"lease_duration":0,"data":{"secret_id":"b012ba8a-0a9e-3d56-9882-e9d73fe85cf4","secret_id_accessor":"9bcc62e5-0014-2b33-86c8-d16e70f788bc","secret_id_num_uses":0,"secret_id_ttl":0},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"approle"}`
+)
+
+const (
+	vaultAddress = "http://vault.test:8200"
+	vaultToken   = "hvs.CAESIGivenVaultToken"
+	tokenA       = "AQVNaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	tokenB       = "AQVNbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	dataPath     = "/v1/secret/data/toloka"
+	loginPath    = "/v1/auth/approle/login"
+)
+
+func kv2Body(fields string) string {
+	return `{"request_id":"f7efd8b6-3b5b-04e2-6a98-878d15d6810e","lease_id":"","renewable":false,"lease_duration":0,"data":{"data":` + fields + `,"metadata":{"created_time":"2026-11-23T17:46:13.079543082Z","custom_metadata":null,"deletion_time":"","destroyed":false,"version":1}},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
+}
+
+func kv1Body(fields string) string {
+	return `{"request_id":"f2b0e1c4-b858-e9e1-cc2a-9349b8827359","lease_id":"","renewable":false,"lease_duration":2764800,"data":` + fields + `,"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
+}
+
+func loginBody(clientToken, seconds string) string {
+	return `{"request_id":"4a1a6828-d6fd-2200-77b3-baf9c4543915","lease_id":"","renewable":false,"lease_duration":0,"data":null,"wrap_info":null,"warnings":null,"auth":{"client_token":"` + clientToken + `","accessor":"SYtR4xuxmb7xCcYsMG0LWYgY","policies":["default","toloka"],"token_policies":["default","toloka"],"metadata":{"role_name":"toloka"},"lease_duration":` + seconds + `,"renewable":true,"entity_id":"ed9e6db8-a1d7-2c98-e5e7-dd1028d00c27","token_type":"service","orphan":true,"mfa_requirement":null,"num_uses":0},"mount_type":""}`
+}
+
+func tokenField(value string) string {
+	encoded, _ := json.Marshal(map[string]string{"token": value})
+	return string(encoded)
+}
+
+// request is what the fake was asked.
+type request struct {
+	Method, Path, Query, Token, Namespace, Body string
+	Header                                      http.Header
+}
+
+func (r request) String() string { return r.Method + " " + r.Path }
+
+// reply is what it answers.
+type reply struct {
+	status int
+	body   string
+	header http.Header
+}
+
+// fakeVault answers by path, and remembers what it was asked.
+type fakeVault struct {
+	mu       sync.Mutex
+	replies  map[string]func(request) reply
+	requests []request
+}
+
+func newFakeVault() *fakeVault { return &fakeVault{replies: map[string]func(request) reply{}} }
+
+func (f *fakeVault) answer(path string, status int, body string) {
+	f.answerFunc(path, func(request) reply { return reply{status: status, body: body} })
+}
+
+func (f *fakeVault) answerFunc(path string, fn func(request) reply) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.replies[path] = fn
+}
+
+// asked returns the requests so far as "METHOD /path" and forgets them.
+func (f *fakeVault) asked() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []string
+	for _, r := range f.requests {
+		list = append(list, r.String())
+	}
+	f.requests = nil
+	return list
+}
+
+func (f *fakeVault) last(t testing.TB) request {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	require.NotEmpty(t, f.requests)
+	return f.requests[len(f.requests)-1]
+}
+
+func (f *fakeVault) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.requests)
+}
+
+func (f *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	asked := request{
+		Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Body: string(bytes.TrimSpace(body)),
+		Token: r.Header.Get("X-Vault-Token"), Namespace: r.Header.Get("X-Vault-Namespace"), Header: r.Header.Clone(),
+	}
+	f.mu.Lock()
+	f.requests = append(f.requests, asked)
+	fn := f.replies[r.URL.Path]
+	f.mu.Unlock()
+	given := reply{status: http.StatusNotFound, body: missingBody}
+	if fn != nil {
+		given = fn(asked)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/json")
+	maps.Copy(w.Header(), given.header)
+	w.WriteHeader(given.status)
+	_, _ = io.WriteString(w, given.body)
+}
+
+// inMemory is a transport without sockets, so that it works on the fake clock of a
+// testing/synctest bubble.
+type inMemory struct{ handler http.Handler }
+
+func (m inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
+	recorder, done := httptest.NewRecorder(), make(chan struct{})
+	if req.Body == nil {
+		req = req.Clone(req.Context())
+		req.Body = http.NoBody
+	}
+	go func() {
+		defer close(done)
+		m.handler.ServeHTTP(recorder, req)
+	}()
+	select {
+	case <-done:
+		resp := recorder.Result()
+		resp.Request = req
+		return resp, nil
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
+}
+
+// clearEnv takes Vault's variables of the machine out of the test.
+func clearEnv(t testing.TB) {
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "VAULT_") || strings.HasPrefix(name, "TOLOKA_") {
+			setenv(t, name, "")
+		}
+	}
+}
+
+func setenv(t testing.TB, name, value string) {
+	t.(interface{ Setenv(key, value string) }).Setenv(name, value)
+}
+
+// clientOf returns a Vault client that talks to h in memory and sends vaultToken.
+func clientOf(t testing.TB, h http.Handler) *api.Client {
+	cfg := api.DefaultConfig()
+	require.NoError(t, cfg.Error)
+	cfg.Address = vaultAddress
+	cfg.HttpClient = &http.Client{Transport: inMemory{h}}
+	client, err := api.NewClient(cfg)
+	require.NoError(t, err)
+	client.SetToken(vaultToken)
+	return client
+}
