@@ -38,20 +38,17 @@ type Attempt struct {
 
 // Error lists every attempt, in one line. What stopped the chain comes first.
 func (e *ChainError) Error() string {
-	attempts := make([]string, len(e.Attempts))
-	for i, a := range e.Attempts {
-		attempts[i] = a.text()
-		if !errors.Is(a.Err, ErrNotFound) {
-			text := prefix + attempts[i]
-			if i > 0 {
-				text += " (asked before: " + strings.Join(attempts[:i], "; ") + ")"
-			}
-			return text
+	stop := slices.IndexFunc(e.Attempts, func(a Attempt) bool { return !errors.Is(a.Err, ErrNotFound) })
+	if stop >= 0 {
+		text := prefix + e.Attempts[stop].text()
+		if stop > 0 {
+			text += " (asked before: " + list(e.Attempts[:stop]) + ")"
 		}
+		return text
 	}
 	text := ErrNotFound.Error()
-	if len(attempts) > 0 {
-		text += ": " + strings.Join(attempts, "; ")
+	if len(e.Attempts) > 0 {
+		text += ": " + list(e.Attempts)
 	}
 	if e.advice != "" {
 		text += "; " + e.advice
@@ -62,10 +59,29 @@ func (e *ChainError) Error() string {
 // Unwrap returns the errors that decide what the chain's error is.
 func (e *ChainError) Unwrap() []error { return decisive(attemptErrors(e.Attempts)) }
 
+func list(attempts []Attempt) string {
+	texts := make([]string, len(attempts))
+	for i, a := range attempts {
+		texts[i] = a.text()
+	}
+	return strings.Join(texts, "; ")
+}
+
 func (a Attempt) text() string {
 	text := plain(a.Err)
-	if strings.Contains(text, a.Source) || errors.As(a.Err, new(*sourceError)) {
-		return text // it names its source itself
+	switch e := a.Err.(type) {
+	case *sourceError:
+		if e.source != "" {
+			return text
+		}
+	case *ChainError: // names its own sources
+		if errors.Is(e, ErrNotFound) {
+			return list(e.Attempts)
+		}
+		return text
+	}
+	if strings.HasPrefix(text, a.Source+":") {
+		return text
 	}
 	return a.Source + ": " + text
 }
@@ -171,7 +187,13 @@ func (c *chain) ready(ctx context.Context) error {
 }
 
 func (c *chain) failed(attempts ...Attempt) error {
-	return &ChainError{Attempts: attempts, advice: c.advice}
+	failure := &ChainError{Attempts: attempts, advice: c.advice}
+	for _, a := range attempts {
+		if inner, ok := a.Err.(*ChainError); ok && failure.advice == "" {
+			failure.advice = inner.advice
+		}
+	}
+	return failure
 }
 
 // poll asks p if it can be asked.

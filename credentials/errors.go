@@ -58,10 +58,15 @@ func contextError(ctx context.Context, source string) error {
 // formerly turns an error that wraps [ErrNotFound], of a source that has delivered before, into
 // one of neither kind: the token may come back, and nobody should look for another instead.
 func formerly(err error) error {
-	if !errors.Is(err, ErrNotFound) {
+	const note = "; there was a token before"
+	switch e, ok := err.(*sourceError); {
+	case !errors.Is(err, ErrNotFound):
 		return err
+	case ok:
+		return &sourceError{source: e.source, problem: e.problem + note}
+	default:
+		return &sourceError{problem: plain(err) + note}
 	}
-	return &sourceError{problem: plain(err) + "; there was a token before"}
 }
 
 // decisive returns those of errs that tell what to do about all of them together. As long as one

@@ -1,0 +1,243 @@
+package credentials_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+)
+
+// fake is a provider that says what it is told, and counts.
+type fake struct {
+	name    string
+	token   credentials.Token
+	err     error
+	changed bool
+	pollErr error
+	calls   int
+}
+
+func (f *fake) Token(context.Context) (credentials.Token, error) {
+	f.calls++
+	return f.token, f.err
+}
+
+func (f *fake) Describe() string { return f.name }
+
+func (f *fake) Poll(context.Context) (bool, error) { return f.changed, f.pollErr }
+
+var errSealed = errors.New("vault is sealed")
+
+func TestChain(t *testing.T) {
+	none := func(name string) *fake {
+		return &fake{name: name, err: fmt.Errorf("nothing there: %w", credentials.ErrNotFound)}
+	}
+	found := func(name, value string) *fake { return &fake{name: name, token: parse(t, value)} }
+
+	t.Run("delivers the first token and asks nobody after it", func(t *testing.T) {
+		a, b, c := none("a"), found("b", oldToken), found("c", newToken)
+		p := credentials.Chain(a, b, c)
+		wantValue(t, p, oldToken)
+		assert.Equal(t, []int{1, 1, 0}, []int{a.calls, b.calls, c.calls})
+		assert.Equal(t, "b", credentials.Describe(p))
+	})
+
+	t.Run("keeps to the source that delivered", func(t *testing.T) {
+		a, b, c := none("a"), found("b", oldToken), found("c", newToken)
+		p := credentials.Chain(a, b, c)
+		wantValue(t, p, oldToken)
+		*a = *found("a", newToken)
+		wantValue(t, p, oldToken)
+		assert.Equal(t, 0, a.calls)
+
+		b.token, b.err = credentials.Token{}, credentials.ErrNotFound
+		_, err := p.Token(t.Context())
+		require.EqualError(t, err, "credentials: b: no token found; there was a token before")
+		wantKind(t, err, nil)
+		assert.Equal(t, 0, a.calls+c.calls)
+
+		b.err = errSealed
+		_, err = p.Token(t.Context())
+		require.EqualError(t, err, "credentials: b: vault is sealed")
+		require.ErrorIs(t, err, errSealed)
+		assert.Equal(t, "b", credentials.Describe(p))
+
+		*b = *found("b", newToken)
+		wantValue(t, p, newToken)
+	})
+
+	t.Run("with no token anywhere lists every place and is not found", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "token")
+		p := credentials.Chain(missing, credentials.File(path), none("keychain"))
+		for range 2 {
+			_, err := p.Token(t.Context())
+			require.EqualError(t, err, "credentials: no token found: env:CREDENTIALS_TEST_UNSET: not set; file:"+path+": no such file; keychain: nothing there: credentials: no token found")
+			wantKind(t, err, credentials.ErrNotFound)
+			var chainErr *credentials.ChainError
+			require.ErrorAs(t, err, &chainErr)
+			require.Len(t, chainErr.Attempts, 3)
+			assert.Equal(t, "file:"+path, chainErr.Attempts[1].Source)
+			require.EqualError(t, chainErr.Attempts[1].Err, "credentials: file:"+path+": no such file")
+		}
+		assert.Equal(t, "env:CREDENTIALS_TEST_UNSET, file:"+path+", keychain", credentials.Describe(p))
+	})
+
+	t.Run("stops at a source that is broken, names it first, and is not 'not found'", func(t *testing.T) {
+		for _, tt := range []struct {
+			err, kind error
+			text      string
+		}{
+			{errSealed, nil, "vault is sealed"},
+			{fmt.Errorf("keychain: %w", credentials.ErrInvalid), credentials.ErrInvalid, "keychain: credentials: token source is invalid"},
+			{context.DeadlineExceeded, nil, "context deadline exceeded"},
+		} {
+			after := found("after", newToken)
+			p := credentials.Chain(missing, none("b"), &fake{name: "c", err: tt.err}, after)
+			_, err := p.Token(t.Context())
+			require.EqualError(t, err, "credentials: c: "+tt.text+" (asked before: env:CREDENTIALS_TEST_UNSET: not set; b: nothing there: credentials: no token found)")
+			wantKind(t, err, tt.kind)
+			require.ErrorIs(t, err, tt.err)
+			var chainErr *credentials.ChainError
+			require.ErrorAs(t, err, &chainErr)
+			assert.Len(t, chainErr.Attempts, 3)
+			assert.Equal(t, 0, after.calls)
+		}
+	})
+
+	t.Run("a broken first source is all that there is to tell", func(t *testing.T) {
+		f := newSecretFile(t, "")
+		_, err := credentials.Chain(credentials.File(f.path), missing).Token(t.Context())
+		require.EqualError(t, err, "credentials: file:"+f.path+": file is empty")
+		wantKind(t, err, credentials.ErrInvalid)
+	})
+
+	t.Run("in a chain reads as one", func(t *testing.T) {
+		secrets := t.TempDir()
+		_, err := credentials.Chain(none("a"), credentials.NewDefault(environment(), secrets)).Token(t.Context())
+		require.EqualError(t, err, "credentials: no token found: a: nothing there: credentials: no token found; "+
+			"env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set; env:CREDENTIALS_DIRECTORY: not set; "+
+			"file:"+filepath.Join(secrets, "toloka-token")+": no such file"+advice)
+		wantKind(t, err, credentials.ErrNotFound)
+
+		_, err = credentials.Chain(none("a"), credentials.Chain(missing, &fake{name: "b", err: errSealed})).Token(t.Context())
+		require.EqualError(t, err, "credentials: b: vault is sealed (asked before: env:CREDENTIALS_TEST_UNSET: not set) (asked before: a: nothing there: credentials: no token found)")
+		wantKind(t, err, nil)
+
+		inner := found("b", oldToken)
+		p := credentials.Chain(none("a"), credentials.Chain(missing, inner))
+		wantValue(t, p, oldToken)
+		inner.err = credentials.ErrNotFound
+		_, err = p.Token(t.Context())
+		require.EqualError(t, err, "credentials: b: no token found; there was a token before")
+		wantKind(t, err, nil)
+	})
+
+	t.Run("an error that begins with its source is not given it twice", func(t *testing.T) {
+		_, err := credentials.Chain(&fake{name: "keychain", err: errors.New("keychain: is locked")}).Token(t.Context())
+		require.EqualError(t, err, "credentials: keychain: is locked")
+	})
+
+	t.Run("a provider that gives neither a token nor an error is invalid", func(t *testing.T) {
+		_, err := credentials.Chain(&fake{name: "a"}).Token(t.Context())
+		require.EqualError(t, err, "credentials: a: provider returned neither a token nor an error")
+		wantKind(t, err, credentials.ErrInvalid)
+	})
+
+	t.Run("without providers is invalid", func(t *testing.T) {
+		p := credentials.Chain()
+		_, err := p.Token(t.Context())
+		require.EqualError(t, err, "credentials: chain has no providers")
+		wantKind(t, err, credentials.ErrInvalid)
+		_, err = poll(t, p)
+		wantKind(t, err, credentials.ErrInvalid)
+		assert.Empty(t, credentials.Describe(p))
+	})
+
+	t.Run("with a nil provider is invalid, whatever comes before it", func(t *testing.T) {
+		_, err := credentials.Chain(found("a", oldToken), nil, missing).Token(t.Context())
+		require.EqualError(t, err, "credentials: provider 2 of 3 in the chain is nil")
+		wantKind(t, err, credentials.ErrInvalid)
+	})
+
+	t.Run("is not changed by what happens to the caller's slice", func(t *testing.T) {
+		providers := []credentials.Provider{credentials.Static(oldToken)}
+		p := credentials.Chain(providers...)
+		providers[0] = nil
+		wantValue(t, p, oldToken)
+	})
+
+	t.Run("asks nobody for a caller who has left", func(t *testing.T) {
+		a := found("a", oldToken)
+		_, err := credentials.Chain(a).Token(cancelled(t))
+		require.EqualError(t, err, "credentials: a: context canceled")
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, 0, a.calls)
+	})
+}
+
+func TestChainPoll(t *testing.T) {
+	notFound := &fake{name: "a", err: credentials.ErrNotFound, pollErr: credentials.ErrNotFound}
+	sealed := &fake{name: "b", err: errSealed, pollErr: errSealed}
+	changed := &fake{name: "c", token: parse(t, oldToken), changed: true}
+	for _, tt := range []struct {
+		name    string
+		chain   []credentials.Provider
+		changed bool
+		message string
+		kind    error
+	}{
+		{"a token that has come is a change", []credentials.Provider{notFound, changed, sealed}, true, "", nil},
+		{"nothing anywhere is not found", []credentials.Provider{notFound, notFound}, false, "credentials: no token found: a: no token found; a: no token found", credentials.ErrNotFound},
+		{"a broken source stops the search", []credentials.Provider{notFound, sealed, changed}, false, "credentials: b: vault is sealed (asked before: a: no token found)", nil},
+		{"a source that cannot be polled may have one", []credentials.Provider{notFound, missing}, false, "", nil},
+	} {
+		t.Run("before the first token: "+tt.name, func(t *testing.T) {
+			got, err := poll(t, credentials.Chain(tt.chain...))
+			assert.Equal(t, tt.changed, got)
+			if tt.message == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, tt.message)
+			wantKind(t, err, tt.kind)
+		})
+	}
+
+	t.Run("after it only the kept source counts", func(t *testing.T) {
+		before := &fake{name: "before", err: credentials.ErrNotFound}
+		kept := &fake{name: "kept", token: parse(t, oldToken)}
+		p := credentials.Chain(before, kept)
+		wantValue(t, p, oldToken)
+		before.changed = true
+		wantPoll(t, p, false)
+		kept.changed = true
+		wantPoll(t, p, true)
+		kept.changed, kept.pollErr = false, credentials.ErrNotFound
+		_, err := poll(t, p)
+		require.EqualError(t, err, "credentials: kept: no token found; there was a token before")
+		wantKind(t, err, nil)
+	})
+
+	t.Run("a kept source that cannot be polled never changes", func(t *testing.T) {
+		p := credentials.Chain(credentials.Static(oldToken))
+		wantValue(t, p, oldToken)
+		wantPoll(t, p, false)
+	})
+
+	t.Run("asks nobody for a caller who has left", func(t *testing.T) {
+		_, err := credentials.Chain(changed).(credentials.Poller).Poll(cancelled(t))
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+func TestChainErrorOfNothing(t *testing.T) {
+	err := &credentials.ChainError{}
+	require.EqualError(t, err, "credentials: no token found")
+	assert.Empty(t, err.Unwrap())
+}
