@@ -30,9 +30,9 @@ type Config struct {
 
 // Gate returns middleware that lets requests through while the credential is good (pass or warn). While it is not (fail),
 // the middleware does not write but returns a fresh [*echo.HTTPError] with status 503, so that the service's own
-// HTTPErrorHandler decides about the body: its Message is a [middleware.Problem], which Echo's default handler renders as
-// JSON and in which there is nothing of the reason; its Internal is the [*health.Error], which [errors.As] finds and which is not
-// for the public. Retry-After and Cache-Control are set on the response.
+// HTTPErrorHandler decides about the body. Its Message is a [middleware.Problem], which Echo's default handler renders as
+// JSON and in which there is nothing of the reason. Its Internal is the [*health.Error], which [errors.As] finds and which
+// is not for the public. Retry-After and Cache-Control are set on the response.
 //
 // A CORS middleware belongs before the gate: a preflight request that meets a closed gate gets 503 like any other.
 //

@@ -22,8 +22,8 @@ var (
 // other methods with 405 and Allow. The options change the paths, leave some out, allow details and add further checkers;
 // see [middleware.RoutesOption].
 //
-// Echo's CORS middleware, where it is in front, answers OPTIONS by itself with 204, and a balancer that probes by OPTIONS (HAProxy's default) never
-// sees the verdict: give that middleware a Skipper for these paths.
+// Echo's CORS middleware, where it is in front, answers OPTIONS by itself with 204, and a balancer that probes by OPTIONS
+// (HAProxy's default) never sees the verdict: give that middleware a Skipper for these paths.
 //
 // It panics if a checker is nil.
 func RegisterHealth(router Router, c middleware.Snapshotter, opts ...middleware.RoutesOption) {

@@ -15,7 +15,7 @@ const ContentType = "application/health+json"
 // and a health document; other methods with 405. OPTIONS gets the real answer, never one about CORS.
 //
 // The answer is rendered once per snapshot and served from memory: no lock, no allocation, no I/O, no wait. An Endpoint is
-// safe for concurrent use.
+// safe for concurrent use. Its zero value is what [NewLive] returns.
 type Endpoint struct {
 	checkers []Snapshotter
 	// verdict is what one snapshot means for this endpoint.

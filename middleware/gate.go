@@ -10,7 +10,7 @@ import (
 // Gate lets requests through while the credential is good (pass or warn), and turns them away while it is not (fail). It
 // follows the status, not the readiness: a draining service still answers what reaches it.
 //
-// A Gate is safe for concurrent use. It reads one snapshot per request; it writes nothing that requests share, keeps no
+// A Gate is made by [NewGate] and safe for concurrent use. It reads one snapshot per request; it writes nothing that requests share, keeps no
 // counters and never waits.
 type Gate struct {
 	checker Snapshotter

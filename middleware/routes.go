@@ -60,7 +60,12 @@ func Routes(c Snapshotter, opts ...RoutesOption) []Route {
 	readiness := newHealth(c, config.health)
 	startup := NewStartup(c, config.health.more...)
 	var routes []Route
-	for _, route := range []Route{{config.healthz, readiness}, {config.readyz, readiness}, {config.livez, NewLive()}, {config.startupz, startup}} {
+	for _, route := range []Route{
+		{config.healthz, readiness},
+		{config.readyz, readiness},
+		{config.livez, NewLive()},
+		{config.startupz, startup},
+	} {
 		if route.Path == "" {
 			continue
 		}

@@ -16,6 +16,8 @@ type Snapshotter interface {
 	Snapshot() *health.Snapshot
 }
 
+var _ Snapshotter = (*health.Checker)(nil)
+
 // unjudged stands in for a nil snapshot.
 var unjudged = health.NewSnapshot(health.State{})
 

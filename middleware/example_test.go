@@ -1,0 +1,186 @@
+package middleware_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/middleware"
+)
+
+// startChecker returns a started checker of an account on a fake platform. A service calls
+// health.New(credentials.Default()) and Start instead.
+func startChecker(accountID string) *health.Checker {
+	account := requestertest.DefaultAccount()
+	account.ID = accountID
+	platform := requestertest.NewPlatform(requestertest.WithAccount(account))
+	client, err := requester.New(requester.Production, requester.WithHTTPClient(platform.Client()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	token := platform.IssueToken(accountID)
+	checker, err := health.New(credentials.Static(token.Reveal()), health.WithClient(client), health.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := checker.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	return checker
+}
+
+// Where the gates of two checkers are stacked, a handler can ask for the account of each.
+func ExampleAccountOf() {
+	orders, billing := startChecker("orders-account"), startChecker("billing-account")
+	defer orders.Close()
+	defer billing.Close()
+
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		nearest, _ := middleware.AccountFrom(r.Context())
+		outer, _ := middleware.AccountOf(r.Context(), orders)
+		fmt.Println(nearest.ID(), outer.ID())
+	})
+	outer := middleware.NewGate(orders, middleware.WithAccountInContext())
+	inner := middleware.NewGate(billing, middleware.WithAccountInContext())
+	service := outer.Wrap(inner.Wrap(handler))
+	service.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+
+	// Output:
+	// billing-account orders-account
+}
+
+// Some routes behind a common gate can do without the platform.
+func ExampleWithSkipper() {
+	// A fake instead of a checker, for the tests of a service: the token has been refused.
+	checker := constant{health.NewSnapshot(health.State{Reasons: health.ReasonsOf(health.ReasonRejected)})}
+
+	gate := middleware.NewGate(checker, middleware.WithSkipper(func(r *http.Request) bool {
+		return strings.HasPrefix(r.URL.Path, "/static/")
+	}))
+	service := gate.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }))
+	for _, path := range []string{"/static/logo.svg", "/tasks"} {
+		rec := httptest.NewRecorder()
+		service.ServeHTTP(rec, httptest.NewRequest("GET", path, nil))
+		fmt.Println(path, rec.Code)
+	}
+
+	// Output:
+	// /static/logo.svg 200
+	// /tasks 503
+}
+
+// An adapter of another framework asks the gate about each request and translates the answer.
+func ExampleGate_Admit() {
+	checker := startChecker("orders-account")
+	gate := middleware.NewGate(checker)
+
+	handle := func(r *http.Request) {
+		r, rejection := gate.Admit(r)
+		if rejection != nil {
+			header := http.Header{}
+			rejection.SetHeader(header)
+			fmt.Println("rejected:", rejection.Err().Reason, header.Get("Cache-Control"), header.Get("Retry-After") != "")
+			return
+		}
+		fmt.Println("admitted:", r.URL.Path)
+	}
+	handle(httptest.NewRequest("GET", "/tasks", nil))
+	checker.Close()
+	handle(httptest.NewRequest("GET", "/tasks", nil))
+
+	// Output:
+	// admitted: /tasks
+	// rejected: closed no-store true
+}
+
+// What operators see with ?verbose, here those who come with a client certificate that the server has verified.
+func ExampleWithDetails() {
+	account, err := requester.ParseAccount([]byte(`{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":9.70,"public_name":{"EN":"Jack Smith"}}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	token, err := credentials.ParseToken("AQVNnot-a-token-but-an-example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	checker := constant{health.NewSnapshot(health.State{
+		Environment: "production",
+		Token:       token,
+		Reasons:     health.ReasonsOf(health.ReasonLowBalance),
+		TokenSource: "env:TOLOKA_TOKEN",
+		Account:     account,
+		Breaker:     "closed",
+	})}
+	endpoint := middleware.NewHealth(checker, middleware.WithDetails(func(r *http.Request) bool {
+		return r.TLS != nil && len(r.TLS.VerifiedChains) > 0
+	}))
+
+	stranger := httptest.NewRequest("GET", "/healthz?verbose", nil)
+	operator := stranger.Clone(context.Background())
+	operator.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{}}}
+	for _, r := range []*http.Request{stranger, operator} {
+		rec := httptest.NewRecorder()
+		endpoint.ServeHTTP(rec, r)
+		var indented bytes.Buffer
+		_ = json.Indent(&indented, rec.Body.Bytes(), "", "  ")
+		fmt.Println(indented.String())
+	}
+
+	// Output:
+	// {
+	//   "status": "warn"
+	// }
+	// {
+	//   "status": "warn",
+	//   "output": "the account's balance is low; top up the account",
+	//   "checks": {
+	//     "toloka:credential": [
+	//       {
+	//         "componentType": "component",
+	//         "status": "warn",
+	//         "reason": "low_balance",
+	//         "reasons": [
+	//           "low_balance"
+	//         ],
+	//         "environment": "production",
+	//         "tokenSource": "env:TOLOKA_TOKEN",
+	//         "tokenFingerprint": "AQVN…#65c99d1a",
+	//         "output": "the account's balance is low; top up the account"
+	//       }
+	//     ],
+	//     "toloka:account": [
+	//       {
+	//         "componentType": "component",
+	//         "observedValue": "566ec2b0ff0deeaae5f9d500629de162",
+	//         "publicName": "Jack Smith"
+	//       }
+	//     ],
+	//     "toloka:balance": [
+	//       {
+	//         "componentType": "component",
+	//         "status": "warn",
+	//         "observedValue": 9.70,
+	//         "observedUnit": "USD"
+	//       }
+	//     ],
+	//     "toloka:circuit-breaker": [
+	//       {
+	//         "componentType": "component",
+	//         "observedValue": "closed"
+	//       }
+	//     ]
+	//   }
+	// }
+}
