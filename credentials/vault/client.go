@@ -68,7 +68,8 @@ func privateClients(client *api.Client, namespace *string) (clients, func(), err
 
 // guard refuses what would carry a Vault token elsewhere or fill the memory: redirects and
 // endless bodies. It is a RoundTripper, so that login methods of the user's own are under it
-// too.
+// too. It has no CloseIdleConnections: the Vault client would call that after each failure,
+// and the connections below are the user's too.
 type guard struct{ base http.RoundTripper }
 
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -83,10 +84,6 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxBody}
 	return resp, nil
 }
-
-// CloseIdleConnections forwards nothing. The Vault client calls it after each failure, and
-// the connections below are the user's too.
-func (guard) CloseIdleConnections() {}
 
 // target names where a redirect goes without its path and query.
 func target(resp *http.Response) string {
