@@ -160,6 +160,8 @@ func TestEveryPrinterShowsTheFingerprint(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		assert.Equal(t, want, fmt.Sprintf(verb, token), verb)
 	}
+	assert.Equal(t, want, token.String())
+	assert.Equal(t, want, token.GoString()) // what printers call that do not know Format
 	text, err := token.MarshalText() // what YAML encoders ask for
 	require.NoError(t, err)
 	assert.Equal(t, want, string(text))

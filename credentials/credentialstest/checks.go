@@ -72,6 +72,7 @@ func mended(tb testing.TB, d Driver) {
 }
 
 func cancelled(tb testing.TB, d Driver) {
+	wantToken(tb, d, first, "") // something that a careless provider could give again
 	wantEnded(tb, d, func(ctx context.Context) error {
 		token, err := d.Provider.Token(ctx)
 		if !token.IsZero() {
