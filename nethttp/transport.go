@@ -28,8 +28,11 @@ const drainLimit = 64 << 10
 //
 // base makes the calls; nil means http.DefaultTransport. Instrumentation such as otelhttp goes around the returned
 // RoundTripper to see one request per call, or into base to see every attempt; one in base sees the Authorization header. Requests
-// are not changed: the token is set on a copy. Safe for concurrent use.
+// are not changed: the token is set on a copy. Safe for concurrent use. It panics if the checker is nil.
 func Transport(checker Lender, base http.RoundTripper) http.RoundTripper {
+	if checker == nil {
+		panic("nethttp: Transport: the checker is nil")
+	}
 	if base == nil {
 		base = http.DefaultTransport
 	}

@@ -1,0 +1,233 @@
+//go:build unix
+
+package nethttp_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/nethttp"
+)
+
+// rotation is a service and its clients, while the token is replaced again and again as Kubernetes does it: a new
+// directory, and the symlink ..data renamed over the old one.
+type rotation struct {
+	t        *testing.T
+	dir      string
+	swaps    int // made so far
+	platform *platform
+	checker  *health.Checker
+	gated    http.Handler
+	outgoing *http.Client
+
+	served, failed atomic.Int64
+}
+
+func newRotation(t *testing.T, base http.RoundTripper, p *platform, clientOpts []requester.Option, opts ...health.Option) *rotation {
+	t.Helper()
+	r := &rotation{t: t, dir: t.TempDir(), platform: p}
+	r.swap()
+	client, err := requester.New(requester.Production, append(clientOpts, requester.WithHTTPClient(&http.Client{Transport: base}))...)
+	require.NoError(t, err)
+	r.checker, err = health.New(credentials.File(filepath.Join(r.dir, "token")), append(opts, health.WithClient(client))...)
+	require.NoError(t, err)
+	t.Cleanup(func() { r.checker.Close() })
+	require.NoError(t, r.checker.Start(t.Context()))
+	r.gated = nethttp.Gate(r.checker)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	r.outgoing = &http.Client{Transport: nethttp.Transport(r.checker, base)}
+	return r
+}
+
+func (r *rotation) token() string { return fmt.Sprintf("AAAAAAAAAAAAAAAAAAAAAA.swap.%040d", r.swaps) }
+
+// swap issues a new token on the platform and puts it in place of the old one.
+func (r *rotation) swap() {
+	old := ""
+	if r.swaps > 0 {
+		old = r.token()
+	}
+	r.swaps++
+	r.platform.accepts(old, r.token())
+	data := fmt.Sprintf("..%d", r.swaps)
+	require.NoError(r.t, os.Mkdir(filepath.Join(r.dir, data), 0o700))
+	require.NoError(r.t, os.WriteFile(filepath.Join(r.dir, data, "token"), []byte(r.token()+"\n"), 0o600))
+	require.NoError(r.t, os.Symlink(data, filepath.Join(r.dir, "..data_tmp")))
+	require.NoError(r.t, os.Rename(filepath.Join(r.dir, "..data_tmp"), filepath.Join(r.dir, "..data")))
+	if r.swaps == 1 {
+		require.NoError(r.t, os.Symlink(filepath.Join("..data", "token"), filepath.Join(r.dir, "token")))
+		return
+	}
+	require.NoError(r.t, os.RemoveAll(filepath.Join(r.dir, fmt.Sprintf("..%d", r.swaps-1))))
+}
+
+// deleteOld makes the platform refuse every token but the newest.
+func (r *rotation) deleteOld() { r.platform.accepts(r.token()) }
+
+// load has clients ask the gate and call the platform until ctx ends.
+func (r *rotation) load(ctx context.Context, clients int, pause time.Duration, url string) *sync.WaitGroup {
+	var all sync.WaitGroup
+	for i := range clients {
+		all.Go(func() {
+			ticker := time.NewTicker(pause)
+			defer ticker.Stop()
+			time.Sleep(pause * time.Duration(i) / time.Duration(clients)) // not in step
+			for n := 0; ctx.Err() == nil; n++ {
+				r.gate()
+				if n%2 == 0 {
+					r.call(http.MethodGet, url, nil)
+				} else {
+					r.call(http.MethodPost, url, strings.NewReader("body"))
+				}
+				select {
+				case <-ticker.C:
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	return &all
+}
+
+func (r *rotation) gate() {
+	w := httptest.NewRecorder()
+	r.gated.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	r.count(w.Code == http.StatusOK, "the gate answered %d (%s)", w.Code, r.checker.Snapshot().Reasons())
+}
+
+func (r *rotation) call(method, url string, body io.Reader) {
+	req, err := http.NewRequest(method, url, body)
+	if err != nil {
+		r.count(false, "%v", err)
+		return
+	}
+	resp, err := r.outgoing.Do(req)
+	if err != nil {
+		r.count(false, "%v", err)
+		return
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	r.count(resp.StatusCode == http.StatusOK, "the platform answered %d", resp.StatusCode)
+}
+
+func (r *rotation) count(ok bool, format string, args ...any) {
+	r.served.Add(1)
+	if !ok && r.failed.Add(1) <= 10 {
+		r.t.Errorf(format, args...)
+	}
+}
+
+func TestAThousandRotationsWithoutAFailedRequest(t *testing.T) {
+	const swaps = 1000
+	synctest.Test(t, func(t *testing.T) {
+		p := &platform{}
+		r := newRotation(t, p, p, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		clients := r.load(ctx, 100, 6*time.Second, pools)
+		for range swaps {
+			r.swap()
+			time.Sleep(10 * time.Second)
+			r.deleteOld()
+			time.Sleep(3 * time.Second)
+		}
+		cancel()
+		clients.Wait()
+		assert.Zero(t, r.failed.Load())
+		assert.Equal(t, health.StatusPass, r.checker.Snapshot().Status())
+		token, err := r.checker.Token()
+		require.NoError(t, err)
+		assert.Equal(t, r.token(), token.Reveal())
+		t.Logf("%d swaps, %d requests, %d failed", swaps, r.served.Load(), r.failed.Load())
+	})
+}
+
+// realRotation is on real time, over real sockets: everything is a hundred times quicker.
+func realRotation(t *testing.T, poll time.Duration) (*rotation, string) {
+	p := &platform{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		resp, err := p.RoundTrip(req)
+		if err != nil {
+			return
+		}
+		w.WriteHeader(resp.StatusCode)
+		_, _ = io.Copy(w, resp.Body)
+	}))
+	t.Cleanup(server.Close)
+	base := &http.Transport{MaxIdleConnsPerHost: 100}
+	t.Cleanup(base.CloseIdleConnections)
+	r := newRotation(t, base, p, []requester.Option{requester.WithBaseURL(server.URL)}, health.WithPollInterval(poll))
+	return r, server.URL + "/api/v1/pools"
+}
+
+func TestTwentyRotationsOfRealFilesInRealTime(t *testing.T) {
+	r, url := realRotation(t, 20*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	clients := r.load(ctx, 20, 10*time.Millisecond, url)
+	for range 20 {
+		r.swap()
+		r.awaitToken()
+		r.deleteOld()
+	}
+	cancel()
+	clients.Wait()
+	assert.Zero(t, r.failed.Load())
+	t.Logf("%d swaps, %d requests, %d failed", 20, r.served.Load(), r.failed.Load())
+}
+
+func TestTwentyRotationsOfRealFilesBySIGHUP(t *testing.T) {
+	r, url := realRotation(t, time.Hour) // nothing but the signal makes it look
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	ctx, cancel := context.WithCancel(t.Context())
+	var handler sync.WaitGroup
+	handler.Go(func() {
+		for {
+			select {
+			case <-hangup:
+				assert.NoError(t, r.checker.Refresh(t.Context()))
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	clients := r.load(ctx, 20, 10*time.Millisecond, url)
+	for range 20 {
+		r.swap()
+		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+		r.awaitToken()
+		r.deleteOld()
+	}
+	cancel()
+	clients.Wait()
+	handler.Wait()
+	assert.Zero(t, r.failed.Load())
+}
+
+// awaitToken waits until the newest token is in use: the platform keeps the old one until then, as rotations should.
+func (r *rotation) awaitToken() {
+	r.t.Helper()
+	require.Eventually(r.t, func() bool {
+		token, err := r.checker.Token()
+		return err == nil && token.Reveal() == r.token()
+	}, 10*time.Second, time.Millisecond)
+}
