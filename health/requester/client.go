@@ -31,8 +31,10 @@ type Client struct {
 	actUnder    string
 	userAgent   string
 	scheme      credentials.Scheme
-	transport   http.RoundTripper
-	own         *http.Transport // nil where the transport is the user's
+	// Funcs, so that no printer follows them: the connections of a transport have buffers
+	// with what was sent in them.
+	roundTrip func(*http.Request) (*http.Response, error)
+	own       func() *http.Transport // gives nil where the transport is the user's
 }
 
 // New returns a client of the environment; "" means [Production]. Without options it
@@ -73,7 +75,8 @@ func New(env Environment, opts ...Option) (*Client, error) {
 	if cfg.userAgent != "" {
 		c.userAgent = cfg.userAgent + " " + c.userAgent
 	}
-	c.transport, c.own = transportFor(c.base, cfg.client.Transport, c.timeout)
+	transport, own := transportFor(c.base, cfg.client.Transport, c.timeout)
+	c.roundTrip, c.own = transport.RoundTrip, func() *http.Transport { return own }
 	return c, nil
 }
 
@@ -109,7 +112,7 @@ func (c *Client) Requester(ctx context.Context, t credentials.Token) (*Account, 
 
 	// Not by an http.Client: it would parse, and on redirects follow, what an answer
 	// says, and has nothing to add to a single GET.
-	resp, err := c.transport.RoundTrip(req)
+	resp, err := c.roundTrip(req)
 	if err != nil {
 		return nil, x.failure(err)
 	}
@@ -158,8 +161,8 @@ func (c *Client) Authorize(h http.Header, t credentials.Token) {
 // CloseIdleConnections closes the connections that the client keeps for its next call. A
 // transport that came by [WithHTTPClient] is left alone, unless it had to be copied.
 func (c *Client) CloseIdleConnections() {
-	if c.own != nil {
-		c.own.CloseIdleConnections()
+	if own := c.own(); own != nil {
+		own.CloseIdleConnections()
 	}
 }
 

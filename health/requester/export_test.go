@@ -7,7 +7,7 @@ import (
 )
 
 // OwnTransport is what the client made for itself, nil where it uses the user's.
-func (c *Client) OwnTransport() *http.Transport { return c.own }
+func (c *Client) OwnTransport() *http.Transport { return c.own() }
 
 func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) { return retryAfter(h, now) }
 

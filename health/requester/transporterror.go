@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/textproto"
 	"os"
 	"strings"
@@ -104,7 +103,7 @@ func reasonOf(err error) string {
 		return "its certificate has expired or is not valid yet: check this machine's clock"
 	case errors.As(err, &invalid):
 		return "its certificate is not valid"
-	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &record):
 		return "it does not speak TLS: check the base URL and any proxy on the way"
 	case errors.As(err, &protocol):
 		return "what it sent is not HTTP"

@@ -119,7 +119,7 @@ func (p *Platform) AcceptToken(accountID string, t credentials.Token) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tokens[t.Reveal()] = issued{token: t, account: p.accountLocked(accountID).ID, scheme: scheme}
+	p.tokens[keyOf(t)] = issued{token: t, account: p.accountLocked(accountID).ID, scheme: scheme}
 }
 
 // DeleteToken makes the token invalid at once, as its deletion on the account page does. A token that
@@ -127,7 +127,7 @@ func (p *Platform) AcceptToken(accountID string, t credentials.Token) {
 func (p *Platform) DeleteToken(t credentials.Token) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.tokens, t.Reveal())
+	delete(p.tokens, keyOf(t))
 }
 
 // accountLocked returns the account, made if need be.

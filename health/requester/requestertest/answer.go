@@ -24,7 +24,7 @@ func (p *Platform) answerTo(r *http.Request, sent credentials.Token, requestID s
 		a.header.Set("Allow", http.MethodGet)
 		return a
 	}
-	known, ok := p.tokens[sent.Reveal()]
+	known, ok := p.tokens[keyOf(sent)]
 	if sent.IsZero() || !ok || sent.Scheme() != known.scheme {
 		a := errorAnswer(http.StatusUnauthorized, requestID)
 		if sent.Scheme() == credentials.SchemeOAuth {

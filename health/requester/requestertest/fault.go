@@ -30,7 +30,7 @@ func (p *Platform) SetTokenFaults(t credentials.Token, faults ...Fault) {
 	h := Join(faults...)(http.HandlerFunc(serveAnswer))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.byToken[t.Reveal()] = h
+	p.byToken[keyOf(t)] = h
 }
 
 // ClearFaults makes the platform healthy again, for all tokens. Accounts, tokens and the log stay.

@@ -76,7 +76,7 @@ func Oversized() Fault {
 // in every string of the body, and in headers. With 200 the account is the right one, and its names and company repeat the token.
 func EchoToken(status int) Fault {
 	return answering(func(x *exchange) answer {
-		token := x.token
+		token := x.token.Reveal()
 		a := jsonAnswer(status, nil)
 		for _, key := range []string{"Retry-After", "Location", "Www-Authenticate", "X-Request-Id", "Server", "Set-Cookie"} {
 			a.header.Set(key, token)

@@ -91,7 +91,7 @@ func (p *Platform) logged(r *http.Request) (Request, credentials.Token) {
 		return entry, credentials.Token{}
 	}
 	entry.Scheme, entry.Token = sent.Scheme(), sent.WithScheme("")
-	if known, ok := p.tokens[sent.Reveal()]; ok {
+	if known, ok := p.tokens[keyOf(sent)]; ok {
 		entry.Token = known.token
 	}
 	return entry, sent

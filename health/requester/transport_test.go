@@ -1,0 +1,352 @@
+package requester_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+)
+
+const noAnswer = "requester: no answer from "
+
+func TestTLSFailures(t *testing.T) {
+	day := 24 * time.Hour
+	tests := []struct {
+		name      string
+		notBefore time.Time
+		names     []string
+		usage     x509.ExtKeyUsage
+		trusted   bool
+		want      string
+	}{
+		{"an authority that nobody knows", time.Now().Add(-day), []string{"127.0.0.1"}, x509.ExtKeyUsageServerAuth, false,
+			"its certificate is signed by an authority that this machine does not know: check for a proxy that opens TLS, and that CA certificates are installed"},
+		{"an expired certificate", time.Now().Add(-30 * day), []string{"127.0.0.1"}, x509.ExtKeyUsageServerAuth, true,
+			"its certificate has expired or is not valid yet: check this machine's clock"},
+		{"a certificate of the future", time.Now().Add(day), []string{"127.0.0.1"}, x509.ExtKeyUsageServerAuth, true,
+			"its certificate has expired or is not valid yet: check this machine's clock"},
+		{"a certificate of somebody else", time.Now().Add(-day), []string{"elsewhere.example"}, x509.ExtKeyUsageServerAuth, true,
+			"its certificate is for another host name: check the base URL and any proxy on the way"},
+		{"a certificate for something else", time.Now().Add(-day), []string{"127.0.0.1"}, x509.ExtKeyUsageClientAuth, true,
+			"its certificate is not valid"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cert := certificate(t, tt.notBefore, tt.usage, tt.names...)
+			platform := requestertest.NewPlatform()
+			server := httptest.NewUnstartedServer(platform)
+			server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.StartTLS()
+			defer server.Close()
+
+			client := mustClient(t, requester.WithBaseURL(server.URL))
+			if tt.trusted {
+				pool := x509.NewCertPool()
+				pool.AddCert(cert.Leaf)
+				client.OwnTransport().TLSClientConfig = &tls.Config{RootCAs: pool}
+			}
+			_, err := client.Requester(t.Context(), mustToken(t, apiKey))
+			assert.EqualError(t, err, noAnswer+server.URL+": "+tt.want)
+			assert.Equal(t, requester.Unavailable, requester.ClassOf(err))
+			var verification *tls.CertificateVerificationError
+			assert.ErrorAs(t, err, &verification)
+			assert.Zero(t, platform.Count())
+		})
+	}
+	t.Run("a server that does not speak TLS", func(t *testing.T) {
+		platform := requestertest.NewServer()
+		defer platform.Close()
+		base := strings.Replace(platform.URL, "http:", "https:", 1)
+		_, err := mustClient(t, requester.WithBaseURL(base)).Requester(t.Context(), mustToken(t, apiKey))
+		assert.EqualError(t, err, noAnswer+base+": it does not speak TLS: check the base URL and any proxy on the way")
+		var record tls.RecordHeaderError
+		assert.ErrorAs(t, err, &record)
+	})
+	t.Run("no CA certificates at all", func(t *testing.T) {
+		_, err := failing(t, x509.SystemRootsError{})
+		assert.EqualError(t, err, noAnswer+"https://toloka.dev: this machine has no CA certificates: install them (ca-certificates)")
+	})
+}
+
+func TestHTTPS(t *testing.T) {
+	platform := requestertest.NewTLSServer()
+	defer platform.Close()
+	client := mustClient(t, requester.WithBaseURL(platform.URL), requester.WithHTTPClient(platform.Client()))
+	account, err := client.Requester(t.Context(), platform.IssueToken(""))
+	require.NoError(t, err)
+	assert.Equal(t, "Jack Smith", account.Name())
+}
+
+func TestNetworkFailures(t *testing.T) {
+	t.Run("nobody listens", func(t *testing.T) {
+		platform := requestertest.NewServer()
+		platform.Close()
+		_, err := mustClient(t, requester.WithBaseURL(platform.URL)).Requester(t.Context(), mustToken(t, apiKey))
+		assert.EqualError(t, err, noAnswer+platform.URL+": connection refused ("+platform.URL[len("http://"):]+")")
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+	})
+	t.Run("a black hole", func(t *testing.T) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer listener.Close()
+		base := "https://" + listener.Addr().String()
+		client := mustClient(t, requester.WithBaseURL(base), requester.WithTimeout(50*time.Millisecond))
+		_, err = client.Requester(t.Context(), mustToken(t, apiKey))
+		assert.EqualError(t, err, noAnswer+base+": not within 50ms")
+	})
+	tests := []struct {
+		name  string
+		cause error
+		want  string
+	}{
+		{"a host that does not exist", &net.DNSError{Name: "toloka.dev", IsNotFound: true}, "DNS knows no host toloka.dev"},
+		{"DNS that does not answer", &net.DNSError{Name: "toloka.dev", IsTimeout: true}, "DNS does not answer for toloka.dev"},
+		{"DNS that fails", &net.DNSError{Name: "toloka.dev", Err: "server misbehaving"}, "DNS fails for toloka.dev"},
+		{"a dial that takes too long", &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, Err: context.DeadlineExceeded},
+			"the connection timed out (192.0.2.1:443)"},
+		{"a pipe that breaks", &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}, "the connection was reset"},
+		{"a network that is down", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ENETUNREACH}, "dial tcp: network is unreachable"},
+		{"a quotation that does not end", errorText(`bad "thing`), `bad "…"`},
+		{"a quotation with a quote in it", errorText(`bad "th\"ing", and more`), `bad "…", and more`},
+		{"an endless text", errorText(strings.Repeat("ä", 300)), strings.Repeat("ä", 100)},
+		{"an endless text of odd length", errorText("x" + strings.Repeat("ä", 300)), "x" + strings.Repeat("ä", 99)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := failing(t, tt.cause)
+			assert.EqualError(t, err, noAnswer+"https://toloka.dev: "+tt.want)
+			assert.Equal(t, requester.Unavailable, requester.ClassOf(err))
+			assert.ErrorIs(t, err, tt.cause)
+		})
+	}
+}
+
+type errorText string
+
+func (e errorText) Error() string { return string(e) }
+
+// failing asks over a connection that cannot be made.
+func failing(t *testing.T, cause error) (*requester.Account, error) {
+	client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, cause })}))
+	return client.Requester(t.Context(), mustToken(t, apiKey))
+}
+
+func TestProxies(t *testing.T) {
+	token := mustToken(t, apiKey)
+	t.Run("https goes through the environment's proxy, which does not see the token", func(t *testing.T) {
+		envProxy.taken()
+		_, err := mustClient(t, requester.WithBaseURL("https://nowhere.invalid")).Requester(t.Context(), token)
+		assert.EqualError(t, err, noAnswer+"https://nowhere.invalid: Bad Gateway")
+		dumps := envProxy.taken()
+		require.Len(t, dumps, 1)
+		assert.Contains(t, dumps[0], "CONNECT nowhere.invalid:443 HTTP/1.1\r\n")
+		assert.NotContains(t, dumps[0], apiKey)
+	})
+	t.Run("plain http to this machine goes through none", func(t *testing.T) {
+		platform := requestertest.NewServer()
+		defer platform.Close()
+		proxy, err := url.Parse(envProxy.server.URL)
+		require.NoError(t, err)
+		envProxy.taken()
+		user := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
+		for _, opts := range [][]requester.Option{nil, {requester.WithHTTPClient(user)}} {
+			client := mustClient(t, append(opts, requester.WithBaseURL(platform.URL))...)
+			_, err := client.Requester(t.Context(), platform.IssueToken(""))
+			assert.NoError(t, err)
+		}
+		assert.Empty(t, envProxy.taken())
+	})
+}
+
+func TestPlainHTTPStaysOnThisMachine(t *testing.T) {
+	token := mustToken(t, apiKey)
+	var written atomic.Int64
+	// A name server that says localhost is somewhere else.
+	astray := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		client, server := net.Pipe()
+		go func() {
+			n, _ := io.Copy(io.Discard, server)
+			written.Add(n)
+		}()
+		return &addressed{client, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80}}, nil
+	}
+	dial := func(network, addr string) (net.Conn, error) { return astray(context.Background(), network, addr) }
+	transports := map[string]*http.Transport{
+		"a DialContext that leads away": {DialContext: astray},
+		//lint:ignore SA1019 It still works, so it must be checked.
+		"a Dial that leads away": {Dial: dial},
+	}
+	for name, transport := range transports {
+		t.Run(name, func(t *testing.T) {
+			client := mustClient(t, requester.WithBaseURL("http://localhost"), requester.WithHTTPClient(&http.Client{Transport: transport}))
+			_, err := client.Requester(t.Context(), token)
+			assert.EqualError(t, err, noAnswer+"http://localhost: localhost:80 is 192.0.2.1, which is not a loopback address: plain http is for this machine only")
+			assert.Equal(t, requester.Unavailable, requester.ClassOf(err))
+			assert.Zero(t, written.Load())
+		})
+	}
+	t.Run("a dial that fails", func(t *testing.T) {
+		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }}
+		client := mustClient(t, requester.WithBaseURL("http://localhost"), requester.WithHTTPClient(&http.Client{Transport: transport}))
+		_, err := client.Requester(t.Context(), token)
+		assert.EqualError(t, err, noAnswer+"http://localhost: connection refused")
+	})
+	t.Run("a connection that is no network's is let through", func(t *testing.T) {
+		platform := requestertest.NewPlatform()
+		transport := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+			client, server := net.Pipe()
+			go func() { _ = (&http.Server{Handler: platform}).Serve(&oneConn{conn: server}) }()
+			return client, nil
+		}}
+		client := mustClient(t, requester.WithBaseURL("http://localhost"), requester.WithHTTPClient(&http.Client{Transport: transport}))
+		_, err := client.Requester(t.Context(), platform.IssueToken(""))
+		assert.NoError(t, err)
+	})
+	t.Run("localhost by its name", func(t *testing.T) {
+		platform := requestertest.NewServer()
+		defer platform.Close()
+		client := mustClient(t, requester.WithBaseURL(strings.Replace(platform.URL, "127.0.0.1", "localhost", 1)))
+		_, err := client.Requester(t.Context(), platform.IssueToken(""))
+		assert.NoError(t, err)
+	})
+}
+
+func TestConnections(t *testing.T) {
+	count := func(t *testing.T) (*httptest.Server, *requestertest.Platform, *atomic.Int64, chan struct{}) {
+		platform := requestertest.NewPlatform()
+		var opened atomic.Int64
+		closed := make(chan struct{}, 10)
+		server := httptest.NewUnstartedServer(platform)
+		server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				opened.Add(1)
+			case http.StateClosed:
+				closed <- struct{}{}
+			}
+		}
+		server.Start()
+		t.Cleanup(server.Close)
+		return server, platform, &opened, closed
+	}
+	t.Run("one is kept for the next call, and closed on demand", func(t *testing.T) {
+		server, platform, opened, closed := count(t)
+		client := mustClient(t, requester.WithBaseURL(server.URL))
+		for range 3 {
+			_, err := client.Requester(t.Context(), platform.IssueToken(""))
+			require.NoError(t, err)
+		}
+		assert.EqualValues(t, 1, opened.Load())
+		client.CloseIdleConnections()
+		<-closed
+	})
+	t.Run("refusals keep it too", func(t *testing.T) {
+		server, platform, opened, _ := count(t)
+		platform.SetFaults(requestertest.Sequence(requestertest.Status(401), requestertest.Status(503), requestertest.HTML(502), requestertest.RateLimited()))
+		client := mustClient(t, requester.WithBaseURL(server.URL))
+		for range 5 {
+			_, _ = client.Requester(t.Context(), platform.IssueToken(""))
+		}
+		assert.EqualValues(t, 1, opened.Load())
+	})
+	t.Run("those of the user's own transport are left alone", func(t *testing.T) {
+		var asked bool
+		client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: &closer{&asked}}))
+		client.CloseIdleConnections()
+		assert.False(t, asked)
+	})
+	t.Run("HTTP/2 is not spoken, even where the server would", func(t *testing.T) {
+		var proto atomic.Value
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			proto.Store(r.Proto)
+			_, _ = w.Write([]byte(jackSmith))
+		}))
+		server.EnableHTTP2 = true
+		server.StartTLS()
+		defer server.Close()
+		client := mustClient(t, requester.WithBaseURL(server.URL))
+		pool := x509.NewCertPool()
+		pool.AddCert(server.Certificate())
+		client.OwnTransport().TLSClientConfig = &tls.Config{RootCAs: pool}
+		_, err := client.Requester(t.Context(), mustToken(t, apiKey))
+		require.NoError(t, err)
+		assert.Equal(t, "HTTP/1.1", proto.Load())
+	})
+}
+
+type closer struct{ asked *bool }
+
+func (c *closer) RoundTrip(*http.Request) (*http.Response, error) { return nil, io.EOF }
+func (c *closer) CloseIdleConnections()                           { *c.asked = true }
+
+// addressed is a connection that claims to lead to addr.
+type addressed struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (a *addressed) RemoteAddr() net.Addr { return a.addr }
+
+// oneConn is a listener that has one connection to give.
+type oneConn struct {
+	conn net.Conn
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if l.conn == nil {
+		return nil, io.EOF
+	}
+	conn := l.conn
+	l.conn = nil
+	return conn, nil
+}
+func (l *oneConn) Close() error   { return nil }
+func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{} }
+
+// certificate is signed by itself, and valid for ten days.
+func certificate(t *testing.T, notBefore time.Time, usage x509.ExtKeyUsage, names ...string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "test"},
+		NotBefore:    notBefore,
+		NotAfter:     notBefore.Add(10 * 24 * time.Hour),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{usage},
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
