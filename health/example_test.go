@@ -1,0 +1,116 @@
+package health_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/govalues/decimal"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+)
+
+func ExampleChecker() {
+	// A fake platform stands in for https://toloka.dev; a service leaves WithClient out.
+	platform := requestertest.NewServer()
+	defer platform.Close()
+	client, err := requester.New(requester.Production, requester.WithBaseURL(platform.URL))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token := platform.IssueToken(requestertest.DefaultAccount().ID)
+
+	checker, err := health.New(credentials.Static(token.Reveal()), // a service takes credentials.Default()
+		health.WithClient(client),
+		health.WithMinBalance(decimal.MustParse("50")),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer checker.Close()
+	if err := checker.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	account, err := checker.Account()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(checker.Snapshot().Status(), account.ID() == requestertest.DefaultAccount().ID)
+	// Output: pass true
+}
+
+// Start says what is wrong, and the error can be taken apart.
+func ExampleChecker_Start() {
+	platform := requestertest.NewServer()
+	defer platform.Close()
+	client, err := requester.New(requester.Production, requester.WithBaseURL(platform.URL))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	checker, err := health.New(credentials.Env("TOLOKA_TOKEN_OF_THIS_EXAMPLE"), health.WithClient(client))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer checker.Close()
+
+	err = checker.Start(context.Background())
+	var verdict *health.Error
+	switch {
+	case errors.As(err, &verdict) && verdict.Reason == health.ReasonRejected:
+		fmt.Println("generate a new token")
+	case errors.Is(err, credentials.ErrNotFound):
+		fmt.Println("no token:", verdict.Reason)
+	}
+	// Output: no token: no_credential
+}
+
+// A service can follow what happens to its credential.
+func ExampleOnChange() {
+	changes := make(chan string, 10)
+	checker, err := health.New(credentials.Static("some-token"),
+		health.WithLogger(slog.New(slog.NewJSONHandler(os.Stderr, nil))),
+		health.OnChange(func(old, new *health.Snapshot) {
+			changes <- fmt.Sprint(old.Reason(), " > ", new.Reason())
+		}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	checker.Close()
+	fmt.Println(<-changes)
+	// Output: starting > closed
+}
+
+// A Verifier is for programs that ask about tokens themselves.
+func ExampleVerifier() {
+	platform := requestertest.NewServer()
+	defer platform.Close()
+	client, err := requester.New(requester.Production, requester.WithBaseURL(platform.URL))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	verifier := health.NewVerifier(client, health.VerifierSettings{})
+	defer verifier.Close()
+
+	token, err := credentials.ParseToken("a-token-that-nobody-issued")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = verifier.Verify(context.Background(), token)
+	fmt.Println(requester.ClassOf(err))
+	// Output: rejected
+}
