@@ -3,6 +3,8 @@ package middleware_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -285,5 +287,26 @@ func TestWithDetails(t *testing.T) {
 	t.Run("live and startup have none", func(t *testing.T) {
 		assert.Equal(t, plain, ask(middleware.NewStartup(c), http.MethodGet, "/?verbose").Body.String())
 		assert.Equal(t, plain, ask(middleware.NewLive(), http.MethodGet, "/?verbose").Body.String())
+	})
+}
+
+// FuzzWithDetails compares the glance at the query with net/url's parser. Escapes are left out: a key that has to be
+// unescaped to read verbose is not one that asks.
+func FuzzWithDetails(f *testing.F) {
+	for _, query := range []string{"", "verbose", "verbose=1", "a=b&verbose", "&&verbose=&", "a=verbose", "=verbose", "verbose&verbose", "Verbose"} {
+		f.Add(query)
+	}
+	endpoint := middleware.NewHealth(because(health.ReasonVerified), everybody)
+	f.Fuzz(func(t *testing.T, query string) {
+		if strings.ContainsAny(query, "%+;") {
+			return
+		}
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		rec := httptest.NewRecorder()
+		endpoint.ServeHTTP(rec, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/healthz", RawQuery: query}})
+		assert.Equal(t, values.Has("verbose"), rec.Body.String() != `{"status":"pass"}`, query)
 	})
 }

@@ -165,9 +165,11 @@ func TestWithCheckers(t *testing.T) {
 	})
 	t.Run("one that drains takes the whole service out", func(t *testing.T) {
 		drained := newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonVerified), Draining: true})
-		rec := ask(middleware.NewHealth(pass, middleware.WithCheckers(drained)), http.MethodGet, "/")
-		assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
-		assert.Equal(t, "true", rec.Header().Get("X-Envoy-Immediate-Health-Check-Fail"))
+		for _, checkers := range [][2]*checker{{pass, drained}, {drained, pass}} {
+			rec := ask(middleware.NewHealth(checkers[0], middleware.WithCheckers(checkers[1])), http.MethodGet, "/")
+			assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
+			assert.Equal(t, "true", rec.Header().Get("X-Envoy-Immediate-Health-Check-Fail"))
+		}
 	})
 }
 
