@@ -119,24 +119,21 @@ func (m *machine) next(asked []credentials.Token, newOnly bool) (credentials.Tok
 		return credentials.Token{}, false
 	}
 	switch {
-	case m.verdict == wrongAccount && len(asked) > 0:
-		// A configuration error must be seen, not papered over by another token.
+	case !m.working() && len(asked) > 0 && (m.verdict == wrongAccount || m.silent):
+		// A configuration error must be seen, not papered over by another token; and it is a refusal that makes the next one
+		// worth trying, not an outage.
 		return credentials.Token{}, false
 	case !m.working():
 		return fresh(m.offered)
 	}
-	preferred, rest := m.offered, []credentials.Token(nil)
-	if i := m.rank(m.token); i >= 0 {
-		preferred, rest = m.offered[:i], m.offered[i+1:]
-	}
-	if t, ok := fresh(preferred); ok {
+	if t, ok := fresh(m.preferred()); ok {
 		return t, true
 	}
 	if indexOf(asked, m.token) < 0 {
 		return m.token, !newOnly
 	}
 	if m.verdict == confirming {
-		return fresh(rest)
+		return fresh(m.offered) // those that come after it
 	}
 	return credentials.Token{}, false
 }
@@ -320,14 +317,23 @@ func (m *machine) forgive(token credentials.Token) {
 	m.refused = slices.DeleteFunc(m.refused, func(r refusal) bool { return r.token.Equal(token) })
 }
 
-// refusedOffer returns why the first of the offered tokens that was refused was, nil when none was.
+// refusedOffer returns why the first token that was refused, of those that come before the one in use, was; nil when none was.
 func (m *machine) refusedOffer() error {
-	for _, t := range m.offered {
+	for _, t := range m.preferred() {
 		if r := m.refusal(t); r != nil {
 			return r.err
 		}
 	}
 	return nil
+}
+
+// preferred returns the tokens that would replace the one in use if they were good: those before it, or all when it is not
+// offered any more.
+func (m *machine) preferred() []credentials.Token {
+	if i := m.rank(m.token); i >= 0 {
+		return m.offered[:i]
+	}
+	return m.offered
 }
 
 // turn returns what the last call came to, for the schedule.
@@ -362,8 +368,9 @@ func (m *machine) reasons() Reasons {
 	if m.working() {
 		add(ReasonConfirmingRejection, m.verdict == confirming)
 		add(ReasonStale, m.silent && !m.expired)
-		add(ReasonRotationRejected, m.rank(m.token) < 0 && m.refusedOffer() != nil)
-		add(ReasonUsingFallback, m.rank(m.token) > 0)
+		rank := m.rank(m.token)
+		add(ReasonRotationRejected, rank < 0 && m.refusedOffer() != nil)
+		add(ReasonUsingFallback, rank > 0 && m.refusedOffer() != nil)
 		add(ReasonLowBalance, m.lowBalance() != nil)
 	}
 	add(ReasonVerified, set == 0 && m.verdict == verified)

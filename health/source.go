@@ -95,6 +95,9 @@ var errBusy = errors.New("an earlier read has not returned yet")
 // call runs f apart from the caller, one at a time, and waits for it as long as the timeout and ctx allow.
 func call[T any](ctx context.Context, s *source, f func(context.Context) T) (T, error) {
 	var none T
+	if err := ctx.Err(); err != nil {
+		return none, fmt.Errorf("health: %s: %w", s, err)
+	}
 	select {
 	case s.busy <- struct{}{}:
 	default:

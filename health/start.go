@@ -128,8 +128,7 @@ func (c *Checker) sleepUntilDue(ctx context.Context) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
+	return ctx.Err() == nil // both may have happened
 }
