@@ -241,7 +241,7 @@ func TestFileThatChanges(t *testing.T) {
 				}
 			})
 		}
-		for range 500 {
+		for range 200 {
 			k.swap(oldToken)
 		}
 		close(done)

@@ -56,6 +56,9 @@ func mounted(path string) bool {
 		if within(root, path) {
 			return true
 		}
+		if target, err := filepath.EvalSymlinks(root); err == nil && within(target, path) {
+			return true
+		}
 	}
 	dir := filepath.Dir(path)
 	if isSymlink(filepath.Join(dir, "..data")) {

@@ -127,6 +127,11 @@ func TestFilePermissionsOfSecretMounts(t *testing.T) {
 			t.Chdir(filepath.Dir(path))
 			return filepath.Base(path)
 		}, true},
+		{"the directory of systemd behind a link", func(t *testing.T) string {
+			path := worldReadable(t)
+			t.Setenv("CREDENTIALS_DIRECTORY", link(t, filepath.Dir(path)))
+			return path
+		}, true},
 		{"beside the directory of systemd", func(t *testing.T) string {
 			path := worldReadable(t)
 			t.Setenv("CREDENTIALS_DIRECTORY", filepath.Join(filepath.Dir(path), "toloka"))

@@ -80,6 +80,13 @@ func TestFileBeforeItsFirstToken(t *testing.T) {
 		wantFileError(t, err, f.path, "cannot be read now: bad file descriptor", notNow, nil)
 	})
 
+	t.Run("a file that is too large is not read at all", func(t *testing.T) {
+		f := newSecretFile(t, strings.Repeat("x", 64<<10+1))
+		p := credentials.FileWithOpen(f.path, func(path string) (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
+		_, err := p.Token(t.Context()) // reading would fail
+		wantFileError(t, err, f.path, "file is larger than 64 KiB: that is not a token", credentials.ErrInvalid, nil)
+	})
+
 	t.Run("a file that cannot be asked what it is may come back", func(t *testing.T) {
 		f := newSecretFile(t, apiKey)
 		p := credentials.FileWithOpen(f.path, func(path string) (*os.File, error) {
@@ -237,23 +244,27 @@ func TestFilePoll(t *testing.T) {
 		wantValue(t, p, "AQVN-new")
 	})
 
-	t.Run("of an unchanged file is one open and at most eight allocations", func(t *testing.T) {
-		f := newSecretFile(t, apiKey+"\n")
-		opens := 0
-		p := credentials.FileWithOpen(f.path, func(path string) (*os.File, error) {
-			opens++
-			return credentials.OpenFile(path)
+	for name, path := range map[string]string{
+		"a plain file":                 newSecretFile(t, apiKey+"\n").path,
+		"a file of a Kubernetes mount": newKubernetes(t, apiKey).path(),
+	} {
+		t.Run("of "+name+" that is unchanged is one open and at most eight allocations", func(t *testing.T) {
+			opens := 0
+			p := credentials.FileWithOpen(path, func(path string) (*os.File, error) {
+				opens++
+				return credentials.OpenFile(path)
+			})
+			wantValue(t, p, apiKey)
+			opens = 0
+			allocations := testing.AllocsPerRun(100, func() {
+				if changed, err := p.(credentials.Poller).Poll(t.Context()); changed || err != nil {
+					t.Errorf("changed %t, error %v", changed, err)
+				}
+			})
+			assert.LessOrEqual(t, allocations, 8.0)
+			assert.Equal(t, 101, opens)
 		})
-		wantValue(t, p, apiKey)
-		opens = 0
-		allocations := testing.AllocsPerRun(100, func() {
-			if changed, err := p.(credentials.Poller).Poll(t.Context()); changed || err != nil {
-				t.Errorf("changed %t, error %v", changed, err)
-			}
-		})
-		assert.LessOrEqual(t, allocations, 8.0)
-		assert.Equal(t, 101, opens)
-	})
+	}
 }
 
 func TestReadAll(t *testing.T) {
