@@ -162,7 +162,7 @@ func TestEveryPrinterShowsTheFingerprint(t *testing.T) {
 	}
 	assert.Equal(t, want, token.String())
 	assert.Equal(t, want, token.GoString()) // what printers call that do not know Format
-	text, err := token.MarshalText() // what YAML encoders ask for
+	text, err := token.MarshalText()        // what YAML encoders ask for
 	require.NoError(t, err)
 	assert.Equal(t, want, string(text))
 	encoded, err := json.Marshal(map[string]any{"token": token, "pointer": &token})
