@@ -1,0 +1,59 @@
+package benchmarks_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/internal/benchmarks"
+)
+
+var statuses = []health.Status{health.StatusPass, health.StatusWarn, health.StatusFail}
+
+// Each benchmark is named Work/state=…/by=…: benchstat makes rows of the former and columns of the latter. They run in
+// parallel, so that -cpu 1 shows the cost and -cpu 2 the scaling: half the ns/op is perfect.
+
+func BenchmarkHealthz(b *testing.B) {
+	for _, status := range statuses {
+		compare(b, status.String(), healthRequest, subjects(b, benchmarks.Healthz, status))
+	}
+}
+
+func BenchmarkGate(b *testing.B) {
+	for _, state := range benchmarks.GateStates {
+		compare(b, string(state), state.Request, subjects(b, benchmarks.Gates, state))
+	}
+}
+
+func BenchmarkEchoHealthz(b *testing.B) {
+	for _, status := range statuses {
+		compare(b, status.String(), healthRequest, subjects(b, benchmarks.EchoHealthz, status))
+	}
+}
+
+func BenchmarkEchoGate(b *testing.B) {
+	for _, state := range benchmarks.GateStates {
+		compare(b, string(state), state.Request, subjects(b, benchmarks.EchoGates, state))
+	}
+}
+
+// healthRequest asks, beside all else, for the short report of go-sundheit; this library's handler looks at the query too.
+func healthRequest() *http.Request {
+	return httptest.NewRequest(http.MethodGet, "/healthz?type=short", nil)
+}
+
+func compare(b *testing.B, state string, request func() *http.Request, all []benchmarks.Subject) {
+	for _, s := range all {
+		b.Run("state="+state+"/by="+s.Name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				w, r := newDiscard(), request()
+				for pb.Next() {
+					clear(w.header)
+					s.Handler.ServeHTTP(w, r)
+				}
+			})
+		})
+	}
+}
