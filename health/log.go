@@ -39,7 +39,7 @@ func (c *Checker) report(old, snap *Snapshot, ev event) {
 func (c *Checker) logRefused(snap *Snapshot) {
 	attrs := []slog.Attr{slog.String("status", snap.status.String()), slog.String("reason", ReasonRotationRejected.String())}
 	c.mu.Lock()
-	for _, t := range c.m.offered {
+	for _, t := range c.m.preferred() {
 		if r := c.m.refusal(t); r != nil {
 			attrs = append(attrs, slog.String("token.refused", t.Fingerprint()), slog.String("error", r.err.Error()))
 			break
