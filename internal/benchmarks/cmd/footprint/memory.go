@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+)
+
+// stages are a checker's memory in the course of its life.
+type stages struct{ made, connected, resting use }
+
+// use is what one checker has.
+type use struct{ heap, stack, goroutines float64 }
+
+func (u use) String() string {
+	return fmt.Sprintf("%.1f KiB heap, %.1f KiB stack, %.0f goroutines", u.heap/1024, u.stack/1024, u.goroutines)
+}
+
+// memory makes n checkers and brings them to work.
+func memory(url string, n int) (stages, error) {
+	var s stages
+	checkers, clients := make([]*health.Checker, n), make([]*requester.Client, n)
+	before := now()
+	for i := range checkers {
+		var err error
+		if checkers[i], clients[i], err = newChecker(url); err != nil {
+			return s, err
+		}
+		defer checkers[i].Close()
+	}
+	s.made = now().since(before, n)
+	for _, c := range checkers {
+		if err := c.Start(context.Background()); err != nil {
+			return s, err
+		}
+	}
+	s.connected = now().since(before, n)
+	for _, c := range clients {
+		c.CloseIdleConnections()
+	}
+	// The goroutines of a connection end a moment after it is closed.
+	for deadline := time.Now().Add(5 * time.Second); now().since(before, n).goroutines > 1 && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.resting = now().since(before, n)
+	runtime.KeepAlive(checkers)
+	runtime.KeepAlive(clients)
+	return s, nil
+}
+
+// total is what the program has.
+type total struct {
+	heap, stack uint64
+	goroutines  int
+}
+
+func now() total {
+	// The second collection frees what the first has finalized.
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return total{m.HeapAlloc, m.StackInuse, runtime.NumGoroutine()}
+}
+
+func (t total) since(before total, n int) use {
+	per := func(now, then uint64) float64 { return (float64(now) - float64(then)) / float64(n) }
+	return use{
+		heap:       per(t.heap, before.heap),
+		stack:      per(t.stack, before.stack),
+		goroutines: float64(t.goroutines-before.goroutines) / float64(n),
+	}
+}

@@ -1,0 +1,66 @@
+// Command sockets polls /healthz of net/http servers over loopback connections that are kept open: one server with the
+// handler written by hand, one with this library's. Each is a process of its own with one processor, and they take turns, so
+// that whatever else the machine does meets both. The output is what benchstat reads.
+//
+//	go run ./cmd/sockets -runs 10 | go tool benchstat -col /by -
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/internal/benchmarks/child"
+)
+
+func main() {
+	name := flag.String("serve", "", "be the server `name`, until standard input ends (used by the command itself)")
+	var l load
+	runs := flag.Int("runs", 10, "how many times each server is measured")
+	flag.IntVar(&l.requests, "requests", 20_000, "requests per measurement")
+	flag.IntVar(&l.connections, "connections", 8, "connections that poll at the same time")
+	flag.DurationVar(&l.limit, "limit", 10*time.Second, "how long a measurement may take")
+	flag.Parse()
+
+	run := func() error { return measure(*runs, l) }
+	if *name != "" {
+		run = func() error { return serve(*name) }
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "sockets:", err)
+		os.Exit(1)
+	}
+}
+
+// measure prints one line per run and server.
+func measure(runs int, l load) error {
+	type server struct {
+		name string
+		*child.Process
+	}
+	var servers []server
+	for _, name := range names {
+		s, err := child.Start("-serve", name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		defer s.Stop()
+		servers = append(servers, server{name, s})
+	}
+	fmt.Printf("goos: %s\ngoarch: %s\npkg: github.com/tolokacheck/tolokacheck/internal/benchmarks/cmd/sockets\n", runtime.GOOS, runtime.GOARCH)
+	for range runs {
+		for _, s := range servers {
+			r, err := l.run(s.Addr)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			fmt.Printf("BenchmarkSockets/connections=%d/by=%s %d %.1f ns/op %d p50-ns %d p99-ns %.0f req/s\n", l.connections, s.name,
+				r.requests, r.perRequest(), r.quantile(0.50).Nanoseconds(), r.quantile(0.99).Nanoseconds(), r.perSecond())
+		}
+		slices.Reverse(servers) // neither gains by its place
+	}
+	return nil
+}
