@@ -199,21 +199,21 @@ func loginError(ctx context.Context, client *api.Client, path string, err error,
 		e.problem = notVault(answer.StatusCode)
 		return e
 	}
-	e.kind, e.problem = loginProblem(answer.StatusCode)
+	e.problem, e.kind = loginProblem(answer.StatusCode)
 	e.problem += quote
 	return e
 }
 
 // loginProblem gives the kind and the words for a login that Vault answered with status.
-func loginProblem(status int) (kind error, problem string) {
+func loginProblem(status int) (problem string, kind error) {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		return credentials.ErrInvalid, fmt.Sprintf("login refused (%d): check that the auth method is mounted there, the role, and its secret", status)
+		return fmt.Sprintf("login refused (%d): check that the auth method is mounted there, the role, and its secret", status), credentials.ErrInvalid
 	}
 	if problem = statusProblem(status); problem == "" {
 		problem = fmt.Sprintf("answered %d", status)
 	}
-	return nil, problem
+	return problem, nil
 }
 
 func saysErr(err error, secrets ...string) string {

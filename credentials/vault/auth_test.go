@@ -111,6 +111,17 @@ func TestLogins(t *testing.T) {
 		assert.Equal(t, tokenA, token(t, p))
 	})
 
+	t.Run("a login method of somebody else's that changes its client changes no other", func(t *testing.T) {
+		clearEnv(t)
+		fake := withSecret()
+		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "3600"))
+		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(meddlingLogin{}))
+		require.NoError(t, err)
+		token(t, p)
+		assert.Equal(t, "hvs.own", fake.last(t).Token)
+		assert.Empty(t, fake.last(t).Namespace)
+	})
+
 	t.Run("each is an api.AuthMethod that works without this package's provider", func(t *testing.T) {
 		clearEnv(t)
 		fake := newFakeVault()
@@ -153,6 +164,15 @@ func TestLogins(t *testing.T) {
 			assert.Equal(t, []string{`{"jwt":"first","role":"r"}`, `{"jwt":"second","role":"r"}`}, sent)
 		})
 	})
+}
+
+// meddlingLogin uses its client as if it were its own, which it is.
+type meddlingLogin struct{}
+
+func (meddlingLogin) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
+	client.SetToken("hvs.other")
+	client.SetNamespace("elsewhere")
+	return foreignLogin{}.Login(ctx, client)
 }
 
 func TestLoginErrors(t *testing.T) {

@@ -32,10 +32,8 @@ func privateClients(client *api.Client, namespace *string) (clients, func(), err
 	below := *cfg.HttpClient
 	cfg.HttpClient.Transport = guard{cfg.HttpClient.Transport}
 	cfg.HttpClient.Jar = nil
-	cfg.DisableRedirects = true
 	cfg.ReadYourWrites = false
 	// One request is one request: who calls the provider decides when it asks again.
-	cfg.MaxRetries = 0
 	cfg.CheckRetry = func(context.Context, *http.Response, error) (bool, error) { return false, nil }
 	// The provider's own context bounds every request.
 	cfg.Timeout = 0
@@ -57,7 +55,6 @@ func privateClients(client *api.Client, namespace *string) (clients, func(), err
 	}
 	// With VAULT_WRAP_TTL set the default would have every answer wrapped.
 	base.SetWrappingLookupFunc(func(string, string) string { return "" })
-	base.ClearToken()
 
 	return func(token string) *api.Client {
 		c := base.WithNamespace(base.Namespace())

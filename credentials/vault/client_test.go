@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/pem"
@@ -273,7 +274,6 @@ func TestNothingIsRetriedOrFollowed(t *testing.T) {
 		clearEnv(t)
 		fake := withSecret()
 		server := serve(t, fake)
-		client := dial(t, server.URL)
 		jar, err := cookiejar.New(nil)
 		require.NoError(t, err)
 		u, err := url.Parse(server.URL)
@@ -282,7 +282,7 @@ func TestNothingIsRetriedOrFollowed(t *testing.T) {
 		cfg := api.DefaultConfig()
 		cfg.Address, cfg.HttpClient.Jar = server.URL, jar
 		t.Cleanup(cfg.HttpClient.CloseIdleConnections)
-		client, err = api.NewClient(cfg)
+		client, err := api.NewClient(cfg)
 		require.NoError(t, err)
 		p, err := vault.New(client, kv2)
 		require.NoError(t, err)
@@ -378,6 +378,9 @@ func TestAddress(t *testing.T) {
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
 		require.EqualError(t, err, "vault: secret/data/toloka at "+address+`: cannot be reached: net/http: HTTP/1.x transport connection broken: malformed HTTP response "[redacted]"`)
+		var tree bytes.Buffer
+		printTree(&tree, err)
+		assert.NotContains(t, tree.String(), vaultToken)
 	})
 }
 

@@ -180,7 +180,7 @@ func (s *session) explain(ctx context.Context, client *api.Client, err error) er
 		return noAnswer(ctx, s.describe(), publicAddress(client), err)
 	}
 	e := &Error{Path: s.describe(), Address: publicAddress(client), StatusCode: status, cause: err}
-	e.kind, e.problem = loginProblem(status)
+	e.problem, e.kind = loginProblem(status)
 	return e
 }
 

@@ -66,7 +66,7 @@ func newWorld(t *testing.T) *world {
 
 // role sets how long the lease of an AppRole login is.
 func (w *world) role(ttl time.Duration) {
-	w.Write("auth/approle/role/toloka", map[string]any{"token_policies": []string{"toloka"}, "token_ttl": ttl.String()})
+	w.Write("auth/approle/role/toloka", map[string]any{"token_policies": []string{"toloka"}, "token_no_default_policy": true, "token_ttl": ttl.String()})
 }
 
 func (w *world) allow() { w.Write("sys/policies/acl/toloka", map[string]any{"policy": policy}) }
@@ -78,6 +78,12 @@ func (w *world) put(tok string) {
 }
 func (w *world) secretID() string {
 	return w.Write("auth/approle/role/toloka/secret-id", nil).Data["secret_id"].(string)
+}
+
+// undelete brings the latest version back.
+func (w *world) undelete() {
+	metadata := w.read("secret/metadata/toloka").Data
+	w.Write("secret/undelete/toloka", map[string]any{"versions": []any{metadata["current_version"]}})
 }
 
 // wrappedSecretID returns a wrapping token with a secret id in it.

@@ -1,0 +1,71 @@
+package e2e_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/credentials/vault"
+	"github.com/tolokacheck/tolokacheck/internal/e2e/vaulttest"
+)
+
+// TestVaultAgent shows the three ways with an Agent that the documentation speaks of. Its login
+// is Kubernetes', against the jwt method at that mount.
+func TestVaultAgent(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, os.WriteFile(in("service-account"), []byte(w.serviceAccountToken()), 0o600))
+	listener := w.FreeAddress()
+	w.Agent(`
+auto_auth {
+  method "kubernetes" {
+    config = { role = "toloka", token_path = "` + in("service-account") + `" }
+  }
+  sink "file" { config = { path = "` + in("sink") + `" } }
+}
+template_config { static_secret_render_interval = "1s" }
+template {
+  contents    = "{{ with secret \"secret/data/toloka\" }}{{ .Data.data.token }}{{ end }}"
+  destination = "` + in("toloka-token") + `"
+  perms       = "0400"
+}
+api_proxy { use_auto_auth_token = true }
+listener "tcp" {
+  address     = "` + listener + `"
+  tls_disable = true
+}
+`)
+	delivers := func(p credentials.Provider, want string) {
+		t.Helper()
+		eventually(t, func() bool {
+			token, err := p.Token(context.Background())
+			return err == nil && token.Reveal() == want
+		})
+	}
+
+	t.Run("it writes the token to a file, and the service needs no Vault client", func(t *testing.T) {
+		p := credentials.File(in("toloka-token"))
+		delivers(p, tokenA)
+		w.put(tokenB)
+		delivers(p, tokenB)
+		w.put(tokenA)
+		delivers(p, tokenA)
+	})
+
+	t.Run("it logs in, and its sink is read", func(t *testing.T) {
+		p, err := vault.New(w.Client(""), secret, vault.WithAuth(vault.Token(vault.File(in("sink")))))
+		require.NoError(t, err)
+		delivers(p, tokenA)
+	})
+
+	t.Run("it listens, and adds its own Vault token", func(t *testing.T) {
+		p, err := vault.New(vaulttest.NewClient(t, "http://"+listener, ""), secret)
+		require.NoError(t, err)
+		delivers(p, tokenA)
+	})
+}

@@ -1,0 +1,241 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/credentials/vault"
+	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/e2e/vaulttest"
+)
+
+// service is what a user's program has: a checker on a Vault, logging, with its platform.
+type service struct {
+	*health.Checker
+	platform *requestertest.Server
+	vault    *vaulttest.Recorder // what went to Vault, where that is recorded
+	first    credentials.Token   // accepted by the platform, and in Vault
+
+	mu       sync.Mutex
+	statuses []health.Status // since the start
+	logged   bytes.Buffer
+}
+
+// newService returns a service whose requests to Vault are recorded. Start it.
+func newService(t *testing.T, w *world, opts ...health.Option) *service {
+	t.Helper()
+	provider, recorder := w.approle()
+	s := newServiceOn(t, w, provider, opts...)
+	s.vault = recorder
+	return s
+}
+
+// newServiceOn puts a token in Vault that the platform accepts.
+func newServiceOn(t *testing.T, w *world, provider credentials.Provider, opts ...health.Option) *service {
+	t.Helper()
+	s := &service{platform: requestertest.NewServer()}
+	t.Cleanup(s.platform.Close)
+	s.first = s.platform.IssueToken("")
+	w.put(s.first.Reveal())
+	client, err := requester.New(requester.Production, requester.WithBaseURL(s.platform.URL), requester.WithTimeout(time.Second))
+	require.NoError(t, err)
+	opts = append([]health.Option{
+		health.WithClient(client), health.WithInterval(200 * time.Millisecond), health.WithRejectionRecheck(50 * time.Millisecond),
+		health.WithLogger(slog.New(slog.NewJSONHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+		health.OnChange(s.changed),
+	}, opts...)
+	s.Checker, err = health.New(provider, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func (s *service) changed(_, now *health.Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.statuses = append(s.statuses, now.Status())
+}
+
+// Write makes the service the place where its checker logs.
+func (s *service) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.logged.Write(p)
+}
+
+func (s *service) log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.logged.String()
+}
+
+func (s *service) reached() []health.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]health.Status(nil), s.statuses...)
+}
+
+// becomes waits for a primary reason.
+func (s *service) becomes(t testing.TB, reason health.Reason) {
+	t.Helper()
+	eventually(t, func() bool { return s.Snapshot().Reason() == reason })
+	assert.Equal(t, reason.Status(), s.Snapshot().Status())
+}
+
+// uses waits until a token is the one in use.
+func (s *service) uses(t testing.TB, want credentials.Token) {
+	t.Helper()
+	eventually(t, func() bool {
+		token, err := s.Token()
+		return err == nil && token.Equal(want)
+	})
+}
+
+// rotates writes a new token to Vault and waits until it is in use.
+func (s *service) rotates(t testing.TB, w *world) {
+	t.Helper()
+	next := s.platform.IssueToken("")
+	w.put(next.Reveal())
+	s.uses(t, next)
+}
+
+func TestVaultService(t *testing.T) {
+	w := newWorld(t)
+
+	t.Run("a token that is rotated in Vault is swapped in without a restart", func(t *testing.T) {
+		s := newService(t, w)
+		require.NoError(t, s.Start(context.Background()))
+		s.uses(t, s.first)
+		s.rotates(t, w)
+		s.platform.DeleteToken(s.first)
+		s.becomes(t, health.ReasonVerified)
+		s.rotates(t, w)
+		require.NoError(t, s.Check(context.Background()))
+		for _, status := range s.reached()[1:] { // the first is the start
+			assert.Equal(t, health.StatusPass, status)
+		}
+		assert.Contains(t, s.log(), `"token.source":"vault:secret/data/toloka#token"`)
+		assert.NotContains(t, s.log(), s.first.Reveal())
+	})
+
+	t.Run("a new version that the platform refuses leaves the old token in use", func(t *testing.T) {
+		s := newService(t, w)
+		require.NoError(t, s.Start(context.Background()))
+		w.put(tokenB)
+		s.becomes(t, health.ReasonRotationRejected)
+		s.uses(t, s.first)
+		s.rotates(t, w)
+		s.becomes(t, health.ReasonVerified)
+	})
+
+	t.Run("each check is one read, and a login only when it is due", func(t *testing.T) {
+		s := newService(t, w)
+		require.NoError(t, s.Start(context.Background()))
+		require.NoError(t, s.platform.WaitCount(t.Context(), 10))
+		require.NoError(t, s.Close())
+		asked := s.vault.TakeLines()
+		assert.Equal(t, login, asked[0])
+		assert.Equal(t, 1, count(asked, login))
+		assert.InDelta(t, s.platform.Count(), count(asked, read), 1, "the last check may have ended between its read and its call")
+		assert.Len(t, asked, 1+count(asked, read))
+	})
+
+	for _, tc := range []struct {
+		name      string
+		bad, good func()
+		logged    string
+	}{
+		{"Vault is sealed and unsealed", w.Seal, w.Unseal, "Vault is sealed, or down for maintenance (503)"},
+		{"Vault is killed and started again", w.Kill, func() { w.Restart(); w.Unseal() }, "cannot be reached: dial tcp "},
+		{"the policy is taken away and given back", w.forbid, w.allow, "permission denied: policy needs read on secret/data/toloka"},
+		{"the version is deleted and undeleted", func() { w.Delete(dataPath) }, w.undelete, "deleted: undelete it, or write the token anew"},
+	} {
+		t.Run("while "+tc.name+" the service keeps its token, and recovers", func(t *testing.T) {
+			provider, err := vault.New(w.Client(""), secret, vault.WithAuth(vault.AppRole(w.roleID, vault.Value(w.secretID()))))
+			require.NoError(t, err)
+			s := newServiceOn(t, w, provider)
+			require.NoError(t, s.Start(context.Background()))
+			tc.bad()
+			s.becomes(t, health.ReasonSourceUnavailable)
+			s.uses(t, s.first)
+			require.NoError(t, s.Check(context.Background()))
+			verified := s.Snapshot().VerifiedAt()
+			eventually(t, func() bool { return s.Snapshot().VerifiedAt().After(verified) })
+			s.becomes(t, health.ReasonSourceUnavailable)
+			tc.good()
+			s.becomes(t, health.ReasonVerified)
+			assert.NotContains(t, s.reached(), health.StatusFail)
+			assert.Equal(t, 1, strings.Count(s.log(), `"reason":"source_unavailable"`), "one line, and none per check")
+			assert.Contains(t, s.log(), tc.logged)
+			s.rotates(t, w)
+		})
+	}
+
+	t.Run("a revoked Vault token goes unnoticed by everybody but Vault", func(t *testing.T) {
+		s := newService(t, w)
+		require.NoError(t, s.Start(context.Background()))
+		var vaultToken string
+		for _, r := range s.vault.Take() {
+			vaultToken = r.Header.Get("X-Vault-Token")
+		}
+		w.Write("auth/token/revoke", map[string]any{"token": vaultToken})
+		eventually(t, func() bool { return count(s.vault.TakeLines(), login) == 1 })
+		s.rotates(t, w)
+		for _, status := range s.reached()[1:] {
+			assert.Equal(t, health.StatusPass, status)
+		}
+		assert.NotContains(t, s.log(), vaultToken)
+	})
+
+	t.Run("leases of a second", func(t *testing.T) {
+		w.role(time.Second)
+		defer w.role(time.Hour)
+		s := newService(t, w)
+		require.NoError(t, s.Start(context.Background()))
+		logins := 0
+		eventually(t, func() bool {
+			logins += count(s.vault.TakeLines(), login)
+			return logins >= 4
+		})
+		s.becomes(t, health.ReasonVerified)
+		for _, status := range s.reached()[1:] {
+			assert.Equal(t, health.StatusPass, status)
+		}
+	})
+
+	t.Run("started while Vault is sealed the service comes up not ready, and gets there", func(t *testing.T) {
+		s := newService(t, w, health.WithStartupTimeout(500*time.Millisecond))
+		w.Seal()
+		require.NoError(t, s.Start(context.Background()))
+		assert.Equal(t, health.ReasonNoCredential, s.Snapshot().Reason())
+		require.Error(t, s.Check(context.Background()))
+		w.Unseal()
+		s.becomes(t, health.ReasonVerified)
+	})
+
+	t.Run("started without the policy, or without the secret, it fails and says so", func(t *testing.T) {
+		s := newService(t, w)
+		w.forbid()
+		err := s.Start(context.Background())
+		require.ErrorIs(t, err, credentials.ErrInvalid)
+		require.ErrorContains(t, err, "permission denied: policy needs read on secret/data/toloka")
+		w.allow()
+		w.Delete("secret/metadata/toloka")
+		err = s.Start(context.Background())
+		require.ErrorIs(t, err, credentials.ErrNotFound)
+		require.ErrorContains(t, err, "no such secret: write it with 'vault kv put -mount=secret toloka token=-'")
+		w.put(s.first.Reveal())
+		require.NoError(t, s.Start(context.Background()))
+	})
+}

@@ -1,0 +1,47 @@
+package vaulttest
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Agent runs a Vault Agent with the given configuration until the end of the test. A line with
+// the address of the Vault is added; what the Agent writes is up to the configuration.
+func (s *Server) Agent(config string) {
+	s.tb.Helper()
+	file := s.path("agent.hcl")
+	config = strings.Join([]string{config, `vault { address = "` + s.Address + `" }`}, "\n")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		s.tb.Fatal(err)
+	}
+	output := &log{}
+	agent := exec.Command(os.Getenv(BinaryEnv), "agent", "-config="+file)
+	agent.Env = []string{"HOME=" + s.dir}
+	agent.Stdout, agent.Stderr = output, output
+	if err := agent.Start(); err != nil {
+		s.tb.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = agent.Wait()
+	}()
+	s.tb.Cleanup(func() {
+		_ = agent.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-exited:
+		case <-time.After(stopTimeout):
+			_ = agent.Process.Kill()
+			<-exited
+		}
+		if s.tb.Failed() {
+			s.tb.Logf("the Vault Agent's own output:\n%s", output)
+		}
+	})
+}
+
+// FreeAddress returns a loopback host and port that nobody listens on.
+func (s *Server) FreeAddress() string { return freeAddress(s.tb) }
