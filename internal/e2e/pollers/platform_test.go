@@ -1,0 +1,40 @@
+package pollers_test
+
+import (
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
+)
+
+// platform is the fake platform at an address of its own, to which it can come back.
+type platform struct {
+	*requestertest.Platform
+	address string
+	server  *http.Server
+}
+
+func newPlatform(t *testing.T) *platform {
+	t.Helper()
+	p := &platform{Platform: requestertest.NewPlatform(), address: process.Reserve(t)}
+	p.listen(t)
+	t.Cleanup(p.refuse)
+	return p
+}
+
+func (p *platform) url() string { return "http://" + p.address }
+
+// refuse has connections refused, until listen.
+func (p *platform) refuse() { _ = p.server.Close() }
+
+func (p *platform) listen(t *testing.T) {
+	t.Helper()
+	listener, err := net.Listen("tcp", p.address)
+	require.NoError(t, err)
+	p.server = &http.Server{Handler: p.Platform}
+	go func(server *http.Server) { _ = server.Serve(listener) }(p.server) // it always ends with an error
+}

@@ -1,0 +1,19 @@
+package process
+
+import (
+	"os/exec"
+	"testing"
+)
+
+// Find returns the path of an installed server. It fails the test where there is none.
+func Find(tb testing.TB, name string) string {
+	tb.Helper()
+	// Debian keeps servers where a user's PATH does not lead.
+	for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/local/sbin/" + name} {
+		if path, err := exec.LookPath(candidate); err == nil {
+			return path
+		}
+	}
+	tb.Fatalf("%s is not installed: run internal/e2e/install-servers.sh as root on Debian, or install it by hand", name)
+	return ""
+}
