@@ -7,12 +7,14 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/internal/benchmarks"
+	"github.com/tolokacheck/tolokacheck/internal/benchmarks/cputime"
 )
 
 var statuses = []health.Status{health.StatusPass, health.StatusWarn, health.StatusFail}
 
 // Each benchmark is named Work/state=…/by=…: benchstat makes rows of the former and columns of the latter. They run in
-// parallel, so that -cpu 1 shows the cost and -cpu 2 the scaling: half the ns/op is perfect.
+// parallel, so that -cpu 1 shows the cost and -cpu 2 the scaling: with nothing shared that is written to, ns/op halves
+// and cpu-ns/op, the time of all processors together, stays the same.
 
 func BenchmarkHealthz(b *testing.B) {
 	for _, status := range statuses {
@@ -47,6 +49,7 @@ func compare(b *testing.B, state string, request func() *http.Request, all []ben
 	for _, s := range all {
 		b.Run("state="+state+"/by="+s.Name, func(b *testing.B) {
 			b.ReportAllocs()
+			before, ok := cputime.Of(0)
 			b.RunParallel(func(pb *testing.PB) {
 				w, r := newDiscard(), request()
 				for pb.Next() {
@@ -54,6 +57,9 @@ func compare(b *testing.B, state string, request func() *http.Request, all []ben
 					s.Handler.ServeHTTP(w, r)
 				}
 			})
+			if after, _ := cputime.Of(0); ok {
+				b.ReportMetric(float64((after-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+			}
 		})
 	}
 }

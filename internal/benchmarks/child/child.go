@@ -15,6 +15,8 @@ import (
 type Process struct {
 	// Addr is what it printed: where it listens.
 	Addr string
+	// PID is its number.
+	PID int
 
 	command *exec.Cmd
 	alive   io.Closer
@@ -39,7 +41,7 @@ func Start(args ...string) (*Process, error) {
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
-	p := &Process{command: command, alive: alive}
+	p := &Process{PID: command.Process.Pid, command: command, alive: alive}
 	addr, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		p.Stop()

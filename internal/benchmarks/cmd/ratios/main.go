@@ -10,14 +10,24 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/tolokacheck/tolokacheck/internal/benchmarks"
 )
 
+// columns are the units that are compared, the one that says most first.
+var columns = []struct{ unit, title string }{
+	{"cpu-sec/op", "processor time"},
+	{"sec/op", "wall time"},
+	{"p50-sec", "p50"},
+	{"p99-sec", "p99"},
+	{"req/s", "requests per second"},
+}
+
 func main() {
 	s, err := read(os.Stdin)
 	if err == nil {
-		err = s.print(os.Stdout)
+		_, err = io.WriteString(os.Stdout, s.table())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ratios:", err)
@@ -25,41 +35,51 @@ func main() {
 	}
 }
 
-// print writes one line per row and subject. A cell for which there are no measurements is empty.
-func (s *samples) print(w io.Writer) error {
-	if _, err := fmt.Fprint(w, "| | by | times bare | over bare | allocs/op | times bare, -cpu 2 | -cpu 2 over -cpu 1 |\n"+
-		"| --- | --- | ---: | ---: | ---: | ---: | ---: |\n"); err != nil {
-		return err
-	}
-	for _, row := range s.rows {
-		one, two := cell{row: row.name, unit: row.unit}, cell{row: row.name, unit: row.unit, cpu: "2"}
-		for _, by := range row.by {
-			line := fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |\n", row, by,
-				withSpread(s.ratios(one.of(by), one.of(benchmarks.Bare)), "%.2f"),
-				nanoseconds(row.unit, s.differences(one.of(by), one.of(benchmarks.Bare))),
-				plain(s.values[cell{row: row.name, unit: "allocs/op", by: by}]),
-				withSpread(s.ratios(two.of(by), two.of(benchmarks.Bare)), "%.2f"),
-				withSpread(s.ratios(two.of(by), one.of(by)), "%.2f"))
-			if _, err := io.WriteString(w, line); err != nil {
-				return err
-			}
+// table has a line per row and subject, and a column per unit that was measured. A number is followed by the values
+// between which the middle half of the runs lies.
+func (s *samples) table() string {
+	head := []string{"", "by"}
+	var units []string
+	for _, c := range columns {
+		if s.has(c.unit) {
+			units = append(units, c.unit)
+			head = append(head, c.title+", times bare")
 		}
 	}
-	return nil
+	if len(units) == 0 {
+		return ""
+	}
+	// What can be counted is counted in the unit that says most.
+	head = append(head, "over bare", "allocs/op", "-cpu 2 over -cpu 1")
+	lines := []string{line(head), "| --- | --- " + strings.Repeat("| ---: ", len(head)-2) + "|\n"}
+	for _, row := range s.rows {
+		for _, by := range row.by {
+			one := cell{row: row.name, by: by}
+			two := one
+			two.cpu = "2"
+			cells := []string{row.name, by}
+			for _, unit := range units {
+				cells = append(cells, withSpread(s.pairs(one, one.of(benchmarks.Bare), unit, ratio)))
+			}
+			cells = append(cells,
+				nanoseconds(s.pairs(one, one.of(benchmarks.Bare), units[0], difference)),
+				whole(s.values[one]["allocs/op"]),
+				withSpread(s.pairs(two, one, units[0], ratio)))
+			lines = append(lines, line(cells))
+		}
+	}
+	return strings.Join(lines, "")
 }
 
-// ratios returns a/b of each run.
-func (s *samples) ratios(a, b cell) []float64 {
-	return s.pairs(a, b, func(a, b float64) float64 { return a / b })
-}
+func line(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
 
-// differences returns a-b of each run.
-func (s *samples) differences(a, b cell) []float64 {
-	return s.pairs(a, b, func(a, b float64) float64 { return a - b })
-}
+func ratio(a, b float64) float64 { return a / b }
 
-func (s *samples) pairs(a, b cell, f func(a, b float64) float64) []float64 {
-	as, bs := s.values[a], s.values[b]
+func difference(a, b float64) float64 { return a - b }
+
+// pairs returns f of the two measurements of each run, none for a cell and itself.
+func (s *samples) pairs(a, b cell, unit string, f func(a, b float64) float64) []float64 {
+	as, bs := s.values[a][unit], s.values[b][unit]
 	if a == b || len(as) != len(bs) {
 		return nil
 	}
@@ -76,22 +96,21 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
-// withSpread shows the median, and between which values the middle half lies.
-func withSpread(values []float64, format string) string {
+func withSpread(values []float64) string {
 	if len(values) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(format+" ("+format+"–"+format+")", quantile(values, 0.5), quantile(values, 0.25), quantile(values, 0.75))
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", quantile(values, 0.5), quantile(values, 0.25), quantile(values, 0.75))
 }
 
-func nanoseconds(unit string, seconds []float64) string {
-	if unit != "sec/op" || len(seconds) == 0 {
+func nanoseconds(seconds []float64) string {
+	if len(seconds) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("%+.1f ns", quantile(seconds, 0.5)*1e9)
 }
 
-func plain(values []float64) string {
+func whole(values []float64) string {
 	if len(values) == 0 {
 		return ""
 	}

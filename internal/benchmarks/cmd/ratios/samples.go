@@ -11,24 +11,17 @@ import (
 // samples are the measurements in the order of the runs.
 type samples struct {
 	rows   []*row
-	values map[cell][]float64
+	values map[cell]map[string][]float64 // by unit
 }
 
-// row is one benchmark and unit, with its subjects in the order in which they came.
+// row is one benchmark, with its subjects in the order in which they came.
 type row struct {
-	name, unit string
-	by         []string
+	name string
+	by   []string
 }
 
-func (r *row) String() string {
-	if r.unit == "sec/op" {
-		return r.name
-	}
-	return r.name + " " + strings.TrimSuffix(r.unit, "-sec")
-}
-
-// cell is where one measurement belongs. The cpu of GOMAXPROCS 1 is empty, as in the names of benchmarks.
-type cell struct{ row, unit, cpu, by string }
+// cell is where measurements belong. The cpu of GOMAXPROCS 1 is empty, as in the names of benchmarks.
+type cell struct{ row, by, cpu string }
 
 func (c cell) of(by string) cell {
 	c.by = by
@@ -37,7 +30,7 @@ func (c cell) of(by string) cell {
 
 // read takes in what `go test -bench` and the command sockets print.
 func read(r io.Reader) (*samples, error) {
-	s := &samples{values: map[cell][]float64{}}
+	s := &samples{values: map[cell]map[string][]float64{}}
 	in := benchfmt.NewReader(r, "standard input")
 	for in.Scan() {
 		switch rec := in.Result().(type) {
@@ -63,23 +56,33 @@ func (s *samples) add(r *benchfmt.Result) {
 			c.row += part
 		}
 	}
-	for _, v := range r.Values {
-		c.unit = v.Unit
-		s.values[c] = append(s.values[c], v.Value)
-		if v.Unit != "B/op" && v.Unit != "allocs/op" {
-			s.note(c)
-		}
+	if s.values[c] == nil {
+		s.values[c] = map[string][]float64{}
 	}
+	for _, v := range r.Values {
+		s.values[c][v.Unit] = append(s.values[c][v.Unit], v.Value)
+	}
+	s.note(c)
 }
 
 // note adds the cell's row and subject if they are new.
 func (s *samples) note(c cell) {
-	i := slices.IndexFunc(s.rows, func(r *row) bool { return r.name == c.row && r.unit == c.unit })
+	i := slices.IndexFunc(s.rows, func(r *row) bool { return r.name == c.row })
 	if i < 0 {
 		i = len(s.rows)
-		s.rows = append(s.rows, &row{name: c.row, unit: c.unit})
+		s.rows = append(s.rows, &row{name: c.row})
 	}
 	if !slices.Contains(s.rows[i].by, c.by) {
 		s.rows[i].by = append(s.rows[i].by, c.by)
 	}
+}
+
+// has reports whether anything was measured in the unit.
+func (s *samples) has(unit string) bool {
+	for _, units := range s.values {
+		if len(units[unit]) > 0 {
+			return true
+		}
+	}
+	return false
 }

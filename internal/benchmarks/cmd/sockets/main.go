@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/internal/benchmarks/child"
+	"github.com/tolokacheck/tolokacheck/internal/benchmarks/cputime"
 )
 
 func main() {
@@ -53,12 +54,17 @@ func measure(runs int, l load) error {
 	fmt.Printf("goos: %s\ngoarch: %s\npkg: github.com/tolokacheck/tolokacheck/internal/benchmarks/cmd/sockets\n", runtime.GOOS, runtime.GOARCH)
 	for range runs {
 		for _, s := range servers {
+			before, ok := cputime.Of(s.PID)
 			r, err := l.run(s.Addr)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
-			fmt.Printf("BenchmarkSockets/connections=%d/by=%s %d %.1f ns/op %d p50-ns %d p99-ns %.0f req/s\n", l.connections, s.name,
+			fmt.Printf("BenchmarkSockets/connections=%d/by=%s %d %.1f ns/op %d p50-ns %d p99-ns %.0f req/s", l.connections, s.name,
 				r.requests, r.perRequest(), r.quantile(0.50).Nanoseconds(), r.quantile(0.99).Nanoseconds(), r.perSecond())
+			if after, _ := cputime.Of(s.PID); ok {
+				fmt.Printf(" %.1f cpu-ns/op", float64((after-before).Nanoseconds())/float64(r.requests))
+			}
+			fmt.Println()
 		}
 		slices.Reverse(servers) // neither gains by its place
 	}
