@@ -23,16 +23,23 @@ const (
 // It returns nil when all is well: the token in use was verified, the source could be read, and nothing that it newly
 // holds was turned down.
 func (c *Checker) check(ctx context.Context, what scope, heard uint64) error {
-	sourceErr := c.readSource(ctx)
 	var (
-		asked              []credentials.Token
-		inUseErr, otherErr error
-		reread             bool
+		asked                         []credentials.Token
+		sourceErr, inUseErr, otherErr error
+		noVerdict, read, reread       bool
 	)
+	if !c.sourceHangs() {
+		sourceErr, read = c.readSource(ctx), true
+	}
 	for ctx.Err() == nil {
-		token, ok := c.nextToken(asked, what)
-		if !ok {
-			return errors.Join(inUseErr, sourceErr, c.unlessFallback(otherErr))
+		token, ok := c.nextToken(asked, noVerdict, what)
+		switch {
+		case !ok && read:
+			return c.result(inUseErr, sourceErr, otherErr)
+		case !ok:
+			// Only now, so that a source that hangs does not hold up what can be verified without it.
+			sourceErr, read = c.readSource(ctx), true
+			continue
 		}
 		asked = append(asked, token)
 		inUse, err := c.ask(ctx, token, what, heard)
@@ -44,7 +51,9 @@ func (c *Checker) check(ctx context.Context, what scope, heard uint64) error {
 		switch class := requester.ClassOf(err); {
 		case class == requester.NotAsked || class == requester.Cancelled:
 			return err
-		case class == requester.Rejected && inUse && !reread:
+		case class != requester.Verified && class != requester.Rejected:
+			noVerdict = true
+		case class == requester.Rejected && inUse && read && !reread:
 			// It may have been replaced this very moment, and then the new one is wanted now.
 			reread = true
 			sourceErr = c.readSource(ctx)
@@ -53,14 +62,25 @@ func (c *Checker) check(ctx context.Context, what scope, heard uint64) error {
 	return context.Cause(ctx)
 }
 
-// unlessFallback drops the refusal of a token that comes before the one in use: that is why the fallback is in use.
-func (c *Checker) unlessFallback(err error) error {
+// result is the error of a check, nil when there is nothing to complain of.
+func (c *Checker) result(inUseErr, sourceErr, otherErr error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.m.rank(c.m.token) >= 0 && requester.ClassOf(err) == requester.Rejected {
-		return nil
+	switch {
+	case !c.m.working() && inUseErr == nil:
+		// It was not even asked about: say what is known of it.
+		inUseErr = c.named(c.m.verdictError())
+	case c.m.working() && c.m.rank(c.m.token) >= 0 && requester.ClassOf(otherErr) == requester.Rejected:
+		otherErr = nil // the refusal of a token before the one in use: that is why the fallback is in use
 	}
-	return err
+	return errors.Join(inUseErr, sourceErr, otherErr)
+}
+
+// sourceHangs reports whether the last look at the source got no answer in time.
+func (c *Checker) sourceHangs() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return hangs(c.m.sourceErr) || hangs(c.m.pollErr)
 }
 
 // readSource reads the provider and takes in what it holds.
@@ -89,10 +109,10 @@ func (c *Checker) readSource(ctx context.Context) error {
 	return err
 }
 
-func (c *Checker) nextToken(asked []credentials.Token, what scope) (credentials.Token, bool) {
+func (c *Checker) nextToken(asked []credentials.Token, noVerdict bool, what scope) (credentials.Token, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.m.next(asked, what == newOnly)
+	return c.m.next(asked, noVerdict, what == newOnly)
 }
 
 // ask verifies one token, takes in the answer, and sets the time of the next check. inUse says whether the answer was

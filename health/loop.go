@@ -2,7 +2,6 @@ package health
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
@@ -44,7 +43,7 @@ func (c *Checker) run(done chan<- struct{}) {
 		case woken || c.untilDue() <= 0:
 			c.postpone(now)
 			_ = c.check(c.ctx, everything, c.verifier.answered()) // what came of it is in the snapshot
-		case polled && c.pollSource(poller):
+		case polled && c.mayPoll() && c.pollSource(poller):
 			_ = c.check(c.ctx, newOnly, c.verifier.answered())
 		}
 		check.Reset(c.untilDue())
@@ -67,6 +66,11 @@ func tickOf(t *time.Ticker) <-chan time.Time {
 	return t.C
 }
 
+// mayPoll keeps a look at a source that hangs from holding up the next check.
+func (c *Checker) mayPoll() bool {
+	return !c.sourceHangs() || c.untilDue() > c.cfg.sourceTimeout
+}
+
 // pollSource reports whether the source is worth a read. What it finds out about the source's health is published.
 func (c *Checker) pollSource(poller credentials.Poller) bool {
 	changed, err := c.source.poll(c.ctx, poller)
@@ -74,15 +78,15 @@ func (c *Checker) pollSource(poller credentials.Poller) bool {
 		return changed
 	}
 	c.mu.Lock()
-	known := c.m.sourceErr
-	same := err == nil && known == nil || err != nil && known != nil && (errors.Is(err, errBusy) || err.Error() == known.Error())
+	known := c.m.pollErr
 	c.mu.Unlock()
-	if !same {
-		c.update(func(time.Time) event {
-			c.m.sourceErr = err
-			return event{}
-		})
+	if err == nil && known == nil || err != nil && known != nil && err.Error() == known.Error() {
+		return false // no news
 	}
+	c.update(func(time.Time) event {
+		c.m.pollErr = err
+		return event{}
+	})
 	return false
 }
 

@@ -46,6 +46,7 @@ type machine struct {
 
 	offered   []credentials.Token // what the source holds, most preferred first; kept while it cannot be read
 	sourceErr error               // why the source could not be read (whole) last time
+	pollErr   error               // why the last look since then could not tell whether it has changed
 
 	token   credentials.Token // in use; the zero token before any answer
 	verdict verdict
@@ -75,7 +76,7 @@ func (m *machine) working() bool { return m.verdict == verified || m.verdict == 
 
 // offer takes in what the source holds. On an error without tokens the tokens known from before stay.
 func (m *machine) offer(tokens []credentials.Token, err error) {
-	m.sourceErr = err
+	m.sourceErr, m.pollErr = err, nil
 	if len(tokens) == 0 {
 		return
 	}
@@ -83,6 +84,15 @@ func (m *machine) offer(tokens []credentials.Token, err error) {
 	m.refused = slices.DeleteFunc(m.refused, func(r refusal) bool {
 		return !m.known(r.token)
 	})
+}
+
+// sourceProblem returns what is wrong with the source, nil when nothing is. A look that went well does not make up for a read
+// that did not: it may not see all of the source.
+func (m *machine) sourceProblem() error {
+	if m.sourceErr != nil {
+		return m.sourceErr
+	}
+	return m.pollErr
 }
 
 // known reports whether token is in use or offered.
@@ -99,9 +109,10 @@ func indexOf(tokens []credentials.Token, token credentials.Token) int {
 	return slices.IndexFunc(tokens, token.Equal)
 }
 
-// next returns the token to ask about next in a check that has already asked about some. A check of what is new only
-// leaves the token in use alone.
-func (m *machine) next(asked []credentials.Token, newOnly bool) (credentials.Token, bool) {
+// next returns the token to ask about next in a check that has already asked about some. When the platform has left one of
+// them without a verdict, only the token in use is still worth a call. A check of what is new only leaves a token that works
+// alone.
+func (m *machine) next(asked []credentials.Token, noVerdict, newOnly bool) (credentials.Token, bool) {
 	fresh := func(tokens []credentials.Token) (credentials.Token, bool) {
 		for _, t := range tokens {
 			if indexOf(asked, t) < 0 {
@@ -110,19 +121,20 @@ func (m *machine) next(asked []credentials.Token, newOnly bool) (credentials.Tok
 		}
 		return credentials.Token{}, false
 	}
+	inUse := []credentials.Token{m.token}
 	switch {
-	case !m.working() && len(asked) > 0 && (m.verdict == wrongAccount || m.silent):
-		// A configuration error must be seen, not papered over by another token; and it is a refusal that makes the next one
-		// worth trying, not an outage.
+	case noVerdict && m.token.IsZero(), noVerdict && newOnly && m.working():
 		return credentials.Token{}, false
+	case noVerdict:
+		return fresh(inUse)
 	case !m.working():
 		return fresh(m.offered)
 	}
 	if t, ok := fresh(m.preferred()); ok {
 		return t, true
 	}
-	if indexOf(asked, m.token) < 0 {
-		return m.token, !newOnly
+	if t, ok := fresh(inUse); ok {
+		return t, !newOnly
 	}
 	if m.verdict == confirming {
 		return fresh(m.offered) // those that come after it
@@ -300,7 +312,7 @@ func (m *machine) reasons() Reasons {
 	add(ReasonRejected, m.verdict == rejected)
 	add(ReasonUnreachable, m.expired || m.verdict == unjudged && loaded && m.started)
 	add(ReasonStarting, m.verdict == unjudged && !m.started && (loaded || m.sourceErr == nil))
-	add(ReasonSourceUnavailable, loaded && m.sourceErr != nil)
+	add(ReasonSourceUnavailable, loaded && m.sourceProblem() != nil)
 	if m.working() {
 		add(ReasonConfirmingRejection, m.verdict == confirming)
 		add(ReasonStale, m.silent && !m.expired)
@@ -329,7 +341,7 @@ func (m *machine) lowBalance() error {
 func (m *machine) cause(r Reason) error {
 	switch r {
 	case ReasonNoCredential, ReasonSourceUnavailable:
-		return m.sourceErr
+		return m.sourceProblem()
 	case ReasonWrongAccount, ReasonRejected, ReasonConfirmingRejection:
 		return m.wrong
 	case ReasonUnreachable, ReasonStarting, ReasonStale:

@@ -260,6 +260,21 @@ func TestTheSource(t *testing.T) {
 			assert.Equal(t, "pass: verified", w.verdict())
 		})
 	})
+	t.Run("may use up its time at every read without holding up the loaded token's verification", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t, health.WithInterval(6*time.Second))
+			w.source.mu.Lock()
+			w.source.slow = true
+			w.source.mu.Unlock()
+			time.Sleep(2*time.Minute + time.Second)
+			assert.Equal(t, "warn: source_unavailable", w.verdict())
+			calls := w.platform.times() // the first one waited for the source, which nobody knew to be slow
+			for i, at := range calls[1:] {
+				assert.Equal(t, 6*time.Second, at-calls[i])
+			}
+			assert.Equal(t, 11*time.Second, calls[0])
+		})
+	})
 	t.Run("may be empty at first, as long as nobody waits for Start", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, always(account("1")))

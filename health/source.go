@@ -89,8 +89,15 @@ func (s *source) checked(tokens []credentials.Token) ([]credentials.Token, error
 // String names the provider for logs and errors.
 func (s *source) String() string { return credentials.Describe(s.provider) }
 
-// errBusy: the provider ignores its context and has not come back from an earlier call.
-var errBusy = errors.New("an earlier read has not returned yet")
+var (
+	// errNoAnswer: the provider took longer than it may.
+	errNoAnswer = errors.New("no answer")
+	// errBusy: it ignores its context, too, and has not come back from an earlier call.
+	errBusy = errors.New("an earlier read has not returned yet")
+)
+
+// hangs reports whether an error of the source means that waiting for it is likely to be in vain the next time too.
+func hangs(err error) bool { return errors.Is(err, errNoAnswer) || errors.Is(err, errBusy) }
 
 // call runs f apart from the caller, one at a time, and waits for it as long as the timeout and ctx allow.
 func call[T any](ctx context.Context, s *source, f func(context.Context) T) (T, error) {
@@ -124,11 +131,14 @@ func call[T any](ctx context.Context, s *source, f func(context.Context) T) (T, 
 	}()
 	select {
 	case o := <-done:
-		return o.value, o.err
-	case <-bounded.Done():
-		if err := ctx.Err(); err != nil {
-			return none, fmt.Errorf("health: %s: %w", s, err)
+		// An error from a provider that ran out of time is that it ran out of time, in other words.
+		if bounded.Err() == nil {
+			return o.value, o.err
 		}
-		return none, fmt.Errorf("health: %s: no answer within %s", s, s.timeout)
+	case <-bounded.Done():
 	}
+	if err := ctx.Err(); err != nil {
+		return none, fmt.Errorf("health: %s: %w", s, err)
+	}
+	return none, fmt.Errorf("health: %s: %w within %s", s, errNoAnswer, s.timeout)
 }

@@ -20,7 +20,8 @@ import (
 //   - the token is refused, or belongs to another account: Reason rejected or wrong_account;
 //   - something else than the platform answers: requester.ClassOf(err) is requester.Misdirected.
 //
-// When ctx ends first the error wraps ctx's. After an error nothing runs, and Start may be called again. A second Start
+// When ctx ends first the error wraps ctx's. After an error nothing is started any more, a call that was under way ends with the
+// client's timeout, and Start may be called again. A second Start
 // beside or after a successful one returns ErrStarted; after Close it is ErrClosed.
 func (c *Checker) Start(ctx context.Context) error {
 	c.mu.Lock()

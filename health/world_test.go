@@ -209,20 +209,29 @@ type source struct {
 	err    error
 	hang   bool // ignores its context
 	until  chan struct{}
+	slow   bool // gives up only when its context ends
 	reads  int
 	polls  int
 	last   string
+	failed bool // the last read did
 }
 
 func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reads++
+	s.failed = true
 	if s.hang {
 		until := s.until
 		s.mu.Unlock()
 		<-until
 		s.mu.Lock()
+	}
+	if s.slow {
+		s.mu.Unlock()
+		<-ctx.Done()
+		s.mu.Lock()
+		return nil, ctx.Err()
 	}
 	var out []credentials.Token
 	for _, v := range s.tokens {
@@ -233,6 +242,7 @@ func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
 		out = append(out, t)
 	}
 	s.last = strings.Join(s.tokens, ",")
+	s.failed = s.err != nil
 	if len(out) == 0 && s.err == nil {
 		return nil, fmt.Errorf("source: nothing here: %w", credentials.ErrNotFound)
 	}
@@ -254,7 +264,7 @@ func (s *source) Poll(context.Context) (bool, error) {
 	if s.err != nil {
 		return false, s.err
 	}
-	return strings.Join(s.tokens, ",") != s.last, nil
+	return s.failed || strings.Join(s.tokens, ",") != s.last, nil
 }
 
 func (s *source) Describe() string { return "test:source" }
