@@ -42,7 +42,7 @@ func startProxy(t *testing.T, platform string) *proxy {
 	host, port, err := net.SplitHostPort(apiAddress)
 	require.NoError(t, err)
 	p := &proxy{address: process.Reserve(t), api: "http://" + apiAddress}
-	process.Start(t, toxiproxyServer, nil, "-host", host, "-port", port)
+	process.Start(t, toxiproxyServer, []string{"LOG_LEVEL=warn"}, "-host", host, "-port", port)
 	process.Await(t, "toxiproxy to answer", func() error { return p.call(http.MethodGet, "/version", nil) })
 	require.NoError(t, p.call(http.MethodPost, "/proxies",
 		map[string]any{"name": "platform", "listen": p.address, "upstream": platform, "enabled": true}))

@@ -1,0 +1,125 @@
+package faults_test
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+)
+
+func TestANetworkThatIsMerelyBadChangesNothing(t *testing.T) {
+	t.Parallel()
+	const calls = 5
+	toxics := map[string]toxic{
+		"answers that are late, but within the timeout":  {"latency", downstream, map[string]int{"latency": 150, "jitter": 50}},
+		"requests that are late, but within the timeout": {"latency", upstream, map[string]int{"latency": 150, "jitter": 50}},
+		"answers in many small pieces":                   {"slicer", downstream, map[string]int{"average_size": 64, "size_variation": 32}},
+		"requests in single bytes":                       {"slicer", upstream, map[string]int{"average_size": 1}},
+		"a slow line":                                    {"bandwidth", downstream, map[string]int{"rate": 50}},
+		"connections that are slow to close":             {"slow_close", downstream, map[string]int{"delay": 5000}},
+	}
+	for name, toxic := range toxics {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.proxy.add(t, toxic)
+			require.NoError(t, w.checker.Start(t.Context()))
+			for range calls {
+				require.NoError(t, w.checker.Refresh(t.Context()))
+			}
+			assert.Equal(t, "pass: verified", w.verdict())
+			assert.Equal(t, "closed", w.checker.Snapshot().Breaker())
+			assert.Equal(t, 1+calls, w.platform.Count())
+			assert.Equal(t, []string{"pass: verified"}, w.awaitTold(t, 1))
+			assert.Len(t, w.log.lines(t), 1)
+		})
+	}
+}
+
+func TestANetworkThatFlapsNeverClosesTheGate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, health.WithInterval(100*time.Millisecond), health.WithMaxStale(time.Minute), health.WithBreakerOpen(200*time.Millisecond))
+	require.NoError(t, w.checker.Start(t.Context()))
+	want := []string{"pass: verified"}
+	for _, f := range faults {
+		if f.slow {
+			continue
+		}
+		f.begin(t, w.proxy)
+		want = append(want, "warn: stale")
+		w.awaitTold(t, len(want))
+		f.end(t, w.proxy)
+		want = append(want, "pass: verified")
+		w.awaitTold(t, len(want))
+	}
+	assert.Equal(t, want, w.told())
+}
+
+func TestARefusalThatIsCutOffIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, health.WithBreakerOpen(500*time.Millisecond))
+	require.NoError(t, w.checker.Start(t.Context()))
+	w.platform.DeleteToken(w.token)
+	cut := toxic{"limit_data", downstream, map[string]int{"bytes": w.lengthOfAnswer(t) - 10}}
+	w.proxy.add(t, cut)
+
+	for w.checker.Snapshot().Breaker() == "closed" {
+		err := w.checker.Refresh(t.Context())
+		require.Equal(t, requester.Unavailable, requester.ClassOf(err), err)
+		require.Equal(t, "warn: stale", w.verdict(), "an outage never looks like a refusal")
+	}
+
+	w.proxy.remove(t, cut)
+	w.awaitTold(t, 4)
+	assert.Equal(t, []string{"pass: verified", "warn: stale", "warn: confirming_rejection", "fail: rejected"}, w.told())
+}
+
+// lengthOfAnswer is the number of bytes that the platform answers to the token with.
+func (w *world) lengthOfAnswer(t *testing.T) int {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, w.platform.URL+"/api/v1/requester", nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "ApiKey "+w.token.Reveal())
+	transport := &http.Transport{} // like the checker's: where connections are not kept, the answer says so and is longer
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	answer, err := httputil.DumpResponse(resp, true)
+	require.NoError(t, err)
+	return len(answer)
+}
+
+func TestFaultsUnderTLSAreUnavailableToo(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		toxic toxic
+		says  string
+	}{
+		{"a handshake that is never answered", toxic{"timeout", downstream, map[string]int{"timeout": 0}}, "not within 1s"},
+		{"a handshake that is cut off", toxic{"limit_data", downstream, map[string]int{"bytes": 100}}, "closed before the answer was complete"},
+		{"a handshake that is reset", toxic{"reset_peer", downstream, map[string]int{"timeout": 0}}, "the connection was reset"},
+		{"an answer that is cut off", toxic{"limit_data", downstream, map[string]int{"bytes": 3000}}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newTLSWorld(t, health.WithStartupTimeout(timeout+900*time.Millisecond), health.WithBreakerOpen(500*time.Millisecond))
+			w.proxy.add(t, tt.toxic)
+			require.NoError(t, w.checker.Start(t.Context()))
+			assert.Equal(t, "fail: unreachable", w.verdict())
+			assert.Equal(t, requester.Unavailable, requester.ClassOf(w.checker.Snapshot().Cause()))
+			assert.ErrorContains(t, w.checker.Snapshot().Cause(), tt.says)
+			w.proxy.remove(t, tt.toxic)
+			w.await(t, "pass: verified", "closed")
+		})
+	}
+}
