@@ -30,6 +30,10 @@ func Token(src Source) api.AuthMethod { return &givenToken{src} }
 
 // AppRole logs in with a role id, which is no secret, and a secret id: one that the program
 // has ([Value], [Env]), one in a file, or one that is response-wrapped ([Wrapped]).
+//
+// By default Vault locks a role for 15 minutes, for everybody who has it, after 5 logins with
+// a wrong secret id. So one that was refused twice is not sent again for 16 minutes; another
+// one is at once.
 func AppRole(roleID string, secretID Source, opts ...AuthOption) api.AuthMethod {
 	return &appRole{method: newMethod("approle", opts), roleID: roleID, secretID: secretID, turn: newTurn()}
 }
@@ -116,65 +120,6 @@ func (b *bearer) Login(ctx context.Context, client *api.Client) (*api.Secret, er
 		return nil, err
 	}
 	return logIn(ctx, client, b.path(), map[string]any{"role": b.role, "jwt": jwt}, jwt)
-}
-
-type appRole struct {
-	method
-	roleID   string
-	secretID Source
-
-	turn      turn   // also over the unwrapping, which must not happen twice
-	wrapping  secret // the wrapping token that was unwrapped last
-	unwrapped secret // the secret id that was in it
-}
-
-func (a *appRole) check() error { return a.method.check("role id", a.roleID, a.secretID, true) }
-
-// Login exchanges role id and secret id for a Vault token.
-func (a *appRole) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
-	id, err := a.secretID.value()
-	if err != nil {
-		return nil, err
-	}
-	if a.secretID.wrapped {
-		if id, err = a.unwrap(ctx, client, id); err != nil {
-			return nil, err
-		}
-	}
-	return logIn(ctx, client, a.path(), map[string]any{"role_id": a.roleID, "secret_id": id}, id)
-}
-
-// unwrap exchanges a wrapping token for the secret id, which Vault does once for each.
-func (a *appRole) unwrap(ctx context.Context, client *api.Client, wrapping string) (string, error) {
-	const path = "sys/wrapping/unwrap"
-	if err := a.turn.enter(ctx); err != nil {
-		return "", noAnswer(ctx, path, publicAddress(client), err)
-	}
-	defer a.turn.leave()
-	if a.wrapping.open() == wrapping {
-		return a.unwrapped.open(), nil
-	}
-	own := client.WithNamespace(client.Namespace()) // a copy: the caller's keeps its token
-	own.SetToken(wrapping)
-	answer, err := own.Logical().WriteWithContext(ctx, path, nil)
-	if responseStatus(err) == http.StatusBadRequest {
-		return "", &Error{
-			Path: path, Address: publicAddress(client), StatusCode: http.StatusBadRequest, kind: credentials.ErrInvalid,
-			problem: "the wrapping token is expired or has been used: if nobody of yours has unwrapped it, somebody else holds the secret id; revoke it and issue a new one" + saysErr(err, wrapping),
-		}
-	}
-	if err != nil {
-		return "", loginError(ctx, client, path, err, wrapping)
-	}
-	var id string
-	if answer != nil {
-		id, _ = answer.Data["secret_id"].(string)
-	}
-	if id == "" {
-		return "", &Error{Path: path, Address: publicAddress(client), StatusCode: http.StatusOK, problem: "there is no secret id in the wrapping token: wrap the answer of auth/" + a.mount + "/role/…/secret-id", kind: credentials.ErrInvalid}
-	}
-	a.wrapping, a.unwrapped = newSecret(wrapping), newSecret(id)
-	return id, nil
 }
 
 // logIn writes body to the login path; secrets are what its errors must not show.

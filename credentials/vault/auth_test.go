@@ -176,12 +176,13 @@ func (meddlingLogin) Login(ctx context.Context, client *api.Client) (*api.Secret
 }
 
 func TestLoginErrors(t *testing.T) {
-	approle := vault.AppRole("role-id", vault.Value(secretID))
+	approle := func() api.AuthMethod { return vault.AppRole("role-id", vault.Value(secretID)) }
+	foreign := func() api.AuthMethod { return foreignLogin{map[string]any{"password": "hunter2"}} }
 	const at = "vault: auth/approle/login at http://vault.test:8200: "
 	const refused = "check that the auth method is mounted there, the role, and its secret"
 	for _, tc := range []struct {
 		name   string
-		auth   api.AuthMethod
+		auth   func() api.AuthMethod
 		status int
 		body   string
 		want   string
@@ -245,15 +246,15 @@ func TestLoginErrors(t *testing.T) {
 			want: at + "login asks for a second factor, which a service cannot give: take the role out of the MFA enforcement",
 		},
 		{
-			name: "a refused login of somebody else's method, which may show anything", auth: foreignLogin{map[string]any{"password": "hunter2"}}, status: 400, body: `{"errors":["bad password hunter2"]}`, kind: credentials.ErrInvalid,
+			name: "a refused login of somebody else's method, which may show anything", auth: foreign, status: 400, body: `{"errors":["bad password hunter2"]}`, kind: credentials.ErrInvalid,
 			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: login refused (400): " + refused,
 		},
 		{
-			name: "a sealed Vault at a login of somebody else's method", auth: foreignLogin{}, status: 503, body: sealedBody,
+			name: "a sealed Vault at a login of somebody else's method", auth: foreign, status: 503, body: sealedBody,
 			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: Vault is sealed, or down for maintenance (503): unseal it",
 		},
 		{
-			name: "an internal error at a login of somebody else's method", auth: foreignLogin{}, status: 500, body: `{"errors":["x"]}`,
+			name: "an internal error at a login of somebody else's method", auth: foreign, status: 500, body: `{"errors":["x"]}`,
 			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: answered 500",
 		},
 	} {
@@ -261,7 +262,7 @@ func TestLoginErrors(t *testing.T) {
 			clearEnv(t)
 			fake := withSecret()
 			fake.answer(loginPath, tc.status, tc.body)
-			p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(tc.auth))
+			p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(tc.auth()))
 			require.NoError(t, err)
 			_, err = p.Token(context.Background())
 			require.EqualError(t, err, tc.want)
@@ -436,7 +437,7 @@ func TestWrappedSecretID(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
 				defer cancel()
 				_, err := impatient.Token(ctx)
-				assert.EqualError(t, err, "vault: sys/wrapping/unwrap at http://vault.test:8200: context deadline exceeded")
+				assert.EqualError(t, err, "vault: auth/approle/login at http://vault.test:8200: context deadline exceeded")
 			})
 			callers.Wait()
 			unwraps := 0
@@ -446,6 +447,95 @@ func TestWrappedSecretID(t *testing.T) {
 				}
 			}
 			assert.Equal(t, 1, unwraps)
+		})
+	})
+}
+
+func TestRefusedSecretID(t *testing.T) {
+	const refusedText = "vault: auth/approle/login at http://vault.test:8200: login refused (400): check that the auth method is mounted there, the role, and its secret" +
+		`; Vault says "invalid role or secret ID"`
+	// setup returns a provider whose secret id is in a file, and a func that makes n calls a
+	// minute apart and returns how many logins they took.
+	setup := func(t *testing.T) (fake *fakeVault, p *vault.Provider, file string, logins func(n int) int) {
+		fake = withSecret()
+		fake.answer(loginPath, http.StatusBadRequest, badLoginBody)
+		file = write(t, filepath.Join(t.TempDir(), "id"), secretID)
+		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role-id", vault.File(file))))
+		require.NoError(t, err)
+		return fake, p, file, func(n int) (count int) {
+			for range n {
+				_, _ = p.Token(context.Background())
+				for _, r := range fake.asked() {
+					if r == login {
+						count++
+					}
+				}
+				time.Sleep(time.Minute)
+			}
+			return count
+		}
+	}
+
+	t.Run("is sent twice and then not for 16 minutes, as Vault locks the role at the fifth time", func(t *testing.T) {
+		clearEnv(t)
+		synctest.Test(t, func(t *testing.T) {
+			fake, p, _, logins := setup(t)
+			_, err := p.Token(context.Background())
+			require.EqualError(t, err, refusedText)
+			time.Sleep(time.Minute)
+			_, err = p.Token(context.Background())
+			require.EqualError(t, err, refusedText)
+			time.Sleep(time.Minute)
+			_, err = p.Token(context.Background())
+			require.EqualError(t, err, refusedText+" (not sent again for 15m0s unless it changes: Vault locks a role after 5 refusals)")
+			require.ErrorIs(t, err, credentials.ErrInvalid)
+			assert.Equal(t, []string{login, login}, fake.asked())
+			assert.Equal(t, 0, logins(15))
+			assert.Equal(t, 1, logins(1))
+			assert.Equal(t, 0, logins(15))
+			assert.Equal(t, 1, logins(1))
+			// Once it was good it has two more.
+			fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "30"))
+			assert.Equal(t, 1, logins(16))
+			fake.answer(loginPath, http.StatusBadRequest, badLoginBody)
+			assert.Equal(t, 2, logins(10))
+		})
+	})
+
+	t.Run("makes way for another one at once", func(t *testing.T) {
+		clearEnv(t)
+		synctest.Test(t, func(t *testing.T) {
+			fake, p, file, logins := setup(t)
+			assert.Equal(t, 2, logins(5))
+			write(t, file, "another")
+			assert.Equal(t, 2, logins(5))
+			_, err := p.Token(context.Background())
+			require.ErrorContains(t, err, "not sent again for 12m0s")
+			write(t, file, "a good one")
+			fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "60"))
+			assert.Equal(t, tokenA, token(t, p))
+			fake.asked()
+			// And what was before is forgotten.
+			fake.answer(loginPath, http.StatusForbidden, noTokenBody)
+			assert.Equal(t, 2, logins(5))
+		})
+	})
+
+	t.Run("is not one that somebody in front of Vault has turned down", func(t *testing.T) {
+		clearEnv(t)
+		synctest.Test(t, func(t *testing.T) {
+			fake, _, _, logins := setup(t)
+			fake.answer(loginPath, http.StatusForbidden, "<html>blocked</html>")
+			assert.Equal(t, 10, logins(10))
+		})
+	})
+
+	t.Run("is not one that a sealed Vault did not look at", func(t *testing.T) {
+		clearEnv(t)
+		synctest.Test(t, func(t *testing.T) {
+			fake, _, _, logins := setup(t)
+			fake.answer(loginPath, http.StatusServiceUnavailable, sealedBody)
+			assert.Equal(t, 10, logins(10))
 		})
 	})
 }

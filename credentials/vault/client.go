@@ -11,8 +11,8 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
-// maxBody bounds an answer, in bytes. Vault's own default bound for a KV v2 secret is below
-// 1 MiB (max_request_size allows 32 MiB, but only for writes that carry it).
+// maxBody bounds an answer, in bytes. It is what Vault's integrated storage takes for one entry
+// by default (max_entry_size).
 const maxBody = 1 << 20
 
 var errTooLarge = errors.New("answered with more than 1 MiB, which is not a secret with a token")

@@ -36,6 +36,7 @@ type Error struct {
 	problem string
 	kind    error // ErrNotFound, ErrInvalid, or nil: not now
 	cause   error // may be nil
+	unasked bool  // Vault was not asked this time
 }
 
 // Error says which request failed, how, and what to do.
@@ -67,7 +68,7 @@ func (e *Error) Unwrap() []error {
 // settingError is an error of New and FromEnv: somebody has to change the program or its
 // environment.
 func settingError(format string, args ...any) *Error {
-	return &Error{problem: fmt.Sprintf(format, args...), kind: credentials.ErrInvalid}
+	return &Error{problem: fmt.Sprintf(format, args...), kind: credentials.ErrInvalid, unasked: true}
 }
 
 // timeoutError is the cause of a context that this package has bounded.

@@ -78,7 +78,7 @@ func kv(version int, mount, path string) Option {
 }
 
 func collect(opts []Option) settings {
-	s := settings{log: slog.New(slog.DiscardHandler)}
+	var s settings
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&s)
@@ -87,7 +87,8 @@ func collect(opts []Option) settings {
 	return s
 }
 
-func (s *settings) check() error {
+// complete fills in the defaults, and says which setting cannot work.
+func (s *settings) complete() error {
 	if !s.fieldSet {
 		s.secret.field = DefaultField
 	}
@@ -107,13 +108,13 @@ func (s *settings) check() error {
 }
 
 // authenticator makes what gives the Vault tokens.
-func (s *settings) authenticator(clientToken func() string, c clients) authenticator {
+func (s *settings) authenticator(clientToken func() string, c clients, timeout time.Duration) authenticator {
 	switch m := s.auth.(type) {
 	case nil:
 		return given(func() (string, error) { return clientToken(), nil })
 	case *givenToken:
 		return given(m.src.value)
 	default:
-		return &session{method: m, clients: c, log: s.log, turn: newTurn()}
+		return &session{method: m, clients: c, timeout: timeout, log: s.log, turn: newTurn()}
 	}
 }

@@ -13,9 +13,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// Backoff between logins that did not lead to a read. The ceiling is the checker's interval:
-// a login that fails for long is tried once per refresh, and Vault's user lockout (5 failures
-// in 15 minutes by default) is not what keeps a mended secret id out.
+// Backoff between logins that did not lead to a read. The ceiling is the checker's interval: a
+// login that fails for long is tried once per refresh.
 const (
 	minBackoff = time.Second
 	maxBackoff = time.Minute
@@ -59,6 +58,7 @@ func (given) accepted(context.Context, string) {}
 type session struct {
 	method  api.AuthMethod
 	clients clients
+	timeout time.Duration // of the provider
 	log     *slog.Logger
 
 	turn      turn // over everything below; held during a login, so that there is one at a time
@@ -86,7 +86,12 @@ func (s *session) token(ctx context.Context) (string, bool, error) {
 		}
 		return "", false, s.postponed(wait)
 	}
-	err := s.login(ctx)
+	var err error
+	if alive {
+		err = s.loginInHalf(ctx) // the read must have its time too, should the login hang
+	} else {
+		err = s.login(ctx)
+	}
 	switch {
 	case err == nil:
 		return s.held.open(), true, nil
@@ -126,6 +131,14 @@ func (s *session) accepted(ctx context.Context, token string) {
 	}
 }
 
+// loginInHalf is login within half of the provider's time.
+func (s *session) loginInHalf(ctx context.Context) error {
+	half := s.timeout / 2
+	bounded, cancel := context.WithTimeoutCause(ctx, half, &timeoutError{half})
+	defer cancel()
+	return s.login(bounded)
+}
+
 // login asks Vault for a token. The turn must be held.
 func (s *session) login(ctx context.Context) error {
 	sent := time.Now()
@@ -154,8 +167,8 @@ func (s *session) login(ctx context.Context) error {
 	return nil
 }
 
-// counts reports whether a login weighs in the backoff. One that has not reached Vault's door
-// does not: the caller has left, or the file with the secret is not there yet.
+// counts reports whether a login weighs in the backoff. One for a caller who has left does not,
+// nor one that did not come to a request, because the file with the secret is not there yet.
 func (s *session) counts(ctx context.Context, err error) bool {
 	if err == nil {
 		return true
@@ -165,7 +178,7 @@ func (s *session) counts(ctx context.Context, err error) bool {
 		return false
 	}
 	var e *Error
-	return !errors.As(err, &e) || e.Path != ""
+	return !errors.As(err, &e) || !e.unasked
 }
 
 // explain makes an *Error of what a login method returns. One that is not of this package may

@@ -94,13 +94,13 @@ func TestLease(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("90")
 			l.answerFunc(loginPath, func(request) reply {
-				time.Sleep(3 * time.Second)
+				time.Sleep(time.Second)
 				return reply{status: http.StatusOK, body: loginBody("hvs.slow", "90")}
 			})
 			p := l.provider(t)
 			token(t, p)
 			l.asked()
-			time.Sleep(57 * time.Second)
+			time.Sleep(59 * time.Second)
 			token(t, p)
 			assert.Equal(t, []string{login, read}, l.asked())
 		})
@@ -245,7 +245,8 @@ func TestLoginAgain(t *testing.T) {
 		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("3600")
-			p := l.provider(t)
+			p, err := vault.New(clientOf(t, l), kv2, vault.WithAuth(vault.JWT("role", vault.Value(jwt), vault.AtMount("approle"))))
+			require.NoError(t, err)
 			l.answer(loginPath, http.StatusBadRequest, badLoginBody)
 			at := func(seconds float64, want ...string) error {
 				time.Sleep(time.Duration(seconds * float64(time.Second)))
@@ -255,7 +256,7 @@ func TestLoginAgain(t *testing.T) {
 				return err
 			}
 			first := at(0, login)
-			err := at(0.9)
+			err = at(0.9)
 			require.EqualError(t, err, "vault: auth/approle/login at http://vault.test:8200: login refused (400): check that the auth method is mounted there, the role, and its secret"+
 				`; Vault says "invalid role or secret ID" (no new login for 100ms)`)
 			require.ErrorIs(t, err, first)
@@ -303,6 +304,28 @@ func TestLoginAgain(t *testing.T) {
 			l.mend()
 			time.Sleep(time.Minute)
 			assert.Equal(t, tokenA, token(t, p))
+		})
+	})
+
+	t.Run("a login that hangs while the lease goes on leaves the read its time", func(t *testing.T) {
+		clearEnv(t)
+		synctest.Test(t, func(t *testing.T) {
+			l := newLeasing("90")
+			p := l.provider(t)
+			token(t, p)
+			time.Sleep(time.Minute)
+			l.asked()
+			release := make(chan struct{})
+			l.answerFunc(loginPath, func(request) reply {
+				<-release
+				return reply{status: http.StatusServiceUnavailable, body: sealedBody}
+			})
+			start := time.Now()
+			assert.Equal(t, tokenA, token(t, p))
+			assert.Equal(t, 2*time.Second, time.Since(start))
+			assert.Equal(t, tokenA, token(t, p))
+			assert.Equal(t, []string{login, read, read}, l.asked())
+			close(release)
 		})
 	})
 

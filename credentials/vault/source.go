@@ -105,7 +105,7 @@ func readFile(path string) (string, error) {
 }
 
 func fileError(path, problem string, kind, cause error) *Error {
-	return &Error{problem: "file:" + path + ": " + problem, kind: kind, cause: cause}
+	return &Error{problem: "file:" + path + ": " + problem, kind: kind, cause: cause, unasked: true}
 }
 
 func withoutPath(err error) string {

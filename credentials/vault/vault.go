@@ -109,7 +109,7 @@ func (p *Provider) bound(ctx context.Context) (context.Context, func()) {
 }
 
 func newProvider(client *api.Client, s settings) (*Provider, error) {
-	if err := s.check(); err != nil {
+	if err := s.complete(); err != nil {
 		return nil, err
 	}
 	if err := checkAddress(client.Address()); err != nil {
@@ -126,5 +126,6 @@ func newProvider(client *api.Client, s settings) (*Provider, error) {
 			timeout = min(timeout, t)
 		}
 	}
-	return &Provider{secret: s.secret, timeout: timeout, auth: s.authenticator(client.Token, clients), clients: clients, closeIdle: closeIdle}, nil
+	auth := s.authenticator(client.Token, clients, timeout)
+	return &Provider{secret: s.secret, timeout: timeout, auth: auth, clients: clients, closeIdle: closeIdle}, nil
 }

@@ -2,6 +2,9 @@ package e2e_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/credentials/vault"
+	"github.com/tolokacheck/tolokacheck/internal/e2e/vaulttest"
 )
 
 // eventually tries until what returns true. Vault's clock cannot be set.
@@ -153,4 +158,39 @@ func TestVaultOutages(t *testing.T) {
 		})
 		assert.Equal(t, []string{login, login, read}, recorder.TakeLines())
 	})
+}
+
+// TestVaultRoleIsNotLocked has one service with a wrong secret id beside one with a good one.
+// Vault locks a role for everybody at the fifth refusal.
+func TestVaultRoleIsNotLocked(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "secret-id")
+	require.NoError(t, os.WriteFile(file, []byte("mistyped"), 0o600))
+	recorder := vaulttest.Record(t, w.Server)
+	mistaken, err := vault.New(vaulttest.NewClient(t, recorder.Address, ""), secret, vault.WithAuth(vault.AppRole(w.roleID, vault.File(file))))
+	require.NoError(t, err)
+	eventually(t, func() bool {
+		_, err := mistaken.Token(context.Background())
+		return assert.ErrorIs(t, err, credentials.ErrInvalid) && strings.Contains(err.Error(), "unless it changes: Vault locks a role after 5 refusals")
+	})
+	for range 10 {
+		wantError(t, mistaken, credentials.ErrInvalid, "login refused (400)")
+	}
+	assert.Equal(t, []string{login, login}, recorder.TakeLines())
+
+	good, _ := w.approle()
+	wantToken(t, good, tokenA)
+	require.NoError(t, os.WriteFile(file, []byte(w.secretID()), 0o600))
+	eventually(t, func() bool {
+		_, err := mistaken.Token(context.Background())
+		return err == nil
+	})
+
+	// That Vault does lock it otherwise.
+	for range 5 {
+		_, err := vault.AppRole(w.roleID, vault.Value("mistyped")).Login(context.Background(), w.Client(""))
+		require.Error(t, err)
+	}
+	locked, _ := w.approle()
+	wantError(t, locked, credentials.ErrInvalid, "login refused (403)")
 }
