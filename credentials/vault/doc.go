@@ -57,6 +57,7 @@
 //	auto_auth {
 //	  method "kubernetes" { config = { role = "toloka" } }
 //	}
+//	template_config { static_secret_render_interval = "1m" }
 //	template {
 //	  contents    = "{{ with secret \"secret/data/toloka\" }}{{ .Data.data.token }}{{ end }}"
 //	  destination = "/vault/secrets/toloka-token"
@@ -72,6 +73,7 @@
 // One call of [Provider.Token] is one read, with a login before it when two thirds of the
 // lease are over. A 403 from the read is answered with one more login and one more read; when
 // logins do not lead to a read they are held back for 1 s, 2 s and so on up to a minute.
+// Should a login fail while the lease goes on, the read is done with the former Vault token.
 // Nothing is retried and no redirect is followed, whatever the client is set to: who calls the
 // provider decides when it is asked again. There is no background goroutine, and no renewal:
 // a new login costs Vault the same and finds out about a revoked token.
