@@ -57,13 +57,9 @@ func GateWithConfig(config Config) echo.MiddlewareFunc {
 			if g.Skipper != nil && g.Skipper(c) {
 				return next(c)
 			}
-			r, rejection := g.core.Admit(c.Request())
-			if rejection != nil {
+			if rejection := g.admit(c); rejection != nil {
 				rejection.SetHeader(c.Response().Header())
 				return g.ErrorHandler(c, rejection.Err())
-			}
-			if g.AccountInContext {
-				c.SetRequest(r)
 			}
 			return next(c)
 		}
@@ -81,6 +77,18 @@ func Account(c echo.Context) (*requester.Account, bool) {
 type gate struct {
 	Config
 	core *middleware.Gate
+}
+
+// admit leaves the request alone unless there is an account to put into it.
+func (g *gate) admit(c echo.Context) *middleware.Rejection {
+	if !g.AccountInContext {
+		return g.core.Rejection()
+	}
+	r, rejection := g.core.Admit(c.Request())
+	if rejection == nil {
+		c.SetRequest(r)
+	}
+	return rejection
 }
 
 // unavailable is the Message of every rejection. It is a value that nobody can change, so it is boxed once.

@@ -23,6 +23,8 @@ type Checker struct {
 	pace     pace
 	changes  *dispatcher
 
+	// Every request reads it. Only fields that do not change are near it: mu and what follows are on another cache line, so
+	// that the checker's own work does not slow the readers down.
 	snapshot atomic.Pointer[Snapshot]
 
 	ctx    context.Context // ends with Close; checks descend from it, never from a caller's context

@@ -44,14 +44,29 @@ func (g *Gate) Admit(r *http.Request) (*http.Request, *Rejection) {
 	if g.config.skip != nil && g.config.skip(r) {
 		return r, nil
 	}
-	s := g.checker.Snapshot()
-	if s == nil || !s.Open() {
-		return r, g.rejection(s)
+	s, rej := g.look()
+	if rej != nil {
+		return r, rej
 	}
 	if g.config.account {
 		return withAccount(r, g.key, s), nil
 	}
 	return r, nil
+}
+
+// Rejection is Admit without a request: nil while the gate is open, otherwise what to answer. It asks no skipper and has no
+// account to give.
+func (g *Gate) Rejection() *Rejection {
+	_, rej := g.look()
+	return rej
+}
+
+func (g *Gate) look() (*health.Snapshot, *Rejection) {
+	s := g.checker.Snapshot()
+	if s == nil || !s.Open() {
+		return s, g.rejection(s)
+	}
+	return s, nil
 }
 
 func (g *Gate) rejection(s *health.Snapshot) *Rejection {
