@@ -18,10 +18,10 @@ import (
 
 // Times for somebody who types.
 const (
-	playInterval     = 2 * time.Second
+	playInterval     = time.Second
 	playPollInterval = 500 * time.Millisecond
 	playMaxStale     = 30 * time.Second
-	playBreakerOpen  = 5 * time.Second
+	playBreakerOpen  = 2 * time.Second
 	playMinBalance   = 50 // US dollars
 )
 
