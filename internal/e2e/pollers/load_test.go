@@ -105,7 +105,7 @@ func request(client *http.Client, url string) (server, problem string) {
 	case err != nil:
 		return "", err.Error()
 	case resp.StatusCode != http.StatusOK || text != account:
-		return "", fmt.Sprintf("%d %q", resp.StatusCode, text)
+		return "", fmt.Sprintf("%d %.60q", resp.StatusCode, text)
 	case tries != 1:
 		return "", fmt.Sprintf("answered after %d tries", tries)
 	default:
