@@ -18,27 +18,44 @@ const root = "../.."
 
 var block = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 
-func TestEverySnippetOfTheREADMEIsCodeThatRuns(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	require.NoError(t, err)
+// documents have snippets.
+var documents = []string{"README.md", "credentials/vault/README.md", "examples/vault/README.md"}
+
+func TestEverySnippetIsCodeThatRuns(t *testing.T) {
 	code := flatten(goSource(t, ".")) + flatten(goSource(t, filepath.Join(root, "examples")))
-	snippets := block.FindAllStringSubmatch(string(readme), -1)
-	require.NotEmpty(t, snippets)
-	for _, snippet := range snippets {
-		assert.True(t, strings.Contains(code, flatten(snippet[1])), "neither in an Example nor in examples/:\n%s", snippet[1])
+	for _, document := range documents {
+		for _, snippet := range block.FindAllStringSubmatch(read(t, document), -1) {
+			assert.True(t, strings.Contains(code, flatten(snippet[1])), "%s: neither in an Example nor in examples/:\n%s", document, snippet[1])
+		}
 	}
 }
 
-func TestEveryFileTheREADMELinksToExists(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	require.NoError(t, err)
-	links := regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`).FindAllStringSubmatch(string(readme), -1)
-	require.NotEmpty(t, links)
-	for _, link := range links {
-		if !strings.Contains(link[1], "://") {
-			assert.FileExists(t, filepath.Join(root, link[1]))
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
+	for _, document := range append(documents, "SECURITY.md") {
+		for _, match := range link.FindAllStringSubmatch(read(t, document), -1) {
+			if !strings.Contains(match[1], "://") {
+				_, err := os.Stat(filepath.Join(root, filepath.Dir(document), match[1]))
+				assert.NoError(t, err, document)
+			}
 		}
 	}
+}
+
+func TestEveryTestThatSECURITYNamesIsThere(t *testing.T) {
+	names := regexp.MustCompile("`([a-z/]+/[a-z_/]+(?:_test\\.go)?)`").FindAllStringSubmatch(read(t, "SECURITY.md"), -1)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		_, err := os.Stat(filepath.Join(root, name[1]))
+		assert.NoError(t, err)
+	}
+}
+
+func read(t *testing.T, document string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, document))
+	require.NoError(t, err)
+	return string(text)
 }
 
 // goSource returns all Go files below dir.

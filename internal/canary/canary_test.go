@@ -1,0 +1,328 @@
+package canary
+
+import (
+	"bytes"
+	"context"
+	"encoding/gob"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/echoadapter"
+	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/middleware"
+	"github.com/tolokacheck/tolokacheck/nethttp"
+)
+
+func TestMain(m *testing.M) {
+	_ = time.Now().Local().String() // sets up time.Local, which the printers by reflection come across
+	goleak.VerifyTestMain(m)
+}
+
+// mark is in every token of this test, and a part of it is enough to be found: what is cut off has leaked too.
+const mark = "CANARY-secret-0123456789"
+
+// paper is everything that anybody could read: logs, errors, answers, printed values.
+type paper struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (p *paper) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.buf.Write(b)
+}
+
+// print writes a value down in every way that Go offers.
+func (p *paper) print(v any) {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%X", "%q", "%p", "%T", "%08.3v"} {
+		fmt.Fprintf(p, verb+"\n", v)
+	}
+	_ = json.NewEncoder(p).Encode(v)
+	_ = xml.NewEncoder(p).Encode(v)
+	_ = gob.NewEncoder(p).Encode(v)
+	for _, h := range []slog.Handler{slog.NewTextHandler(p, nil), slog.NewJSONHandler(p, nil)} {
+		slog.New(h).Info("value", "it", v, "in a struct", struct{ V any }{v}, "in a map", map[string]any{"v": v}, slog.Group("g", "v", v))
+	}
+	assert.Equal(printer{p}, v, "something else") // a diff by reflection, through unexported fields
+	if err, ok := v.(error); ok {
+		p.chain(err)
+	}
+}
+
+// chain prints an error and everything in it.
+func (p *paper) chain(err error) {
+	fmt.Fprintf(p, "%v %+v %#v\n", err, err, err)
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			p.print(inner)
+		}
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			p.print(inner)
+		}
+	}
+	var api *requester.APIError
+	if errors.As(err, &api) {
+		fmt.Fprintln(p, api.Message())
+	}
+}
+
+type printer struct{ p *paper }
+
+func (p printer) Errorf(format string, args ...any) { fmt.Fprintf(p.p, format, args...) }
+
+// holds reports the first place where a part of the mark is written, in plain, hex or base64.
+func (p *paper) holds() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text := p.buf.String()
+	for _, form := range []string{"CANARY-sec", "secret-0123", fmt.Sprintf("%x", "CANARY-sec"), fmt.Sprintf("%X", "CANARY-sec"), "Q0FOQVJZLXNlY3"} {
+		if i := strings.Index(text, form); i >= 0 {
+			return text[max(0, i-300):min(len(text), i+60)]
+		}
+	}
+	return ""
+}
+
+// platform takes the token as long as it is good, and writes down where it is sent.
+type platform struct {
+	fake  *requestertest.Platform
+	paper *paper
+
+	mu     sync.Mutex
+	arrive int // requests with the mark in the Authorization header
+}
+
+func (p *platform) RoundTrip(r *http.Request) (*http.Response, error) {
+	p.mu.Lock()
+	if strings.Contains(r.Header.Get("Authorization"), mark) {
+		p.arrive++
+	}
+	p.mu.Unlock()
+	rest := r.Header.Clone()
+	rest.Del("Authorization")
+	fmt.Fprintln(p.paper, r.Method, r.URL, r.Host, rest) // the one place for the token is the Authorization header
+	return p.fake.Client().Transport.RoundTrip(r)
+}
+
+func token(n int) string {
+	return fmt.Sprintf("%022d.%s.%d", n, mark, n)
+}
+
+// faults are all the ways in which an answer can go wrong; those that can repeat the token do.
+var faults = map[string]requestertest.Fault{
+	"nothing": nil, "reset": requestertest.Reset(), "reset in the body": requestertest.ResetMidBody(), "truncated": requestertest.Truncated(),
+	"oversized": requestertest.Oversized(), "hang": requestertest.Hang(), "HTML": requestertest.HTML(200), "garbage": echoing(func(token string) requestertest.Fault { return requestertest.Raw("garbage " + token) }),
+	"redirect": echoing(func(token string) requestertest.Fault {
+		return requestertest.Redirect(307, "https://elsewhere.example/?token="+token)
+	}), "rate limit": echoing(func(token string) requestertest.Fault {
+		return requestertest.RateLimited(requestertest.After(token))
+	}),
+	"200 with the token": requestertest.EchoToken(200), "400": requestertest.EchoToken(400), "401": requestertest.EchoToken(401), "403": requestertest.EchoToken(403),
+	"404": requestertest.EchoToken(404), "429": requestertest.EchoToken(429), "500": requestertest.EchoToken(500), "503": requestertest.EchoToken(503),
+	"a firewall's 403": echoing(func(token string) requestertest.Fault {
+		return requestertest.Body(403, "text/html", "<html>"+token+"</html>")
+	}), "panic": func(http.Handler) http.Handler { return nil },
+}
+
+// echoing makes a fault that repeats the token that was sent.
+func echoing(fault func(token string) requestertest.Fault) requestertest.Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+			fault(token)(next).ServeHTTP(w, r)
+		})
+	}
+}
+
+func TestTheTokenIsNowhereButInTheAuthorizationHeader(t *testing.T) {
+	for name, fault := range faults {
+		for _, before := range []bool{true, false} {
+			when := map[bool]string{true: "before the first verification", false: "after it"}[before]
+			t.Run(name+" "+when, func(t *testing.T) {
+				t.Parallel()
+				// In a bubble, because there is a moment at which nothing moves and everything can be printed.
+				synctest.Test(t, func(t *testing.T) { scenario(t, fault, before, name == "panic") })
+			})
+		}
+	}
+}
+
+func scenario(t *testing.T, fault requestertest.Fault, before, panics bool) {
+	paper := &paper{}
+	p := &platform{fake: requestertest.NewPlatform(), paper: paper}
+	first, second := issue(t, p.fake, 1), issue(t, p.fake, 2)
+	path := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(path, []byte(first.Reveal()), 0o644)) // readable by others: that is warned about
+
+	var transport http.RoundTripper = p
+	if panics {
+		transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			if !before && p.arrive == 0 {
+				return p.RoundTrip(r)
+			}
+			panic(r)
+		})
+	}
+	client, err := requester.New(requester.Production, requester.WithHTTPClient(&http.Client{Transport: transport}), requester.WithTimeout(50*time.Millisecond))
+	require.NoError(t, err)
+	logger := slog.New(slog.NewTextHandler(paper, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	provider := credentials.Failover(credentials.File(path, credentials.WithLogger(logger)), credentials.Static(second.Reveal()))
+	checker, err := health.New(provider,
+		health.WithClient(client), health.WithLogger(logger), health.WithStartupTimeout(100*time.Millisecond), health.WithRejectionRecheck(5*time.Millisecond),
+		health.WithInterval(10*time.Millisecond), health.WithMaxStale(80*time.Millisecond), health.WithPollInterval(5*time.Millisecond), health.WithBreakerOpen(5*time.Millisecond),
+		health.OnChange(func(old, snap *health.Snapshot) {
+			token, _ := snap.Token()
+			panic(token.Reveal()) // a careless callback
+		}))
+	require.NoError(t, err)
+	defer checker.Close()
+
+	inject := func() {
+		if fault != nil && !panics {
+			p.fake.SetFaults(fault)
+		}
+	}
+	if before {
+		inject()
+	}
+	synctest.Wait()
+	paper.look(t, checker)
+	err = checker.Start(t.Context())
+	if err != nil {
+		paper.print(err)
+	}
+	inject()
+	serve(t, paper, checker, p)
+	for range 5 {
+		if err := checker.Refresh(t.Context()); err != nil {
+			paper.print(err)
+		}
+		paper.look(t, checker)
+	}
+	// Rotation: to a good token, to one that nobody knows, to one that is none, and to nothing.
+	third := issue(t, p.fake, 3)
+	p.fake.DeleteToken(first)
+	for _, content := range []string{third.Reveal(), token(4), token(5) + " " + mark, mark + "\x00", ""} {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+		if err := checker.Refresh(t.Context()); err != nil {
+			paper.print(err)
+		}
+		paper.look(t, checker)
+		serve(t, paper, checker, p)
+	}
+	synctest.Wait()
+	for _, v := range []any{provider, client, checker, first, &second, []credentials.Token{third}, map[string]any{"t": first}} {
+		paper.print(v)
+	}
+	checker.Drain()
+	paper.look(t, checker)
+	require.NoError(t, checker.Close())
+	paper.look(t, checker)
+	serve(t, paper, checker, p)
+
+	assert.Empty(t, paper.holds(), "the token has leaked")
+	if !panics {
+		assert.Positive(t, p.arrive, "the token was sent, so it could have leaked")
+	}
+}
+
+// issue makes the platform accept the n-th token.
+func issue(t *testing.T, p *requestertest.Platform, n int) credentials.Token {
+	t.Helper()
+	parsed, err := credentials.ParseToken(token(n))
+	require.NoError(t, err)
+	p.AcceptToken(requestertest.DefaultAccount().ID, parsed)
+	return parsed
+}
+
+// look prints everything that a checker says of itself.
+func (p *paper) look(t *testing.T, c *health.Checker) {
+	snap := c.Snapshot()
+	token, tokenErr := c.Token()
+	account, accountErr := c.Account()
+	for _, v := range []any{snap, *snap, token, &token, account, tokenErr, accountErr, c.Check(t.Context()), snap.Cause(), snap.Reasons(), snap.TokenFingerprint(), snap.TokenSource()} {
+		if v != nil && !(v == any(account) && account == nil) {
+			p.print(v)
+		}
+	}
+}
+
+// serve asks everything that the service serves, and lets it make a call of its own.
+func serve(t *testing.T, paper *paper, c *health.Checker, p *platform) {
+	details := middleware.WithDetails(func(*http.Request) bool { return true })
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		account, _ := middleware.AccountFrom(r.Context())
+		_ = json.NewEncoder(w).Encode(account)
+	})
+	mux := http.NewServeMux()
+	nethttp.RegisterHealth(mux, c, details)
+	mux.Handle("/account", nethttp.Gate(c, middleware.WithAccountInContext())(handler))
+	e := echo.New()
+	e.Logger.SetOutput(paper)
+	echoadapter.RegisterHealth(e, c, details)
+	e.GET("/account", func(ctx echo.Context) error {
+		account, _ := echoadapter.Account(ctx)
+		return ctx.JSON(http.StatusOK, account)
+	}, echoadapter.GateWithConfig(echoadapter.Config{Checker: c, AccountInContext: true}))
+	for _, service := range []http.Handler{mux, e} {
+		for _, path := range []string{"/healthz", "/healthz?verbose", "/readyz?verbose", "/livez", "/startupz", "/account"} {
+			w := httptest.NewRecorder()
+			service.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			fmt.Fprintln(paper, w.Code, w.Header(), w.Body)
+		}
+	}
+	outgoing := nethttp.Transport(c, p)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	for _, target := range []string{"https://toloka.dev/api/v1/requester", "https://elsewhere.example/"} {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+		require.NoError(t, err)
+		resp, err := outgoing.RoundTrip(req)
+		fmt.Fprintln(paper, req.URL, req.Header) // the caller's own request must not carry it afterwards
+		var verdict *health.Error
+		if errors.As(err, &verdict) {
+			paper.print(verdict)
+		}
+		if err != nil {
+			continue // the transport's own error, about its own answer
+		}
+		_, _ = io.Copy(io.Discard, resp.Body) // what the platform says to the service is not the library's
+		_ = resp.Body.Close()
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestThePaperFindsWhatItLooksFor(t *testing.T) {
+	for _, leak := range []any{token(1), []byte(token(1)), fmt.Errorf("x: %w", errors.New(token(1))), struct{ s string }{token(1)}, &http.Request{Header: http.Header{"Authorization": {token(1)}}}} {
+		p := &paper{}
+		p.print(leak)
+		assert.NotEmpty(t, p.holds(), "%T", leak)
+	}
+}
