@@ -41,15 +41,15 @@ func DefaultAccount() Account {
 // JSON is the body that the platform answers for the account.
 func (a Account) JSON() []byte {
 	var b bytes.Buffer
-	b.WriteString(`{"id": ` + quote(idOr(a.ID)))
+	b.WriteString(`{"id":` + quote(idOr(a.ID)))
 	if a.Balance != "" {
-		b.WriteString(`, "balance": ` + a.Balance)
+		b.WriteString(`,"balance":` + a.Balance)
 	}
 	if a.PublicName != nil {
-		b.WriteString(`, "public_name": ` + quote(a.PublicName))
+		b.WriteString(`,"public_name":` + quote(a.PublicName))
 	}
 	if a.Company != nil {
-		b.WriteString(`, "company": {"id": ` + quote(a.Company.ID) + `, "superintendent_id": ` + quote(a.Company.SuperintendentID) + `}`)
+		b.WriteString(`,"company":{"id":` + quote(a.Company.ID) + `,"superintendent_id":` + quote(a.Company.SuperintendentID) + `}`)
 	}
 	b.WriteString("}")
 	return b.Bytes()

@@ -66,9 +66,9 @@ func errorAnswer(status int, requestID string) answer {
 
 // errorBody is the platform's error object; payload is raw JSON, "" for none.
 func errorBody(requestID, code, message, payload string) []byte {
-	s := `{"request_id": ` + quote(requestID) + `, "code": ` + quote(code) + `, "message": ` + quote(message)
+	s := `{"request_id":` + quote(requestID) + `,"code":` + quote(code) + `,"message":` + quote(message)
 	if payload != "" {
-		s += `, "payload": ` + payload
+		s += `,"payload":` + payload
 	}
 	return []byte(s + "}")
 }

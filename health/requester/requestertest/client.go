@@ -151,7 +151,10 @@ func (w *memoryResponse) serve(h http.Handler, r *http.Request) {
 
 // fail breaks the connection: the client gets err in place of the headers, or of the rest of the body.
 func (w *memoryResponse) fail(err error) {
-	if w.started && errors.Is(err, io.EOF) {
+	switch gone := w.req.Context().Err(); {
+	case gone != nil:
+		err = gone // the handler may notice before interrupt does
+	case w.started && errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
 	w.deliver(nil, err)

@@ -62,7 +62,7 @@ func Oversized() Fault {
 			a := record(next, r)
 			padding := strings.Repeat("x", 70<<10)
 			if rest, ok := strings.CutPrefix(string(a.body), "{"); ok {
-				a.body = []byte(`{"padding": "` + padding + `", ` + rest)
+				a.body = []byte(`{"padding":"` + padding + `",` + rest)
 			} else {
 				a.body = append(a.body, padding...)
 			}
@@ -83,10 +83,10 @@ func EchoToken(status int) Fault {
 		}
 		if status == http.StatusOK {
 			names := map[string]string{"EN": "Jack " + token, token: token}
-			a.body = []byte(`{"id": ` + quote(AccountID) + `, "public_name": ` + quote(names) + `, "company": {"id": ` +
-				quote(token) + `, "superintendent_id": ` + quote(token) + `}, "token": ` + quote(token) + `}`)
+			a.body = []byte(`{"id":` + quote(AccountID) + `,"public_name":` + quote(names) + `,"company":{"id":` +
+				quote(token) + `,"superintendent_id":` + quote(token) + `},"token":` + quote(token) + `}`)
 		} else {
-			a.body = errorBody(token, token, "Invalid token "+token, `{"interval": `+quote(token)+`, `+quote(token)+`: `+quote(token)+`}`)
+			a.body = errorBody(token, token, "Invalid token "+token, `{"interval":`+quote(token)+`,`+quote(token)+`:`+quote(token)+`}`)
 		}
 		return a
 	})

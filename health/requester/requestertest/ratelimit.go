@@ -49,5 +49,5 @@ func After(value string) Hint {
 
 // QuotaInterval is the member payload.interval, which names the quota that ran out: MIN, HOUR or DAY.
 func QuotaInterval(interval string) Hint {
-	return func(l *limit) { l.payload = `{"interval": ` + quote(interval) + `}` }
+	return func(l *limit) { l.payload = `{"interval":` + quote(interval) + `}` }
 }
