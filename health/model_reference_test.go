@@ -127,7 +127,13 @@ func (r *reference) step(w modelWorld, ev modelEvent) []modelWorld {
 	case evRead:
 		return r.read(w, ev)
 	case evPoll:
-		w.sourceBad = ev.err != sourceWell
+		// That a look goes well need not mean that a read would, and the design does not say.
+		well := w
+		well.sourceBad = false
+		w.sourceBad = w.sourceBad || ev.err != sourceWell
+		if ev.err == sourceWell {
+			return []modelWorld{well, w}
+		}
 	case evSourceHung:
 		w.sourceBad = true
 	case evMaybeHung:

@@ -1,0 +1,6 @@
+//go:build !race
+
+package health_test
+
+// modelSteps is how many steps the checker has to go through at least.
+const modelSteps = 100_000
