@@ -47,12 +47,13 @@ func newTransport(timeout time.Duration) *http.Transport {
 	// HTTP/2's debug output (GODEBUG=http2debug=2) prints the Authorization header.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
+	// The call's own timeout does not end a connection attempt, which net/http finishes in
+	// the background for the next call to use. Twice as much leaves it to the call to time out first, and to say so.
+	attempt := 2 * min(timeout, time.Hour)
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		// The call's own timeout does not end a connection attempt, which net/http finishes in
-		// the background for the next call to use.
-		DialContext:            (&net.Dialer{Timeout: timeout}).DialContext,
-		TLSHandshakeTimeout:    timeout,
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: attempt}).DialContext,
+		TLSHandshakeTimeout:    attempt,
 		DisableCompression:     true,
 		MaxIdleConns:           maxIdle,
 		MaxIdleConnsPerHost:    maxIdle,

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"io"
 	"log"
+	"math"
 	"math/big"
 	"net"
 	"net/http"
@@ -114,6 +115,13 @@ func TestNetworkFailures(t *testing.T) {
 		client := mustClient(t, requester.WithBaseURL(base), requester.WithTimeout(50*time.Millisecond))
 		_, err = client.Requester(t.Context(), mustToken(t, apiKey))
 		assert.EqualError(t, err, noAnswer+base+": not within 50ms")
+	})
+	t.Run("a timeout beyond measure is no timeout", func(t *testing.T) {
+		platform := requestertest.NewServer()
+		defer platform.Close()
+		client := mustClient(t, requester.WithBaseURL(platform.URL), requester.WithTimeout(math.MaxInt64))
+		_, err := client.Requester(t.Context(), platform.IssueToken(""))
+		assert.NoError(t, err)
 	})
 	tests := []struct {
 		name  string
