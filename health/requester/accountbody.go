@@ -73,8 +73,8 @@ func parseID(id once, redact redactor) (string, problem) {
 	return redact.clean(s), ""
 }
 
-// parseBalance takes a number only as it is: one with more digits than fit is left out,
-// not rounded, because a wrong balance is worse than none.
+// parseBalance takes a number only as it is: one with more digits than fit is left out, not
+// rounded, because a wrong balance is worse than none.
 func parseBalance(raw json.RawMessage) (decimal.Decimal, bool) {
 	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return decimal.Decimal{}, false
@@ -92,9 +92,10 @@ func parseBalance(raw json.RawMessage) (decimal.Decimal, bool) {
 	return d, true
 }
 
-// withoutNonNumbers puts null in place of the NaN, Infinity and -Infinity that JSON does not have and
-// common encoders (Python's json) write all the same: a balance like that must not cost the account. Outside of
-// strings no JSON has these words, so a good document stays as it is.
+// withoutNonNumbers puts null in place of the NaN, Infinity and -Infinity that JSON does
+// not have and common encoders (Python's json) write all the same: a balance like that must
+// not cost the account. Outside of strings no JSON has these words, so a good document
+// stays as it is.
 func withoutNonNumbers(data []byte) []byte {
 	if !bytes.Contains(data, []byte("NaN")) && !bytes.Contains(data, []byte("Infinity")) {
 		return data

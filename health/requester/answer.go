@@ -33,7 +33,8 @@ func (x *exchange) answer(resp *http.Response) (*Account, error) {
 	case resp.StatusCode == http.StatusOK:
 		return x.account(e, body, err)
 	case err != nil && e.class == Rejected:
-		// Half a body does not tell the platform's refusal from a proxy's, and an outage must not look like a refusal.
+		// Half a body does not tell the platform's refusal from a proxy's, and an outage
+		// must not look like a refusal.
 		return nil, x.failure(err)
 	}
 	x.refuse(e, resp.Header, body)
@@ -60,7 +61,8 @@ func (x *exchange) account(e *APIError, body []byte, err error) (*Account, error
 	return a, nil
 }
 
-// refuse fills in e from an answer of 400 or more. Where the body could not be read as a whole the status alone speaks.
+// refuse fills in e from an answer of 400 or more. Where the body could not be read as a
+// whole the status alone speaks.
 func (x *exchange) refuse(e *APIError, h http.Header, body []byte) {
 	doc := parseErrorBody(body)
 	e.Code = x.redact.identifier(doc.code)
@@ -86,7 +88,8 @@ func (x *exchange) refuse(e *APIError, h http.Header, body []byte) {
 	}
 }
 
-// rejectionAdvice tells the person who reads it which token it is, and what commonly is wrong with one.
+// rejectionAdvice tells the person who reads it which token it is, and what commonly is
+// wrong with one.
 func (x *exchange) rejectionAdvice() string {
 	s := "the token " + x.token.Fingerprint() + " is refused: generate a new one on the account's Integrations page, " + integrationsPage
 	switch x.client.environment {

@@ -195,7 +195,8 @@ func TestNoAnswer(t *testing.T) {
 			assert.Equal(t, requester.Unavailable, requester.ClassOf(err))
 			var failure *requester.TransportError
 			require.ErrorAs(t, err, &failure)
-			// A reset names the address of the connection when it comes in the middle of a read.
+			// A reset names the address of the connection when it comes in the middle of a
+			// read.
 			text := strings.ReplaceAll(err.Error(), " ("+strings.TrimPrefix(platform.URL, "http://")+")", "")
 			assert.Equal(t, "requester: no answer from "+platform.URL+": "+tt.want, text)
 			assert.Equal(t, 1, platform.Count())

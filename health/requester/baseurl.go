@@ -12,8 +12,8 @@ import (
 // apiPath is the prefix of the platform's API, the same in both environments.
 const apiPath = "/api/v1"
 
-// parseBaseURL returns scheme, host and port of raw, in lower case. No error shows raw: where
-// it is not a URL at all nobody can tell which part of it is a password.
+// parseBaseURL returns scheme, host and port of raw, in lower case. No error shows raw:
+// where it is not a URL at all nobody can tell which part of it is a password.
 func parseBaseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
@@ -94,8 +94,8 @@ func isHostName(name string) bool {
 }
 
 // mayBePlain reports whether host is on this machine by its very spelling. Anything that
-// has to be resolved or completed to find that out (127.1, LOCALHOST, localhost.) is treated differently by proxy
-// settings and resolvers, and is not worth a guess.
+// has to be resolved or completed to find that out (127.1, LOCALHOST, localhost.) is
+// treated differently by proxy settings and resolvers, and is not worth a guess.
 func mayBePlain(host string) bool {
 	if host == "localhost" {
 		return true

@@ -53,7 +53,8 @@ func chain(err error) []error {
 }
 
 func TestTheTokenAppearsNowhere(t *testing.T) {
-	// Quotes, percent signs and backslashes change in the hands of those who write a value down.
+	// Quotes, percent signs and backslashes change in the hands of those who write a value
+	// down.
 	const awkward = `AQVN"canary\%41&canary+/=?canary<tag>'0123456789`
 	echo := requestertest.EchoToken
 	faults := map[string]func(token string) requestertest.Fault{

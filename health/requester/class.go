@@ -13,14 +13,15 @@ const (
 	Rejected
 	// RateLimited: 429. It says nothing of the token; ask again after [APIError.RetryAfter].
 	RateLimited
-	// Unavailable: no answer, or one that says to come back: network, DNS, TLS, timeout, 408, 5xx.
+	// Unavailable: no answer, or one that says to come back: network, DNS, TLS, timeout,
+	// 408, 5xx.
 	Unavailable
 	// Malformed: a success that names no account: HTML, a JSON document without an id, a
 	// body that is too long or cut short, a 2xx other than 200.
 	Malformed
-	// Misdirected: an answer that the platform's GET /requester does not give: a redirect, 400, 404,
-	// 405, 407, or a 401 or 403 with somebody else's body. The base URL is wrong, or
-	// something stands in front.
+	// Misdirected: an answer that the platform's GET /requester does not give: a redirect,
+	// 400, 404, 405, 407, or a 401 or 403 with somebody else's body. The base URL is wrong,
+	// or something stands in front.
 	Misdirected
 	// NotAsked: no call was made, so there is nothing to learn.
 	NotAsked
@@ -28,8 +29,8 @@ const (
 	Cancelled
 )
 
-// String returns the class in words, "rate limited" for RateLimited; "unknown" for
-// what is no class.
+// String returns the class in words, "rate limited" for RateLimited; "unknown" for what is
+// no class.
 func (c Class) String() string {
 	switch c {
 	case Verified:
@@ -54,8 +55,9 @@ func (c Class) String() string {
 }
 
 // ClassOf returns the class of what [Client.Requester] returned: Verified for nil; else the
-// word of the first error in the tree that has a method Class() Class, which errors of other packages may have
-// too; else Unavailable, because an error that nobody can place says nothing of the token.
+// word of the first error in the tree that has a method Class() Class, which errors of
+// other packages may have too; else Unavailable, because an error that nobody can place
+// says nothing of the token.
 func ClassOf(err error) Class {
 	if err == nil {
 		return Verified

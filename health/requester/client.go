@@ -11,8 +11,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// Environment is one of the platform's two worlds. Each has accounts and tokens of its
-// own: a token of one is refused by the other.
+// Environment is one of the platform's two worlds. Each has accounts and tokens of its own:
+// a token of one is refused by the other.
 type Environment string
 
 const (
@@ -37,9 +37,9 @@ type Client struct {
 	own       func() *http.Transport // gives nil where the transport is the user's
 }
 
-// New returns a client of the environment; "" means [Production]. Without options it
-// makes its own connections, over HTTP/1.1 and through the proxy that HTTPS_PROXY names.
-// New makes no call. Its error names every option that cannot be used, and why.
+// New returns a client of the environment; "" means [Production]. Without options it makes
+// its own connections, over HTTP/1.1 and through the proxy that HTTPS_PROXY names. New
+// makes no call. Its error names every option that cannot be used, and why.
 func New(env Environment, opts ...Option) (*Client, error) {
 	cfg := config{timeout: DefaultTimeout, scheme: credentials.SchemeAPIKey, client: &http.Client{}}
 	var problems []error
@@ -80,12 +80,12 @@ func New(env Environment, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// Requester makes one GET /api/v1/requester with the token and returns the token's account. The
-// error is an [*APIError], a [*TransportError] or, for a zero token, one of the class
+// Requester makes one GET /api/v1/requester with the token and returns the token's account.
+// The error is an [*APIError], a [*TransportError] or, for a zero token, one of the class
 // [NotAsked]; [ClassOf] places each of them. None of them shows the token.
 //
-// The call ends with ctx or after the client's timeout, whichever comes first. Nothing
-// else is taken from ctx: a net/http/httptrace in it would see the token.
+// The call ends with ctx or after the client's timeout, whichever comes first. Nothing else
+// is taken from ctx: a net/http/httptrace in it would see the token.
 //
 // One call is one request, but for one case that net/http has of its own: where a kept
 // connection turns out to be dead it sends the request once more on a new one.
@@ -110,8 +110,8 @@ func (c *Client) Requester(ctx context.Context, t credentials.Token) (*Account, 
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)
 
-	// Not by an http.Client: it would parse, and on redirects follow, what an answer
-	// says, and has nothing to add to a single GET.
+	// Not by an http.Client: it would parse, and on redirects follow, what an answer says,
+	// and has nothing to add to a single GET.
 	resp, err := c.roundTrip(req)
 	if err != nil {
 		return nil, x.failure(err)
@@ -126,8 +126,8 @@ func (c *Client) Requester(ctx context.Context, t credentials.Token) (*Account, 
 	return x.answer(resp)
 }
 
-// Environment is "production" or "sandbox", or the host (and the port, if one was given)
-// of [WithBaseURL].
+// Environment is "production" or "sandbox", or the host (and the port, if one was given) of
+// [WithBaseURL].
 func (c *Client) Environment() string { return c.environment }
 
 // BaseURL is where the client asks: scheme, host and port, without a path. It is a copy.
@@ -139,15 +139,15 @@ func (c *Client) BaseURL() *url.URL {
 // Timeout is how long one call may take.
 func (c *Client) Timeout() time.Duration { return c.timeout }
 
-// Covers reports whether a request to u goes to the platform that this client asks, so
-// that it may carry the token: its scheme, host and port are those of the base URL, and
-// host, the Host field of the http.Request, is empty or the same. A spelling that merely means the
-// same place, such as a trailing dot, is not covered.
+// Covers reports whether a request to u goes to the platform that this client asks, so that
+// it may carry the token: its scheme, host and port are those of the base URL, and host,
+// the Host field of the http.Request, is empty or the same. A spelling that merely means
+// the same place, such as a trailing dot, is not covered.
 func (c *Client) Covers(u *url.URL, host string) bool { return covers(c.base, u, host) }
 
-// Authorize sets the Authorization header to the token, under the scheme that it states
-// or else the client's, and X-Act-Under-Account-ID where [WithActUnderAccount] asks for
-// it. A zero token sets nothing. h must not be nil.
+// Authorize sets the Authorization header to the token, under the scheme that it states or
+// else the client's, and X-Act-Under-Account-ID where [WithActUnderAccount] asks for it. A
+// zero token sets nothing. h must not be nil.
 func (c *Client) Authorize(h http.Header, t credentials.Token) {
 	if t.IsZero() {
 		return

@@ -304,7 +304,8 @@ func TestCallersContext(t *testing.T) {
 	})
 }
 
-// countingContext is a context that package context does not know: waiting for it costs a goroutine.
+// countingContext is a context that package context does not know: waiting for it costs a
+// goroutine.
 type countingContext struct {
 	context.Context
 	done  chan struct{}

@@ -11,26 +11,25 @@ import (
 const integrationsPage = "https://platform.toloka.ai/requester/profile/integration"
 
 // APIError says that the platform, or something in front of it, answered, and that the
-// answer was no account. Its text says what to do. It has the platform's code and
-// request id, and never its message or any other part of a body, which may repeat the
-// token.
+// answer was no account. Its text says what to do. It has the platform's code and request
+// id, and never its message or any other part of a body, which may repeat the token.
 //
-// A literal with no more than a StatusCode is a good error for a fake: Class is then what the
-// platform itself would mean by that status.
+// A literal with no more than a StatusCode is a good error for a fake: Class is then what
+// the platform itself would mean by that status.
 type APIError struct {
 	// StatusCode is the HTTP status of the answer.
 	StatusCode int
-	// Code is the platform's constant for the error, such as AUTHENTICATION_ERROR. It is
-	// "" where the answer had none, or one that is longer than 64 or has other characters
-	// than letters, digits and "_-.".
+	// Code is the platform's constant for the error, such as AUTHENTICATION_ERROR. It is ""
+	// where the answer had none, or one that is longer than 64 or has other characters than
+	// letters, digits and "_-.".
 	Code string
 	// RequestID is what the platform's support asks for. It is "" under the same conditions
 	// as Code.
 	RequestID string
 	// RetryAfter is how long the answer asks to wait, counted from its arrival; 0 where it
-	// does not say. It is never negative, and not clamped: a header can ask for a
-	// century. It comes from the Retry-After header of a 408, 429 or 5xx, and for a 429
-	// without one from the quota that ran out: a minute, an hour or a day.
+	// does not say. It is never negative, and not clamped: a header can ask for a century.
+	// It comes from the Retry-After header of a 408, 429 or 5xx, and for a 429 without one
+	// from the quota that ran out: a minute, an hour or a day.
 	RetryAfter time.Duration
 
 	class   Class
@@ -49,8 +48,8 @@ func (e *APIError) Class() Class {
 }
 
 // Message returns the platform's words for people, "" where there are none. They vary for
-// one Code, and a careless server may repeat what it was sent. The token itself has been replaced by
-// "[redacted]"; still, show them to a person who asks rather than to a log.
+// one Code, and a careless server may repeat what it was sent. The token itself has been
+// replaced by "[redacted]"; still, show them to a person who asks rather than to a log.
 func (e *APIError) Message() string {
 	if e.message == nil {
 		return ""

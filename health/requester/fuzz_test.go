@@ -16,7 +16,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-// FuzzParseAccount compares with encoding/json's own reading: whatever is accepted is a JSON object in which exactly one member is named id.
+// FuzzParseAccount compares with encoding/json's own reading: whatever is accepted is a
+// JSON object in which exactly one member is named id.
 func FuzzParseAccount(f *testing.F) {
 	for _, seed := range []string{
 		jackSmith, `{"id":"a"}`, `{"id":"a","id":"b"}`, `{"ID":"a","id":"b"}`, `{"\u0069d":"a"}`, "\ufeff{\"id\":\"a\"}", `{"id":"a"}x`,
@@ -62,7 +63,8 @@ func FuzzParseAccount(f *testing.F) {
 	})
 }
 
-// countIDs counts in another way than the decoder: it renames no member and decodes the object's raw text by a map per member.
+// countIDs counts in another way than the decoder: it renames no member and decodes the
+// object's raw text by a map per member.
 func countIDs(t *testing.T, data []byte) int {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if !json.Valid(data) {

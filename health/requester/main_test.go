@@ -12,7 +12,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// envProxy is what HTTP_PROXY and HTTPS_PROXY name during all tests: net/http reads them once per process.
+// envProxy is what HTTP_PROXY and HTTPS_PROXY name during all tests: net/http reads them
+// once per process.
 var envProxy *connectRecorder
 
 func TestMain(m *testing.M) {

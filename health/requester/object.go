@@ -33,9 +33,10 @@ func (o *once) add(value json.RawMessage) {
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// eachMember calls f for each member of the JSON object that data consists of, in their order and
-// duplicates included. encoding/json's own way into a struct would take a member "ID" for "id", and of
-// two members the last. f may have been called when a problem is returned.
+// eachMember calls f for each member of the JSON object that data consists of, in their
+// order and duplicates included. encoding/json's own way into a struct would take a member
+// "ID" for "id", and of two members the last. f may have been called when a problem is
+// returned.
 func eachMember(data []byte, f func(name string, value json.RawMessage)) problem {
 	data = bytes.TrimPrefix(data, byteOrderMark)
 	text := bytes.TrimLeft(data, " \t\r\n")

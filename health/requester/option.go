@@ -15,8 +15,8 @@ import (
 // [WithTimeout].
 const DefaultTimeout = 5 * time.Second
 
-// Option sets up a [Client]. Where the same option is given twice the last one counts.
-// A value that an option cannot take is an error of [New].
+// Option sets up a [Client]. Where the same option is given twice the last one counts. A
+// value that an option cannot take is an error of [New].
 type Option func(*config) error
 
 type config struct {
@@ -30,8 +30,8 @@ type config struct {
 
 // WithBaseURL asks at another place than the environment's own: a gateway, or a fake
 // platform. It is an https URL of scheme, host and port, such as
-// https://gateway.example:8443. The client appends /api/v1 by itself, and takes a URL
-// that already ends in it; any other path is an error.
+// https://gateway.example:8443. The client appends /api/v1 by itself, and takes a URL that
+// already ends in it; any other path is an error.
 //
 // Plain http is for a platform on this machine only: a loopback address (127.0.0.0/8,
 // [::1]) or exactly "localhost". Then no proxy is used, and no connection is made to
@@ -48,8 +48,8 @@ func WithBaseURL(raw string) Option {
 }
 
 // WithHTTPClient uses the Transport of hc: for certificates, a proxy or a fake of one's
-// own. It must honour the request's context. Nothing else of hc is used, and hc is
-// not changed: redirects are never followed, no cookies are sent, and [WithTimeout] bounds the
+// own. It must honour the request's context. Nothing else of hc is used, and hc is not
+// changed: redirects are never followed, no cookies are sent, and [WithTimeout] bounds the
 // call. Where its Transport is nil the client makes its own.
 //
 // For plain http (see [WithBaseURL]) an *http.Transport is copied, without its proxy and
@@ -76,9 +76,9 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithActUnderAccount acts under the account with that id, which has shared access with
-// the token's owner, by the header X-Act-Under-Account-ID: the platform then answers with that account. By
-// default the token acts for its own.
+// WithActUnderAccount acts under the account with that id, which has shared access with the
+// token's owner, by the header X-Act-Under-Account-ID: the platform then answers with that
+// account. By default the token acts for its own.
 func WithActUnderAccount(id string) Option {
 	return func(c *config) error {
 		if id == "" {
@@ -93,8 +93,9 @@ func WithActUnderAccount(id string) Option {
 }
 
 // WithUserAgent puts the service's own product, such as "billing/1.4 (team@example.com)",
-// before this library's in the User-Agent header: the platform's support asks for one that tells who
-// calls. It is printable ASCII. By default the header has the library's product alone.
+// before this library's in the User-Agent header: the platform's support asks for one that
+// tells who calls. It is printable ASCII. By default the header has the library's product
+// alone.
 func WithUserAgent(product string) Option {
 	return func(c *config) error {
 		if strings.TrimSpace(product) == "" {
@@ -108,8 +109,9 @@ func WithUserAgent(product string) Option {
 	}
 }
 
-// WithScheme is the authorization scheme of tokens that do not state one themselves. The default is
-// [credentials.SchemeAPIKey], as the platform's Integrations page says for every token that it generates.
+// WithScheme is the authorization scheme of tokens that do not state one themselves. The
+// default is [credentials.SchemeAPIKey], as the platform's Integrations page says for every
+// token that it generates.
 func WithScheme(s credentials.Scheme) Option {
 	return func(c *config) error {
 		if s != credentials.SchemeAPIKey && s != credentials.SchemeOAuth {

@@ -9,8 +9,8 @@ import (
 
 const (
 	redacted = "[redacted]"
-	// minRedacted keeps a token of a few characters, which only a test has, from
-	// turning every word that contains them into "[redacted]".
+	// minRedacted keeps a token of a few characters, which only a test has, from turning
+	// every word that contains them into "[redacted]".
 	minRedacted = 8
 	// maxIdentifier is far over what the platform's codes and request ids have.
 	maxIdentifier = 64

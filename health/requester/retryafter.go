@@ -9,9 +9,9 @@ import (
 
 const maxDuration = time.Duration(math.MaxInt64)
 
-// retryAfter reads the Retry-After header (RFC 9110, section 10.2.3). A date is taken against the Date
-// of the same answer: the two clocks that matter are then one. A date that has passed is 0. It returns
-// false where the header is missing or means nothing.
+// retryAfter reads the Retry-After header (RFC 9110, section 10.2.3). A date is taken
+// against the Date of the same answer: the two clocks that matter are then one. A date that
+// has passed is 0. It returns false where the header is missing or means nothing.
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	value := h.Get("Retry-After")
 	if isDigits(value) {
@@ -32,8 +32,8 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	return max(0, at.Sub(now)), true
 }
 
-// quota is how long the platform's quota of that name takes to renew itself, 0 for
-// a name that is none.
+// quota is how long the platform's quota of that name takes to renew itself, 0 for a name
+// that is none.
 func quota(interval string) time.Duration {
 	switch interval {
 	case "MIN":

@@ -21,8 +21,8 @@ const (
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// transportFor chooses what carries the calls. The second result is what the client has to clean up after
-// itself, nil where the transport is the user's.
+// transportFor chooses what carries the calls. The second result is what the client has to
+// clean up after itself, nil where the transport is the user's.
 func transportFor(base *url.URL, user http.RoundTripper, timeout time.Duration) (http.RoundTripper, *http.Transport) {
 	var own *http.Transport
 	if user == nil {
@@ -48,7 +48,8 @@ func newTransport(timeout time.Duration) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	// The call's own timeout does not end a connection attempt, which net/http finishes in
-	// the background for the next call to use. Twice as much leaves it to the call to time out first, and to say so.
+	// the background for the next call to use. Twice as much leaves it to the call to time
+	// out first, and to say so.
 	attempt := 2 * min(timeout, time.Hour)
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -74,8 +75,8 @@ func dialerOf(t *http.Transport) dialFunc {
 	return (&net.Dialer{}).DialContext
 }
 
-// loopbackOnly refuses a connection that leads off this machine before a byte is sent: "localhost" is
-// only a name, and may resolve to anything.
+// loopbackOnly refuses a connection that leads off this machine before a byte is sent:
+// "localhost" is only a name, and may resolve to anything.
 func loopbackOnly(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)

@@ -202,8 +202,7 @@ func TestPlainHTTPStaysOnThisMachine(t *testing.T) {
 	dial := func(network, addr string) (net.Conn, error) { return astray(context.Background(), network, addr) }
 	transports := map[string]*http.Transport{
 		"a DialContext that leads away": {DialContext: astray},
-		//lint:ignore SA1019 It still works, so it must be checked.
-		"a Dial that leads away": {Dial: dial},
+		"a Dial that leads away":        {Dial: dial},
 	}
 	for name, transport := range transports {
 		t.Run(name, func(t *testing.T) {

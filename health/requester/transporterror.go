@@ -20,13 +20,13 @@ var errTimeout = errors.New("requester: timeout")
 // maxCause bounds, in bytes, what an error text shows of a cause that is not known.
 const maxCause = 200
 
-// TransportError says that there was no answer, or not the whole of it. Its text names
-// the server and the cause, never the token and nothing of the answer.
+// TransportError says that there was no answer, or not the whole of it. Its text names the
+// server and the cause, never the token and nothing of the answer.
 //
-// Unwrap gives the cause, for errors.Is and errors.As: syscall.ECONNREFUSED,
-// *net.DNSError, *tls.CertificateVerificationError; os.ErrDeadlineExceeded where the client's own
-// timeout ended the call; context.Canceled or context.DeadlineExceeded where
-// the caller's context did. A cause whose text has the token in it is left out.
+// Unwrap gives the cause, for errors.Is and errors.As: syscall.ECONNREFUSED, *net.DNSError,
+// *tls.CertificateVerificationError; os.ErrDeadlineExceeded where the client's own timeout
+// ended the call; context.Canceled or context.DeadlineExceeded where the caller's context
+// did. A cause whose text has the token in it is left out.
 type TransportError struct {
 	class  Class
 	server string
@@ -74,8 +74,8 @@ func (x *exchange) failure(err error) *TransportError {
 	return e
 }
 
-// reasonOf puts the common causes into words that say where to look. The texts of
-// net/http repeat what the server sent, so what is not known is shown without what is quoted in it.
+// reasonOf puts the common causes into words that say where to look. The texts of net/http
+// repeat what the server sent, so what is not known is shown without what is quoted in it.
 func reasonOf(err error) string {
 	var (
 		dns       *net.DNSError

@@ -8,7 +8,8 @@ import (
 
 const modulePath = "github.com/tolokacheck/tolokacheck"
 
-// ownProduct is this library's part of the User-Agent header. It cannot change while the program runs.
+// ownProduct is this library's part of the User-Agent header. It cannot change while the
+// program runs.
 var ownProduct = sync.OnceValue(func() string {
 	info, _ := debug.ReadBuildInfo()
 	return productOf(info)

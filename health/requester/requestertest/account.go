@@ -27,8 +27,8 @@ type Account struct {
 	Company *requester.Company
 }
 
-// DefaultAccount is the account of the platform's documentation: Jack Smith of company 123, with a
-// balance of 121.3.
+// DefaultAccount is the account of the platform's documentation: Jack Smith of company 123,
+// with a balance of 121.3.
 func DefaultAccount() Account {
 	return Account{
 		ID:         AccountID,
@@ -68,8 +68,8 @@ func (p *Platform) SetAccount(a Account) {
 	p.accounts[a.ID] = a
 }
 
-// SetBalance changes what the account's balance is written as; see [Account]. An account that does not exist is
-// made.
+// SetBalance changes what the account's balance is written as; see [Account]. An account
+// that does not exist is made.
 func (p *Platform) SetBalance(accountID, balance string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,8 @@ func (p *Platform) SetBalance(accountID, balance string) {
 	p.accounts[a.ID] = a
 }
 
-// ShareAccount lets the tokens of another account act under this one, by the header X-Act-Under-Account-ID.
+// ShareAccount lets the tokens of another account act under this one, by the header
+// X-Act-Under-Account-ID.
 func (p *Platform) ShareAccount(accountID, withAccountID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,8 +90,9 @@ func (p *Platform) ShareAccount(accountID, withAccountID string) {
 	p.shared[id][idOr(withAccountID)] = true
 }
 
-// IssueToken returns a new API key of the account; "" means [AccountID], and an account that does not exist
-// is made. The key has the shape of the platform's own, states no scheme, and works under ApiKey.
+// IssueToken returns a new API key of the account; "" means [AccountID], and an account
+// that does not exist is made. The key has the shape of the platform's own, states no
+// scheme, and works under ApiKey.
 func (p *Platform) IssueToken(accountID string) credentials.Token {
 	// The length before the first dot is what the public clients tell a key by.
 	value := randomText(22) + "." + randomText(32) + "." + randomText(43)
@@ -99,16 +101,16 @@ func (p *Platform) IssueToken(accountID string) credentials.Token {
 	return t
 }
 
-// IssueOAuthToken returns a new token of the old kind, which states the scheme OAuth and works
-// under no other.
+// IssueOAuthToken returns a new token of the old kind, which states the scheme OAuth and
+// works under no other.
 func (p *Platform) IssueOAuthToken(accountID string) credentials.Token {
 	t, _ := credentials.ParseToken("OAuth AQAAAA" + randomText(33))
 	p.AcceptToken(accountID, t)
 	return t
 }
 
-// AcceptToken makes a token of the test's own choice valid for the account: under the scheme that it states, else
-// under ApiKey. The zero Token is ignored.
+// AcceptToken makes a token of the test's own choice valid for the account: under the
+// scheme that it states, else under ApiKey. The zero Token is ignored.
 func (p *Platform) AcceptToken(accountID string, t credentials.Token) {
 	if t.IsZero() {
 		return
@@ -122,8 +124,8 @@ func (p *Platform) AcceptToken(accountID string, t credentials.Token) {
 	p.tokens[keyOf(t)] = issued{token: t, account: p.accountLocked(accountID).ID, scheme: scheme}
 }
 
-// DeleteToken makes the token invalid at once, as its deletion on the account page does. A token that
-// is not there is no error.
+// DeleteToken makes the token invalid at once, as its deletion on the account page does. A
+// token that is not there is no error.
 func (p *Platform) DeleteToken(t credentials.Token) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

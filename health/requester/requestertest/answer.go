@@ -55,7 +55,8 @@ var platformErrors = map[int][2]string{
 	http.StatusServiceUnavailable:  {"REMOTE_SERVICE_UNAVAILABLE", "Remote service is unavailable"},
 }
 
-// errorAnswer is the platform's error of that status; a status that it has no code for comes without a body.
+// errorAnswer is the platform's error of that status; a status that it has no code for
+// comes without a body.
 func errorAnswer(status int, requestID string) answer {
 	e, ok := platformErrors[status]
 	if !ok {

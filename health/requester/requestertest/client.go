@@ -12,16 +12,18 @@ import (
 	"time"
 )
 
-// Client returns a client whose requests go to the platform in memory, whatever host they name: no socket, no
-// listener, nothing to close. It works inside a testing/synctest bubble, ends with the request's context, and shows faults of the connection as the
-// errors that a real one gives.
+// Client returns a client whose requests go to the platform in memory, whatever host they
+// name: no socket, no listener, nothing to close. It works inside a testing/synctest
+// bubble, ends with the request's context, and shows faults of the connection as the errors
+// that a real one gives.
 func (p *Platform) Client() *http.Client {
 	return &http.Client{Transport: memoryTransport{p}}
 }
 
 type memoryTransport struct{ handler http.Handler }
 
-// RoundTrip runs the handler in a goroutine that ends with the answer's body, or with the request's context.
+// RoundTrip runs the handler in a goroutine that ends with the answer's body, or with the
+// request's context.
 func (t memoryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
@@ -149,7 +151,8 @@ func (w *memoryResponse) serve(h http.Handler, r *http.Request) {
 	_ = w.out.Close()
 }
 
-// fail breaks the connection: the client gets err in place of the headers, or of the rest of the body.
+// fail breaks the connection: the client gets err in place of the headers, or of the rest
+// of the body.
 func (w *memoryResponse) fail(err error) {
 	switch gone := w.req.Context().Err(); {
 	case gone != nil:

@@ -8,13 +8,14 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// Fault changes what the platform answers: it wraps the handler that would answer otherwise, as a middleware does.
-// The ready ones are functions of this package; a test may write its own. A nil Fault changes nothing.
+// Fault changes what the platform answers: it wraps the handler that would answer
+// otherwise, as a middleware does. The ready ones are functions of this package; a test may
+// write its own. A nil Fault changes nothing.
 type Fault func(next http.Handler) http.Handler
 
-// SetFaults replaces the faults for all requests that arrive from now on. Several work together, the first
-// outermost: SetFaults(Delay(time.Second), Header("Retry-After", "7"), Status(503)). Counting faults
-// ([Times], [Sequence]) start anew.
+// SetFaults replaces the faults for all requests that arrive from now on. Several work
+// together, the first outermost: SetFaults(Delay(time.Second), Header("Retry-After", "7"),
+// Status(503)). Counting faults ([Times], [Sequence]) start anew.
 func (p *Platform) SetFaults(faults ...Fault) {
 	h := Join(faults...)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		exchangeOf(r).tokenFaults.ServeHTTP(w, r)
@@ -24,8 +25,8 @@ func (p *Platform) SetFaults(faults ...Fault) {
 	p.faults = h
 }
 
-// SetTokenFaults replaces the faults for the requests that carry the token, which need not be a valid one. Those of
-// [Platform.SetFaults] are outside of them.
+// SetTokenFaults replaces the faults for the requests that carry the token, which need not
+// be a valid one. Those of [Platform.SetFaults] are outside of them.
 func (p *Platform) SetTokenFaults(t credentials.Token, faults ...Fault) {
 	h := Join(faults...)(http.HandlerFunc(serveAnswer))
 	p.mu.Lock()
@@ -33,7 +34,8 @@ func (p *Platform) SetTokenFaults(t credentials.Token, faults ...Fault) {
 	p.byToken[keyOf(t)] = h
 }
 
-// ClearFaults makes the platform healthy again, for all tokens. Accounts, tokens and the log stay.
+// ClearFaults makes the platform healthy again, for all tokens. Accounts, tokens and the
+// log stay.
 func (p *Platform) ClearFaults() {
 	p.SetFaults()
 	p.mu.Lock()
@@ -53,8 +55,8 @@ func Join(faults ...Fault) Fault {
 	}
 }
 
-// Sequence gives each request a fault of its own: the first request the first, and so on; a nil
-// Fault is a healthy answer. When all are used up the platform is healthy again.
+// Sequence gives each request a fault of its own: the first request the first, and so on; a
+// nil Fault is a healthy answer. When all are used up the platform is healthy again.
 func Sequence(faults ...Fault) Fault {
 	return func(next http.Handler) http.Handler {
 		steps := make([]http.Handler, len(faults))

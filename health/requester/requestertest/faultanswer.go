@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Status answers with that status, and with the platform's error object where it documents a code for it (400, 401, 403,
-// 404, 409, 429, 500, 503; also 405); else with an empty body.
+// Status answers with that status, and with the platform's error object where it documents
+// a code for it (400, 401, 403, 404, 409, 429, 500, 503; also 405); else with an empty
+// body.
 func Status(status int) Fault {
 	return answering(func(x *exchange) answer { return errorAnswer(status, x.requestID) })
 }
@@ -39,7 +40,8 @@ func Redirect(status int, location string) Fault {
 	})
 }
 
-// Header sets a header of the answer, whatever the answer is; "" removes it, which works for Date too.
+// Header sets a header of the answer, whatever the answer is; "" removes it, which works
+// for Date too.
 func Header(key, value string) Fault {
 	key = http.CanonicalHeaderKey(key)
 	return func(next http.Handler) http.Handler {
@@ -54,8 +56,8 @@ func Header(key, value string) Fault {
 	}
 }
 
-// Oversized makes the answer longer than the 64 KiB that the client reads, by a member that it
-// does not know: the JSON stays good.
+// Oversized makes the answer longer than the 64 KiB that the client reads, by a member that
+// it does not know: the JSON stays good.
 func Oversized() Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -72,8 +74,9 @@ func Oversized() Fault {
 	}
 }
 
-// EchoToken answers with that status and repeats the token that it was sent in every place that a careless server could:
-// in every string of the body, and in headers. With 200 the account is the right one, and its names and company repeat the token.
+// EchoToken answers with that status and repeats the token that it was sent in every place
+// that a careless server could: in every string of the body, and in headers. With 200 the
+// account is the right one, and its names and company repeat the token.
 func EchoToken(status int) Fault {
 	return answering(func(x *exchange) answer {
 		token := x.token.Reveal()

@@ -16,8 +16,9 @@ type Request struct {
 	Time time.Time
 	// Method, Host and Path are as the client sent them.
 	Method, Host, Path string
-	// Token is what the Authorization header carried: equal to what [Platform.IssueToken] returned if it is such a
-	// token, else without a stated scheme; the zero Token where there was none, or more than one header.
+	// Token is what the Authorization header carried: equal to what [Platform.IssueToken]
+	// returned if it is such a token, else without a stated scheme; the zero Token where
+	// there was none, or more than one header.
 	Token credentials.Token
 	// Scheme is the word before the token, such as ApiKey.
 	Scheme credentials.Scheme
@@ -59,8 +60,8 @@ func (p *Platform) InFlight() int {
 	return p.inFlight
 }
 
-// WaitCount waits until n requests have arrived since the platform was made, answered or not. Its error is
-// ctx's.
+// WaitCount waits until n requests have arrived since the platform was made, answered or
+// not. Its error is ctx's.
 func (p *Platform) WaitCount(ctx context.Context, n int) error {
 	for {
 		p.mu.Lock()

@@ -11,9 +11,10 @@ import (
 )
 
 // Platform is a fake of the Toloka platform with accounts, tokens and faults, as an
-// http.Handler. It knows GET /api/v1/requester; any other path is a 404 in the platform's words. Make
-// one with [NewPlatform], reach it by [Platform.Client] without a socket or by [NewServer] over TCP. All methods
-// are safe for concurrent use, also while requests are under way.
+// http.Handler. It knows GET /api/v1/requester; any other path is a 404 in the platform's
+// words. Make one with [NewPlatform], reach it by [Platform.Client] without a socket or by
+// [NewServer] over TCP. All methods are safe for concurrent use, also while requests are
+// under way.
 type Platform struct {
 	mu       sync.Mutex
 	accounts map[string]Account
@@ -27,7 +28,8 @@ type Platform struct {
 	arrived  chan struct{} // closed and replaced at each arrival
 }
 
-// tokenKey stands for a token's value, which a test that prints its platform does not want to see.
+// tokenKey stands for a token's value, which a test that prints its platform does not want
+// to see.
 type tokenKey [sha256.Size]byte
 
 func keyOf(t credentials.Token) tokenKey { return sha256.Sum256([]byte(t.Reveal())) }
@@ -47,9 +49,9 @@ func WithAccount(a Account) Option {
 	return func(p *Platform) { p.SetAccount(a) }
 }
 
-// NewPlatform returns a healthy platform that has the account of the platform's documentation,
-// [DefaultAccount], and no tokens: get one by [Platform.IssueToken]. For a testing/synctest bubble make it inside
-// the bubble.
+// NewPlatform returns a healthy platform that has the account of the platform's
+// documentation, [DefaultAccount], and no tokens: get one by [Platform.IssueToken]. For a
+// testing/synctest bubble make it inside the bubble.
 func NewPlatform(opts ...Option) *Platform {
 	p := &Platform{
 		accounts: map[string]Account{},
@@ -69,8 +71,9 @@ func NewPlatform(opts ...Option) *Platform {
 	return p
 }
 
-// ServeHTTP answers as the platform would, unless a fault or a hold is set. What it answers is decided when
-// the request arrives: a token that is deleted while the answer is held back still gets its account.
+// ServeHTTP answers as the platform would, unless a fault or a hold is set. What it answers
+// is decided when the request arrives: a token that is deleted while the answer is held
+// back still gets its account.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, holds := p.arrive(r)
 	defer p.leave()
@@ -85,8 +88,9 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.faults.ServeHTTP(w, r)
 }
 
-// Hold keeps back the answer to every request that arrives from now on until release is called, which may be
-// done more than once and from anywhere. A client that goes away is let go.
+// Hold keeps back the answer to every request that arrives from now on until release is
+// called, which may be done more than once and from anywhere. A client that goes away is
+// let go.
 func (p *Platform) Hold() (release func()) {
 	hold := make(chan struct{})
 	p.mu.Lock()

@@ -35,7 +35,8 @@ func RateLimited(hints ...Hint) Fault {
 // AfterSeconds is the header Retry-After with a number of seconds.
 func AfterSeconds(n int) Hint { return After(strconv.Itoa(n)) }
 
-// AfterDate is the header Retry-After with the date that d from the answer on is; d may be negative.
+// AfterDate is the header Retry-After with the date that d from the answer on is; d may be
+// negative.
 func AfterDate(d time.Duration) Hint {
 	return func(l *limit) {
 		l.header = func() string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
@@ -47,7 +48,8 @@ func After(value string) Hint {
 	return func(l *limit) { l.header = func() string { return value } }
 }
 
-// QuotaInterval is the member payload.interval, which names the quota that ran out: MIN, HOUR or DAY.
+// QuotaInterval is the member payload.interval, which names the quota that ran out: MIN,
+// HOUR or DAY.
 func QuotaInterval(interval string) Hint {
 	return func(l *limit) { l.payload = `{"interval":` + quote(interval) + `}` }
 }

@@ -34,8 +34,8 @@ func newServer(start func(*httptest.Server), opts []Option) *Server {
 // Platform's own talks to it in memory.
 func (s *Server) Client() *http.Client { return s.server.Client() }
 
-// Close breaks the connections that are open, waits for the handlers to end and frees the port: later requests are
-// refused. It may be called more than once.
+// Close breaks the connections that are open, waits for the handlers to end and frees the
+// port: later requests are refused. It may be called more than once.
 func (s *Server) Close() {
 	s.server.CloseClientConnections()
 	s.server.Close()
