@@ -93,6 +93,7 @@ func TestAnswers(t *testing.T) {
 		{"401 with something after the object", body(401, platforms401+"x"), requester.Misdirected, "401: " + adviceSomebody},
 		{"401 with 64 KiB of white space and one more", body(401, strings.Repeat(" ", 64<<10+1)), requester.Misdirected, "401: " + adviceSomebody},
 		{"401 with the platform's object, too long", join(requestertest.Oversized(), requestertest.Status(401)), requester.Misdirected, "401: " + adviceSomebody},
+		{"401 with the platform's object and white space beyond measure", body(401, platforms401+strings.Repeat(" ", 64<<10)), requester.Misdirected, "401: " + adviceSomebody},
 		{"403 of the platform", requestertest.Status(403), requester.Rejected, "403 ACCESS_DENIED (request_id 00000000-0000-4000-8000-000000000001): " + adviceRejected},
 		{"403 without a body", requestertest.Empty(403), requester.Rejected, "403: " + adviceRejected},
 		{"403 of a firewall", requestertest.HTML(403), requester.Misdirected, "403: " + adviceSomebody},

@@ -73,7 +73,10 @@ func TestTheTokenAppearsNowhere(t *testing.T) {
 		"words":                      func(s string) requestertest.Fault { return requestertest.Body(200, "text/plain", s) },
 		"an id":                      func(s string) requestertest.Fault { return jsonBody(200, map[string]any{"id": s}) },
 		"an id with the token in it": func(s string) requestertest.Fault { return jsonBody(200, map[string]any{"id": "a" + s + "b"}) },
-		"an array":                   func(s string) requestertest.Fault { return jsonBody(200, []string{s}) },
+		"escaped forms": func(s string) requestertest.Fault {
+			return jsonBody(200, map[string]any{"id": "a", "public_name": map[string]string{"EN": url.QueryEscape(s), "RU": url.PathEscape(s), "DE": strconv.Quote("token " + s)}})
+		},
+		"an array": func(s string) requestertest.Fault { return jsonBody(200, []string{s}) },
 		"a code with the token in it": func(s string) requestertest.Fault {
 			return jsonBody(401, map[string]any{"code": "E." + s, "request_id": "r"})
 		},

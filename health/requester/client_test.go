@@ -3,12 +3,15 @@ package requester_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptrace"
 	"net/url"
 	"os"
 	"runtime/debug"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -142,6 +145,30 @@ func TestAuthorize(t *testing.T) {
 		client.Authorize(h, credentials.Token{})
 		assert.Empty(t, h)
 	})
+}
+
+func TestManyAtOnce(t *testing.T) {
+	platform := requestertest.NewServer()
+	defer platform.Close()
+	client := mustClient(t, requester.WithBaseURL(platform.URL))
+	good, bad := platform.IssueToken(""), mustToken(t, apiKey)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			account, err := client.Requester(t.Context(), good)
+			if assert.NoError(t, err) {
+				assert.Equal(t, "Jack Smith", account.Name())
+			}
+		})
+		wg.Go(func() {
+			_, err := client.Requester(t.Context(), bad)
+			assert.Equal(t, requester.Rejected, requester.ClassOf(err))
+			client.CloseIdleConnections()
+		})
+	}
+	wg.Wait()
+	assert.Equal(t, 50, platform.CountToken(good))
+	assert.Equal(t, 50, platform.CountToken(bad))
 }
 
 func TestNoToken(t *testing.T) {
@@ -363,6 +390,7 @@ func TestHints(t *testing.T) {
 		{"429 with nonsense and a quota: the quota counts", requestertest.RateLimited(requestertest.After("-1"), requestertest.QuotaInterval("DAY")), 24 * time.Hour},
 		{"429 with a payload of another kind", requestertest.Body(429, "application/json", `{"code":"X","request_id":"r","payload":["MIN"]}`), 0},
 		{"429 without a code but with a quota", requestertest.Body(429, "application/json", `{"payload":{"interval":"MIN"}}`), time.Minute},
+		{"429 with a date in an answer that has none itself", requestertest.Join(header("Date", ""), requestertest.RateLimited(requestertest.AfterDate(90*time.Second))), 90 * time.Second},
 		{"503 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(503)), 7 * time.Second},
 		{"503 with a quota, which only a 429 has", requestertest.Body(503, "application/json", `{"payload":{"interval":"MIN"}}`), 0},
 		{"408 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(408)), 7 * time.Second},
@@ -408,12 +436,32 @@ func TestBrokenTransports(t *testing.T) {
 			assert.EqualError(t, err, tt.want)
 		})
 	}
+	t.Run("what it answers is closed, whatever it is", func(t *testing.T) {
+		for _, status := range []int{101, 200, 204, 302, 401, 503} {
+			closed := 0
+			client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: status, Body: &closingBody{strings.NewReader(jackSmith), &closed}}, nil
+			})}))
+			_, _ = client.Requester(t.Context(), mustToken(t, apiKey))
+			assert.Equal(t, 1, closed, status)
+		}
+	})
 	t.Run("its own error can be found in ours", func(t *testing.T) {
 		cause := errors.New("no route")
 		client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, cause })}))
 		_, err := client.Requester(t.Context(), mustToken(t, apiKey))
 		assert.ErrorIs(t, err, cause)
 	})
+}
+
+type closingBody struct {
+	io.Reader
+	closed *int
+}
+
+func (b *closingBody) Close() error {
+	*b.closed++
+	return nil
 }
 
 func TestProduct(t *testing.T) {
