@@ -1,3 +1,5 @@
+//go:build !mutation
+
 package health_test
 
 import (
@@ -37,10 +39,6 @@ const (
 	meansMalformed
 	meansMisdirected
 )
-
-const goodAccount = `{"id":"1","balance":121.3,"public_name":{"EN":"Jack Smith"}}`
-
-const jsonType = "Content-Type: application/json\n"
 
 func says(c conversation) func(*faultWorld) {
 	return func(w *faultWorld) { w.talk(c) }

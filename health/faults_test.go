@@ -1,3 +1,5 @@
+//go:build !mutation
+
 package health_test
 
 import (
@@ -136,10 +138,6 @@ func (l *stepLog) take() []step {
 	steps := l.steps
 	l.steps = nil
 	return steps
-}
-
-func verdictOf(snap *health.Snapshot) string {
-	return snap.Status().String() + ": " + snap.Reasons().String()
 }
 
 func newFaultWorld(t testing.TB, f fault, opts ...health.Option) *faultWorld {

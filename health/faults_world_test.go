@@ -22,7 +22,19 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tolokacheck/tolokacheck/health"
 )
+
+const (
+	goodAccount = `{"id":"1","balance":121.3,"public_name":{"EN":"Jack Smith"}}`
+	jsonType    = "Content-Type: application/json\n"
+)
+
+// verdictOf is the status and all reasons in one string.
+func verdictOf(snap *health.Snapshot) string {
+	return snap.Status().String() + ": " + snap.Reasons().String()
+}
 
 // A conversation is the server's side of one connection, from the moment of its acceptance on. It returns when it is
 // over, at the latest when gone is closed; then the connection is closed.
