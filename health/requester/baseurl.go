@@ -117,9 +117,13 @@ func sameHost(base *url.URL, host string) bool {
 	return strings.EqualFold(base.Hostname(), other.Hostname()) && effectivePort(base) == effectivePort(other)
 }
 
+// effectivePort is the port that a connection is made to: a leading zero does not make it another one.
 func effectivePort(u *url.URL) string {
 	switch port := u.Port(); {
 	case port != "":
+		if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+			return strconv.FormatUint(n, 10)
+		}
 		return port
 	case u.Scheme == "http":
 		return "80"
