@@ -44,10 +44,16 @@ func (d *dispatcher) add(new *Snapshot) {
 }
 
 func (d *dispatcher) run() {
+	finished := false
+	defer func() {
+		if !finished { // the callback has ended the goroutine, as t.FailNow does
+			go d.run()
+		}
+	}()
 	for {
 		d.mu.Lock()
 		if len(d.queue) == 0 {
-			d.running = false
+			d.running, finished = false, true
 			d.mu.Unlock()
 			return
 		}

@@ -76,7 +76,7 @@ func brokenConnections() []fault {
 		// net/http has it that headers end where the connection does, whatever the reason.
 		{name: "the connection is reset in the headers", means: meansUnavailable, says: "the connection was closed before the answer was complete", arm: says(cutAfter("HTTP/1.1 200 OK\nContent-Type: appl", true))},
 		{name: "the connection is closed in the headers", means: meansUnavailable, says: "the connection was closed before the answer was complete", arm: says(cutAfter("HTTP/1.1 200 OK\nContent-Type: appl", false))},
-		{name: "the connection is closed in the name of a header", means: meansUnavailable, says: "what it sent is not HTTP", arm: says(cutAfter("HTTP/1.1 200 OK\nContent-Ty", false))},
+		{name: "the connection is closed in the name of a header", means: meansUnavailable, says: "what it sent is not HTTP, or was cut off", arm: says(cutAfter("HTTP/1.1 200 OK\nContent-Ty", false))},
 		{name: "the connection is reset in the body", means: meansUnavailable, says: "the connection was reset", arm: says(cutAfter(head+"\n\n"+`{"id":"1","bal`, true))},
 		{name: "the body is cut short", means: meansMalformed, says: "the body is cut short", arm: says(cutAfter(head+"\n\n"+`{"id":"1","bal`, false))},
 		{name: "the body is cut short after the whole account", means: meansMalformed, says: "the body is cut short", arm: says(cutAfter(strings.Replace(head, "Content-Length: ", "Content-Length: 1", 1)+"\n\n"+goodAccount, false))},

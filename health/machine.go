@@ -198,13 +198,13 @@ func (m *machine) answerInUse(a Answer, err error) error {
 		m.accept(m.token, a)
 		return nil
 	case requester.Rejected:
-		m.wrong, m.lastErr = err, err
+		m.lastErr = err
 		switch times := m.refuse(m.token, a, err); {
 		case times >= m.rules.rejectionThreshold:
-			m.verdict, m.good, m.expired = rejected, Answer{}, false
+			m.verdict, m.good, m.expired, m.wrong = rejected, Answer{}, false, err
 			return m.verdictError()
-		case m.verdict == verified:
-			m.verdict = confirming
+		case m.working():
+			m.verdict, m.wrong = confirming, err
 		}
 		return err
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
@@ -15,10 +16,15 @@ type source struct {
 	provider credentials.Provider
 	timeout  time.Duration
 	busy     chan struct{} // holds one element while the provider is being called
+	name     atomic.Pointer[string]
 }
 
 func newSource(p credentials.Provider, timeout time.Duration) *source {
-	return &source{provider: p, timeout: timeout, busy: make(chan struct{}, 1)}
+	s := &source{provider: p, timeout: timeout, busy: make(chan struct{}, 1)}
+	name := fmt.Sprintf("%T", p)
+	s.name.Store(&name)
+	s.describe()
+	return s
 }
 
 // read returns the tokens that the provider has, most preferred first. It may return tokens and an error, see
@@ -86,8 +92,16 @@ func (s *source) checked(tokens []credentials.Token) ([]credentials.Token, error
 	return tokens, nil
 }
 
-// String names the provider for logs and errors.
-func (s *source) String() string { return credentials.Describe(s.provider) }
+// String names the provider for logs and errors, as it named itself last.
+func (s *source) String() string { return *s.name.Load() }
+
+// describe asks the provider for its name. That is foreign code, which may hang, panic or call the checker: it runs where
+// reads run, and never under a lock.
+func (s *source) describe() {
+	defer func() { _ = recover() }() // then it keeps the name that it had
+	name := credentials.Describe(s.provider)
+	s.name.Store(&name)
+}
 
 var (
 	// errNoAnswer: the provider took longer than it may.
@@ -118,7 +132,7 @@ func call[T any](ctx context.Context, s *source, f func(context.Context) T) (T, 
 	}
 	done := make(chan outcome, 1) // buffered: the result of a late call is dropped, not waited for
 	go func() {
-		var o outcome
+		o := outcome{err: fmt.Errorf("health: %s: the provider ended its goroutine", s)}
 		defer func() {
 			if p := recover(); p != nil {
 				// By type only: the value may hold what must not be shown.
@@ -127,7 +141,8 @@ func call[T any](ctx context.Context, s *source, f func(context.Context) T) (T, 
 			<-s.busy
 			done <- o
 		}()
-		o.value = f(bounded)
+		o = outcome{value: f(bounded)}
+		s.describe()
 	}()
 	select {
 	case o := <-done:

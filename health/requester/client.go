@@ -87,8 +87,7 @@ func New(env Environment, opts ...Option) (*Client, error) {
 // The call ends with ctx or after the client's timeout, whichever comes first. Nothing else
 // is taken from ctx: a net/http/httptrace in it would see the token.
 //
-// One call is one request, but for one case that net/http has of its own: where a kept
-// connection turns out to be dead it sends the request once more on a new one.
+// One call is one request on a connection of its own.
 func (c *Client) Requester(ctx context.Context, t credentials.Token) (*Account, error) {
 	if t.IsZero() {
 		return nil, noTokenError{}
@@ -109,6 +108,9 @@ func (c *Client) Requester(ctx context.Context, t credentials.Token) (*Account, 
 	c.Authorize(req.Header, t)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)
+	// A connection that is kept would be dead by the next call anyway, and net/http would then make that call twice. What
+	// a server sends on it in between goes to the standard logger, and may repeat the token.
+	req.Close = true
 
 	// Not by an http.Client: it would parse, and on redirects follow, what an answer says,
 	// and has nothing to add to a single GET.

@@ -124,6 +124,7 @@ func TestRequest(t *testing.T) {
 				"Authorization": {tt.authorization},
 				"Accept":        {"application/json"},
 				"User-Agent":    {tt.agents},
+				"Connection":    {"close"},
 			}
 			if tt.actUnder != nil {
 				want["X-Act-Under-Account-Id"] = tt.actUnder

@@ -13,10 +13,6 @@ const (
 	// maxHeader bounds what a server can make the client hold before the body; the
 	// platform's headers have less than 2 KiB, net/http's own bound is 1 MiB.
 	maxHeader = 64 << 10
-	// idleTimeout is under the 60 s after which common load balancers drop a connection:
-	// one that the other side has dropped costs a failed write first.
-	idleTimeout = 30 * time.Second
-	maxIdle     = 4
 )
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -56,9 +52,7 @@ func newTransport(timeout time.Duration) *http.Transport {
 		DialContext:            (&net.Dialer{Timeout: attempt}).DialContext,
 		TLSHandshakeTimeout:    attempt,
 		DisableCompression:     true,
-		MaxIdleConns:           maxIdle,
-		MaxIdleConnsPerHost:    maxIdle,
-		IdleConnTimeout:        idleTimeout,
+		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: maxHeader,
 		Protocols:              &protocols,
 	}

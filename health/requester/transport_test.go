@@ -240,43 +240,35 @@ func TestPlainHTTPStaysOnThisMachine(t *testing.T) {
 }
 
 func TestConnections(t *testing.T) {
-	count := func(t *testing.T) (*httptest.Server, *requestertest.Platform, *atomic.Int64, chan struct{}) {
-		platform := requestertest.NewPlatform()
-		var opened atomic.Int64
-		closed := make(chan struct{}, 10)
-		server := httptest.NewUnstartedServer(platform)
-		server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-			switch s {
-			case http.StateNew:
-				opened.Add(1)
-			case http.StateClosed:
-				closed <- struct{}{}
+	for name, own := range map[string]bool{"of the client's own transport": true, "of a user's transport": false} {
+		t.Run(name+" are used once and closed", func(t *testing.T) {
+			platform := requestertest.NewPlatform()
+			platform.SetFaults(requestertest.Sequence(requestertest.Join(), requestertest.Status(401), requestertest.HTML(502), requestertest.RateLimited()))
+			var opened atomic.Int64
+			closed := make(chan struct{}, 10)
+			server := httptest.NewUnstartedServer(platform)
+			server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+				switch s {
+				case http.StateNew:
+					opened.Add(1)
+				case http.StateClosed:
+					closed <- struct{}{}
+				}
 			}
-		}
-		server.Start()
-		t.Cleanup(server.Close)
-		return server, platform, &opened, closed
+			server.Start()
+			defer server.Close()
+			opts := []requester.Option{requester.WithBaseURL(server.URL)}
+			if !own {
+				opts = append(opts, requester.WithHTTPClient(&http.Client{Transport: &http.Transport{}}))
+			}
+			client := mustClient(t, opts...)
+			for n := range 4 {
+				_, _ = client.Requester(t.Context(), platform.IssueToken(""))
+				<-closed // without anybody asking for it
+				assert.EqualValues(t, n+1, opened.Load())
+			}
+		})
 	}
-	t.Run("one is kept for the next call, and closed on demand", func(t *testing.T) {
-		server, platform, opened, closed := count(t)
-		client := mustClient(t, requester.WithBaseURL(server.URL))
-		for range 3 {
-			_, err := client.Requester(t.Context(), platform.IssueToken(""))
-			require.NoError(t, err)
-		}
-		assert.EqualValues(t, 1, opened.Load())
-		client.CloseIdleConnections()
-		<-closed
-	})
-	t.Run("refusals keep it too", func(t *testing.T) {
-		server, platform, opened, _ := count(t)
-		platform.SetFaults(requestertest.Sequence(requestertest.Status(401), requestertest.Status(503), requestertest.HTML(502), requestertest.RateLimited()))
-		client := mustClient(t, requester.WithBaseURL(server.URL))
-		for range 5 {
-			_, _ = client.Requester(t.Context(), platform.IssueToken(""))
-		}
-		assert.EqualValues(t, 1, opened.Load())
-	})
 	t.Run("those of the user's own transport are left alone", func(t *testing.T) {
 		var asked bool
 		client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: &closer{&asked}}))

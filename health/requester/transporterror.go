@@ -66,7 +66,7 @@ func (x *exchange) failure(err error) *TransportError {
 		e.cause = os.ErrDeadlineExceeded
 		e.reason = fmt.Sprintf("not within %v", x.client.timeout)
 	default:
-		e.reason = x.redact.clean(reasonOf(err))
+		e.reason = x.redact.clean(x.reasonOf(err))
 		if text := err.Error(); x.redact(text) == text {
 			e.cause = err
 		}
@@ -76,7 +76,7 @@ func (x *exchange) failure(err error) *TransportError {
 
 // reasonOf puts the common causes into words that say where to look. The texts of net/http
 // repeat what the server sent, so what is not known is shown without what is quoted in it.
-func reasonOf(err error) string {
+func (x *exchange) reasonOf(err error) string {
 	var (
 		dns       *net.DNSError
 		authority x509.UnknownAuthorityError
@@ -106,7 +106,7 @@ func reasonOf(err error) string {
 	case errors.As(err, &record):
 		return "it does not speak TLS: check the base URL and any proxy on the way"
 	case errors.As(err, &protocol):
-		return "what it sent is not HTTP"
+		return "what it sent is not HTTP, or was cut off"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused" + peerOf(err)
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
@@ -116,7 +116,8 @@ func reasonOf(err error) string {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "the connection timed out" + peerOf(err)
 	default:
-		return withoutQuotes(err.Error())
+		// Without the token first: of one that is cut in two nobody would know the halves.
+		return withoutQuotes(x.redact(err.Error()))
 	}
 }
 
