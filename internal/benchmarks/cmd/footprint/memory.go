@@ -7,27 +7,26 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/health"
-	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
 // stages are a checker's memory in the course of its life.
-type stages struct{ made, connected, resting use }
+type stages struct{ made, resting use }
 
 // use is what one checker has.
 type use struct{ heap, stack, goroutines float64 }
 
 func (u use) String() string {
-	return fmt.Sprintf("%.1f KiB heap, %.1f KiB stack, %.0f goroutines", u.heap/1024, u.stack/1024, u.goroutines)
+	return fmt.Sprintf("heap %.1f KiB, stack %.1f KiB, goroutines %.0f", u.heap/1024, u.stack/1024, u.goroutines)
 }
 
 // memory makes n checkers and brings them to work.
 func memory(url string, n int) (stages, error) {
 	var s stages
-	checkers, clients := make([]*health.Checker, n), make([]*requester.Client, n)
+	checkers := make([]*health.Checker, n)
 	before := now()
 	for i := range checkers {
 		var err error
-		if checkers[i], clients[i], err = newChecker(url); err != nil {
+		if checkers[i], err = newChecker(url); err != nil {
 			return s, err
 		}
 		defer checkers[i].Close()
@@ -38,17 +37,12 @@ func memory(url string, n int) (stages, error) {
 			return s, err
 		}
 	}
-	s.connected = now().since(before, n)
-	for _, c := range clients {
-		c.CloseIdleConnections()
-	}
-	// The goroutines of a connection end a moment after it is closed.
+	// The goroutines of a connection end a moment after its answer.
 	for deadline := time.Now().Add(5 * time.Second); now().since(before, n).goroutines > 1 && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	s.resting = now().since(before, n)
 	runtime.KeepAlive(checkers)
-	runtime.KeepAlive(clients)
 	return s, nil
 }
 

@@ -60,7 +60,7 @@ func byHand(url string) error {
 
 // verify is the same by the library.
 func verify(url string) error {
-	checker, _, err := newChecker(url)
+	checker, err := newChecker(url)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (s *samples) table() string {
 	}
 	// What can be counted is counted in the unit that says most.
 	head = append(head, "over bare", "allocs/op", "-cpu 2 over -cpu 1")
-	lines := []string{line(head), "| --- | --- " + strings.Repeat("| ---: ", len(head)-2) + "|\n"}
+	lines := [][]string{head}
 	for _, row := range s.rows {
 		for _, by := range row.by {
 			one := cell{row: row.name, by: by}
@@ -65,13 +65,32 @@ func (s *samples) table() string {
 				nanoseconds(s.pairs(one, one.of(benchmarks.Bare), units[0], difference)),
 				whole(s.values[one]["allocs/op"]),
 				withSpread(s.pairs(two, one, units[0], ratio)))
-			lines = append(lines, line(cells))
+			lines = append(lines, cells)
 		}
 	}
-	return strings.Join(lines, "")
+	return markdown(lines)
 }
 
-func line(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
+// markdown leaves out the columns that are empty but for their title.
+func markdown(lines [][]string) string {
+	var columns []int
+	for i := range lines[0] {
+		if slices.ContainsFunc(lines[1:], func(cells []string) bool { return cells[i] != "" }) {
+			columns = append(columns, i)
+		}
+	}
+	var b strings.Builder
+	for n, cells := range lines {
+		for _, i := range columns {
+			b.WriteString("| " + cells[i] + " ")
+		}
+		b.WriteString("|\n")
+		if n == 0 {
+			b.WriteString("| --- | --- " + strings.Repeat("| ---: ", len(columns)-2) + "|\n")
+		}
+	}
+	return b.String()
+}
 
 func ratio(a, b float64) float64 { return a / b }
 

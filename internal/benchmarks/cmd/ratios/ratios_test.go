@@ -19,10 +19,10 @@ BenchmarkHealthz/state=pass/by=ours 100 1000 ns/op 1 allocs/op
 BenchmarkHealthz/state=pass/by=bare 100 10 ns/op 0 allocs/op
 BenchmarkHealthz/state=pass/by=ours 100 40 ns/op 1 allocs/op
 `,
-			want: `|  | by | wall time, times bare | over bare | allocs/op | -cpu 2 over -cpu 1 |
-| --- | --- | ---: | ---: | ---: | ---: |
-| Healthz/state=pass | bare |  |  | 0 |  |
-| Healthz/state=pass | ours | 2.00 (1.00–4.00) | +10.0 ns | 1 |  |
+			want: `|  | by | wall time, times bare | over bare | allocs/op |
+| --- | --- | ---: | ---: | ---: |
+| Healthz/state=pass | bare |  |  | 0 |
+| Healthz/state=pass | ours | 2.00 (1.00–4.00) | +10.0 ns | 1 |
 `,
 		},
 		"counts in processor time where it is known": {
@@ -32,10 +32,10 @@ BenchmarkGate/by=bare-2 100 5 ns/op 6 cpu-ns/op
 BenchmarkGate/by=ours 100 40 ns/op 8 cpu-ns/op
 BenchmarkGate/by=ours-2 100 20 ns/op 8 cpu-ns/op
 `,
-			want: `|  | by | processor time, times bare | wall time, times bare | over bare | allocs/op | -cpu 2 over -cpu 1 |
-| --- | --- | ---: | ---: | ---: | ---: | ---: |
-| Gate | bare |  |  |  |  | 1.50 (1.50–1.50) |
-| Gate | ours | 2.00 (2.00–2.00) | 4.00 (4.00–4.00) | +4.0 ns |  | 1.00 (1.00–1.00) |
+			want: `|  | by | processor time, times bare | wall time, times bare | over bare | -cpu 2 over -cpu 1 |
+| --- | --- | ---: | ---: | ---: | ---: |
+| Gate | bare |  |  |  | 1.50 (1.50–1.50) |
+| Gate | ours | 2.00 (2.00–2.00) | 4.00 (4.00–4.00) | +4.0 ns | 1.00 (1.00–1.00) |
 `,
 		},
 		"is empty for nothing": {},
