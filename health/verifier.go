@@ -194,11 +194,8 @@ func (v *Verifier) answered() uint64 { return v.count.Load() }
 // Forget drops what is remembered about token.
 func (v *Verifier) Forget(token credentials.Token) { v.answers.Delete(v.key(token)) }
 
-// Close cancels the calls in flight and closes idle connections. It can be called more than once.
-func (v *Verifier) Close() {
-	v.cancel()
-	v.client.CloseIdleConnections()
-}
+// Close cancels the calls in flight. It can be called more than once.
+func (v *Verifier) Close() { v.cancel() }
 
 // Breaker returns the circuit breaker's state as of its last change: "closed", "open" or "half-open". The step from open
 // to half-open happens with the next call, so an open breaker stays "open" until then. It takes no lock.

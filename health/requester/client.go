@@ -31,10 +31,9 @@ type Client struct {
 	actUnder    string
 	userAgent   string
 	scheme      credentials.Scheme
-	// Funcs, so that no printer follows them: the connections of a transport have buffers
+	// A func, so that no printer follows it: the connections of a transport have buffers
 	// with what was sent in them.
 	roundTrip func(*http.Request) (*http.Response, error)
-	own       func() *http.Transport // gives nil where the transport is the user's
 }
 
 // New returns a client of the environment; "" means [Production]. Without options it makes
@@ -75,8 +74,7 @@ func New(env Environment, opts ...Option) (*Client, error) {
 	if cfg.userAgent != "" {
 		c.userAgent = cfg.userAgent + " " + c.userAgent
 	}
-	transport, own := transportFor(c.base, cfg.client.Transport, c.timeout)
-	c.roundTrip, c.own = transport.RoundTrip, func() *http.Transport { return own }
+	c.roundTrip = transportFor(c.base, cfg.client.Transport, c.timeout).RoundTrip
 	return c, nil
 }
 
@@ -157,14 +155,6 @@ func (c *Client) Authorize(h http.Header, t credentials.Token) {
 	h.Set("Authorization", string(c.schemeOf(t))+" "+t.Reveal())
 	if c.actUnder != "" {
 		h.Set("X-Act-Under-Account-ID", c.actUnder)
-	}
-}
-
-// CloseIdleConnections closes the connections that the client keeps for its next call. A
-// transport that came by [WithHTTPClient] is left alone, unless it had to be copied.
-func (c *Client) CloseIdleConnections() {
-	if own := c.own(); own != nil {
-		own.CloseIdleConnections()
 	}
 }
 

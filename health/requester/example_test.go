@@ -43,7 +43,6 @@ func ExampleClient_Requester() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer client.CloseIdleConnections()
 	account, err := client.Requester(context.Background(), token)
 	if err != nil {
 		log.Fatal(err)

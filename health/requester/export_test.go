@@ -1,13 +1,19 @@
 package requester
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"runtime/debug"
 	"time"
 )
 
-// OwnTransport is what the client made for itself, nil where it uses the user's.
-func (c *Client) OwnTransport() *http.Transport { return c.own() }
+// Trust makes a client's own transport accept the certificates of pool.
+func (c *Client) Trust(pool *x509.CertPool) {
+	transport := newTransport(c.timeout)
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	c.roundTrip = transport.RoundTrip
+}
 
 func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) { return retryAfter(h, now) }
 

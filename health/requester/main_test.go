@@ -49,7 +49,6 @@ func mustClient(t testing.TB, opts ...requester.Option) *requester.Client {
 	t.Helper()
 	c, err := requester.New(requester.Production, opts...)
 	require.NoError(t, err)
-	t.Cleanup(c.CloseIdleConnections)
 	return c
 }
 

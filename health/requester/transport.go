@@ -17,26 +17,23 @@ const (
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// transportFor chooses what carries the calls. The second result is what the client has to
-// clean up after itself, nil where the transport is the user's.
-func transportFor(base *url.URL, user http.RoundTripper, timeout time.Duration) (http.RoundTripper, *http.Transport) {
+// transportFor chooses what carries the calls.
+func transportFor(base *url.URL, user http.RoundTripper, timeout time.Duration) http.RoundTripper {
 	var own *http.Transport
 	if user == nil {
 		own = newTransport(timeout)
+	} else if t, ok := user.(*http.Transport); ok && base.Scheme == "http" {
+		own = t.Clone()
+		own.DisableKeepAlives = true // nobody could close what a copy keeps
+	}
+	if own == nil {
+		return user
 	}
 	if base.Scheme == "http" {
-		if t, ok := user.(*http.Transport); ok {
-			own = t.Clone()
-		}
-		if own != nil {
-			own.Proxy = nil
-			own.DialContext = loopbackOnly(dialerOf(own))
-		}
+		own.Proxy = nil
+		own.DialContext = loopbackOnly(dialerOf(own))
 	}
-	if own != nil {
-		return own, own
-	}
-	return user, nil
+	return own
 }
 
 func newTransport(timeout time.Duration) *http.Transport {

@@ -65,7 +65,7 @@ func TestTLSFailures(t *testing.T) {
 			if tt.trusted {
 				pool := x509.NewCertPool()
 				pool.AddCert(cert.Leaf)
-				client.OwnTransport().TLSClientConfig = &tls.Config{RootCAs: pool}
+				client.Trust(pool)
 			}
 			_, err := client.Requester(t.Context(), mustToken(t, apiKey))
 			assert.EqualError(t, err, noAnswer+server.URL+": "+tt.want)
@@ -269,12 +269,6 @@ func TestConnections(t *testing.T) {
 			}
 		})
 	}
-	t.Run("those of the user's own transport are left alone", func(t *testing.T) {
-		var asked bool
-		client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: &closer{&asked}}))
-		client.CloseIdleConnections()
-		assert.False(t, asked)
-	})
 	t.Run("HTTP/2 is not spoken, even where the server would", func(t *testing.T) {
 		var proto atomic.Value
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -287,17 +281,12 @@ func TestConnections(t *testing.T) {
 		client := mustClient(t, requester.WithBaseURL(server.URL))
 		pool := x509.NewCertPool()
 		pool.AddCert(server.Certificate())
-		client.OwnTransport().TLSClientConfig = &tls.Config{RootCAs: pool}
+		client.Trust(pool)
 		_, err := client.Requester(t.Context(), mustToken(t, apiKey))
 		require.NoError(t, err)
 		assert.Equal(t, "HTTP/1.1", proto.Load())
 	})
 }
-
-type closer struct{ asked *bool }
-
-func (c *closer) RoundTrip(*http.Request) (*http.Response, error) { return nil, io.EOF }
-func (c *closer) CloseIdleConnections()                           { *c.asked = true }
 
 // addressed is a connection that claims to lead to addr.
 type addressed struct {

@@ -35,7 +35,6 @@ func fake() (client *requester.Client, stop func()) {
 		panic(err)
 	}
 	return client, func() {
-		client.CloseIdleConnections()
 		platform.Close()
 		_ = os.Unsetenv("TOLOKA_TOKEN")
 	}

@@ -44,7 +44,6 @@ func ExampleNewServer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer client.CloseIdleConnections()
 	account, err := client.Requester(context.Background(), server.IssueToken("a1"))
 	fmt.Println(account, err)
 	// Output:
