@@ -13,7 +13,6 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/tolokacheck/tolokacheck/health"
-	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/middleware"
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
@@ -96,12 +95,6 @@ func bareGate(state GateState, checker *health.Checker, ours http.Handler) http.
 
 // accountKey is where the bare gates put the account.
 type accountKey struct{}
-
-// Account returns the account that a bare gate put into ctx.
-func Account(ctx context.Context) (*requester.Account, bool) {
-	account, ok := ctx.Value(accountKey{}).(*requester.Account)
-	return account, ok
-}
 
 // kubernetesGate is middleware around Kubernetes' cached token authenticator, written by hand for lack of one that comes
 // without the API server around it. It caches for the whole run, failures too.
