@@ -192,6 +192,7 @@ func (m *machine) answerInUse(a Answer, err error) error {
 	case requester.Verified:
 		if wrong := m.misfit(a.Account); wrong != nil {
 			m.forgive(m.token)
+			m.unfit(m.token, wrong)
 			m.verdict, m.good, m.expired, m.wrong = wrongAccount, Answer{}, false, wrong
 			return m.verdictError()
 		}
