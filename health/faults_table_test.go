@@ -81,11 +81,11 @@ func brokenConnections() []fault {
 		{name: "the body is cut short", means: meansMalformed, says: "the body is cut short", arm: says(cutAfter(head+"\n\n"+`{"id":"1","bal`, false))},
 		{name: "the body is cut short after the whole account", means: meansMalformed, says: "the body is cut short", arm: says(cutAfter(strings.Replace(head, "Content-Length: ", "Content-Length: 1", 1)+"\n\n"+goodAccount, false))},
 		{name: "a chunked body is cut short", means: meansMalformed, says: "the body is cut short", arm: says(cutAfter("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n40\r\n"+`{"id":"1"}`, false))},
-		{name: "a black hole for the client's own transport", own: true, means: meansUnavailable, says: "not within 300ms", arm: says(silence)},
+		{name: "a black hole for the client's own transport", own: true, means: meansUnavailable, says: "not within 600ms", arm: says(silence)},
 		{name: "a reset for the client's own transport", own: true, means: meansUnavailable, says: "the connection was reset", arm: says(cutAfter("", true))},
-		{name: "a black hole", means: meansUnavailable, says: "not within 300ms", arm: says(silence)},
-		{name: "the headers come slowly", means: meansUnavailable, says: "not within 300ms", arm: says(drips("HTTP/1.1 200 OK\nX-Slow: ", "a", 20*time.Millisecond))},
-		{name: "the body drips", means: meansUnavailable, says: "not within 300ms", arm: says(drips(head+"\n\n", goodAccount, 50*time.Millisecond))},
+		{name: "a black hole", means: meansUnavailable, says: "not within 600ms", arm: says(silence)},
+		{name: "the headers come slowly", means: meansUnavailable, says: "not within 600ms", arm: says(drips("HTTP/1.1 200 OK\nX-Slow: ", "a", 20*time.Millisecond))},
+		{name: "the body drips", means: meansUnavailable, says: "not within 600ms", arm: says(drips(head+"\n\n", goodAccount, 50*time.Millisecond))},
 		{name: "what answers does not speak HTTP", means: meansUnavailable, says: `malformed HTTP response "…"`, arm: says(sends("SSH-2.0-OpenSSH_9.2\r\n"))},
 		{name: "what answers speaks TLS", means: meansUnavailable, says: `malformed HTTP response "…"`, arm: says(sends("\x15\x03\x01\x00\x02\x02\x28"))},
 	}
@@ -96,7 +96,7 @@ func brokenNames() []fault {
 	return []fault{
 		{name: "DNS knows no such host", https: true, means: meansUnavailable, says: "DNS knows no host platform.test", arm: names(namesUnknown)},
 		{name: "DNS fails", https: true, means: meansUnavailable, says: "DNS fails for platform.test", arm: names(namesFail)},
-		{name: "DNS does not answer", https: true, means: meansUnavailable, says: "not within 300ms", arm: names(namesSilent)},
+		{name: "DNS does not answer", https: true, means: meansUnavailable, says: "not within 600ms", arm: names(namesSilent)},
 	}
 }
 
@@ -117,7 +117,7 @@ func brokenTLS(t testing.TB) []fault {
 		{name: "the certificate is not valid yet", https: true, means: meansUnavailable, says: "its certificate has expired or is not valid yet", arm: shows(nil, "platform.test", time.Hour, 2*time.Hour)},
 		{name: "the certificate is of another name", https: true, means: meansUnavailable, says: "its certificate is for another host name", arm: shows(nil, "elsewhere.test", -time.Hour, time.Hour)},
 		{name: "the server does not speak TLS", https: true, means: meansUnavailable, says: "it does not speak TLS", arm: func(w *faultWorld) { w.talkRaw(notTLS) }},
-		{name: "the handshake gets no answer", https: true, means: meansUnavailable, says: "not within 300ms", arm: func(w *faultWorld) { w.talkRaw(silence) }},
+		{name: "the handshake gets no answer", https: true, means: meansUnavailable, says: "not within 600ms", arm: func(w *faultWorld) { w.talkRaw(silence) }},
 		{name: "the handshake is reset", https: true, means: meansUnavailable, says: "the connection was reset (127.0.0.1:", arm: func(w *faultWorld) { w.talkRaw(func(conn net.Conn, _ <-chan struct{}) { resetConn(conn) }) }},
 	}
 }
@@ -141,8 +141,8 @@ func brokenHTTP2(t testing.TB) []fault {
 	}
 	return []fault{
 		// These two net/http tries again by itself, until the time is up.
-		{name: "an HTTP/2 server goes away", http2: true, again: true, means: meansUnavailable, says: "not within 300ms", arm: frames(goAway(0, 0))},
-		{name: "an HTTP/2 server refuses the stream", http2: true, again: true, means: meansUnavailable, says: "not within 300ms", arm: frames(http2Frame(http2Reset, 0, 1, code(7)))},
+		{name: "an HTTP/2 server goes away", http2: true, again: true, means: meansUnavailable, says: "not within 600ms", arm: frames(goAway(0, 0))},
+		{name: "an HTTP/2 server refuses the stream", http2: true, again: true, means: meansUnavailable, says: "not within 600ms", arm: frames(http2Frame(http2Reset, 0, 1, code(7)))},
 		{name: "an HTTP/2 server goes away in the middle of the request", http2: true, means: meansUnavailable, says: "http2: server sent GOAWAY and closed the connection", arm: frames(goAway(1, 2), nil)},
 		{name: "an HTTP/2 server resets the stream", http2: true, again: true, means: meansUnavailable, says: "stream error: stream ID", arm: frames(http2Frame(http2Reset, 0, 1, code(2)))},
 		{name: "an HTTP/2 server breaks the protocol", http2: true, means: meansUnavailable, says: "connection error: PROTOCOL_ERROR", arm: frames(http2Frame(http2Settings, 0, 7, nil))},

@@ -26,7 +26,9 @@ import (
 
 const (
 	faultInterval = 200 * time.Millisecond
-	faultTimeout  = 300 * time.Millisecond
+	faultTimeout  = 600 * time.Millisecond  // long against what a healthy answer takes on a busy machine
+	faultStartup  = 3500 * time.Millisecond // long enough for three calls that time out
+	faultMaxStale = 3 * time.Second         // likewise
 	// faultPatience is how long a test waits for what has to come.
 	faultPatience = 20 * time.Second
 	// faultsAtOnce is how many cases run beside each other: they mostly wait.
@@ -246,7 +248,7 @@ func (m *meeting) take(w *faultWorld) {
 
 // meetAtTheStart calls Start while the fault is there.
 func meetAtTheStart(t testing.TB, f fault) *meeting {
-	w := newFaultWorld(t, f, health.WithMaxStale(20*time.Second), health.WithStartupTimeout(2500*time.Millisecond))
+	w := newFaultWorld(t, f, health.WithMaxStale(20*time.Second), health.WithStartupTimeout(faultStartup))
 	defer w.checker.Close()
 	f.arm(w)
 	m := &meeting{}
@@ -257,7 +259,7 @@ func meetAtTheStart(t testing.TB, f fault) *meeting {
 
 // meetLater has the fault come while a verified service runs.
 func meetLater(t testing.TB, f fault) *meeting {
-	w := newFaultWorld(t, f, health.WithMaxStale(2*time.Second))
+	w := newFaultWorld(t, f, health.WithMaxStale(faultMaxStale))
 	defer w.checker.Close()
 	m := &meeting{}
 	if m.startErr = w.checker.Start(context.Background()); m.startErr != nil {
@@ -328,7 +330,7 @@ func (m *meeting) checkStart(t *testing.T, f fault) {
 	case meansLimited:
 		assert.NoError(t, m.startErr)
 		assert.Equal(t, "fail: unreachable", m.verdict)
-		assert.Len(t, m.calls, 1+int(2500*time.Millisecond/f.hold))
+		assert.Len(t, m.calls, 1+int(faultStartup/f.hold))
 		m.checkHold(t, f.hold)
 		assertLine(t, m.log, `level=WARN msg="toloka credential cannot be used"`, "status=fail reason=unreachable", f.says)
 	default:
@@ -373,7 +375,7 @@ func (m *meeting) checkLater(t *testing.T, f fault) {
 		assert.Equal(t, 2, strings.Count(m.log, "\n")+1, "one line for each change of status: %s", m.log)
 		if f.means == meansLimited {
 			assert.Equal(t, "closed", m.breaker)
-			m.checkHold(t, time.Second) // half of MaxStale is the most
+			m.checkHold(t, time.Second) // which is less than half of MaxStale, the most
 			return
 		}
 		m.checkThree(t, f)
