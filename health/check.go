@@ -134,6 +134,7 @@ func (c *Checker) ask(ctx context.Context, token credentials.Token, what scope, 
 	}
 	c.update(func(now time.Time) event {
 		var ev event
+		c.heard = max(c.heard, answer.number)
 		ev, err = c.m.answer(token, answer, err)
 		inUse = c.m.token.Equal(token)
 		c.scheduleLocked(now, what, inUse)

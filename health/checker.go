@@ -35,6 +35,7 @@ type Checker struct {
 	m              machine
 	phase          phase
 	due            time.Time // when the next check is
+	heard          uint64    // number of the last answer that m took in
 	sourceFailures int       // reads in a row that gave no token while there was none
 	expiry         *time.Timer
 	pending        *refresh      // waits for a check that has not read the source yet

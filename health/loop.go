@@ -126,13 +126,14 @@ func (c *Checker) Refresh(ctx context.Context) error {
 		c.mu.Unlock()
 		return ErrNotStarted
 	}
-	call := c.joinLocked()
+	call := c.joinLocked(c.verifier.answered())
 	c.mu.Unlock()
 	return call.wait(ctx)
 }
 
-// joinLocked returns the refresh that has not begun yet, a new one if there is none.
-func (c *Checker) joinLocked() *refresh {
+// joinLocked returns the refresh that has not begun yet, a new one if there is none. Answers up to the number heard are not
+// good enough for the caller.
+func (c *Checker) joinLocked(heard uint64) *refresh {
 	if c.pending == nil {
 		c.pending = &refresh{done: make(chan struct{})}
 		select {
@@ -140,7 +141,7 @@ func (c *Checker) joinLocked() *refresh {
 		default: // the loop has been poked and not looked yet
 		}
 	}
-	c.pending.heard = c.verifier.answered()
+	c.pending.heard = max(c.pending.heard, heard)
 	return c.pending
 }
 

@@ -73,7 +73,7 @@ func TestFailures(t *testing.T) {
 		code   int
 		stderr string // a pattern
 	}{
-		{"a story that takes too long", []string{"-timeout", "1ms"}, nil, 1, `^quickstart: step 1 \(The service starts, and its token is verified\) did not come out as told: .*deadline exceeded\n$`},
+		{"a story that takes too long", []string{"-timeout", "1ns"}, nil, 1, `^quickstart: step 1 \(The service starts, and its token is verified\) did not come out as told: .*deadline exceeded\n$`},
 		{"no place for files", nil, []string{"TMPDIR=" + missing}, 1, `^quickstart: .*` + regexp.QuoteMeta(missing) + `.*: no such file or directory\n$`},
 		{"an address that is taken", []string{"-serve", busy}, nil, 1, "^quickstart: -serve " + regexp.QuoteMeta(busy) + ": .*address already in use\n$"},
 		{"an argument", []string{":8080"}, nil, 2, "^quickstart: takes flags only; -h shows them\n$"},
