@@ -143,6 +143,8 @@ func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
 }
 
 func (s *source) Describe() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case s.has("describes nothing"):
 		return ""
@@ -155,6 +157,8 @@ func (s *source) Describe() string {
 }
 
 func (s *source) Format(f fmt.State, _ rune) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	text := "source"
 	if s.has("prints its token") {
 		text = s.value
