@@ -163,6 +163,7 @@ func concurrent(tb testing.TB, d Driver) {
 }
 
 func concurrentChange(tb testing.TB, d Driver) {
+	wantToken(tb, d, first, "")
 	storm(tb, d, func() {
 		for range 5 {
 			d.Set(second)
