@@ -31,6 +31,7 @@ func withoutClientWords(lines []string) []string {
 
 func TestTheLog(t *testing.T) {
 	from := ` token.source=test:source token.fingerprint=AAAA…#` + hash(tokenA)
+	to := ` token.source=test:source token.fingerprint=BBBB…#` + hash(tokenB)
 	tests := []struct {
 		name string
 		opts []health.Option
@@ -86,6 +87,33 @@ func TestTheLog(t *testing.T) {
 			want: []string{
 				`level=WARN msg="toloka credential works, but needs attention" environment=production status=warn previous=pass reason=confirming_rejection ` + no + ` action="wait for the confirmation, which follows in about a second"` + from,
 				`level=ERROR msg="toloka credential cannot be used" environment=production status=fail previous=warn reason=rejected ` + no + ` action="generate a new token on the account's Integrations page and put it where the service reads it; check that it belongs to this environment (production or sandbox)"` + from,
+			},
+		},
+		{
+			name: "has one line for a rotation that mends what was wrong",
+			run: func(w *world) {
+				w.log.take()
+				w.will(always(down))
+				time.Sleep(time.Minute + 30*time.Second)
+				w.log.take()
+				w.will(always(account("1")))
+				w.source.has(tokenB)
+				time.Sleep(time.Hour)
+			},
+			want: []string{`level=INFO msg="toloka credential rotated" environment=production ` + account1 + ` token.previous=AAAA…#` + hash(tokenA) + to},
+		},
+		{
+			name: "has two lines for a rotation that brings something to attend to",
+			opts: []health.Option{health.AllowAccountChange(), health.WithMinBalance(decimal.MustParse("100"))},
+			run: func(w *world) {
+				w.log.take()
+				w.will(byToken(map[string]reply{tokenB: poor("2", "3")}))
+				w.source.has(tokenB)
+				time.Sleep(time.Hour)
+			},
+			want: []string{
+				`level=INFO msg="toloka credential rotated" environment=production account.id=2 balance=3 latency=0s token.previous=AAAA…#` + hash(tokenA) + to,
+				`level=WARN msg="toloka credential works, but needs attention" environment=production status=warn previous=pass reason=low_balance error="the balance is 3 USD, the minimum is 100 USD" action="top up the account"` + to,
 			},
 		},
 		{

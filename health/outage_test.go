@@ -238,6 +238,43 @@ func TestTheSource(t *testing.T) {
 			assert.Equal(t, 10, w.platform.count())
 		})
 	})
+	t.Run("is what the last poll found it to be", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t)
+			poll := func() string {
+				time.Sleep(5 * time.Second)
+				synctest.Wait()
+				return w.verdict()
+			}
+			w.source.breaks(sealed)
+			assert.Equal(t, "warn: source_unavailable", poll())
+			assert.ErrorIs(t, w.checker.Snapshot().Cause(), sealed)
+
+			denied := errors.New("permission denied")
+			w.source.breaks(denied)
+			assert.Equal(t, "warn: source_unavailable", poll())
+			assert.ErrorIs(t, w.checker.Snapshot().Cause(), denied, "not the failure of before")
+			assert.NotErrorIs(t, w.checker.Snapshot().Cause(), sealed)
+
+			w.source.has(tokenA)
+			assert.Equal(t, "pass: verified", poll())
+			assert.Equal(t, 1, w.source.readCount(), "none of which took a read")
+		})
+	})
+	t.Run("is read less and less often while it gives nothing", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, always(account("1")))
+			w.source.breaks(sealed)
+			require.NoError(t, w.checker.Start(t.Context()))
+			assert.Equal(t, 8750*time.Millisecond, time.Since(w.born), "the next read would be after Start's 10 seconds")
+			time.Sleep(5*time.Minute - time.Since(w.born))
+			var reads []string
+			for _, at := range w.source.readAt {
+				reads = append(reads, at.Sub(w.born).String())
+			}
+			assert.Equal(t, []string{"0s", "1.25s", "3.75s", "8.75s", "18.75s", "38.75s", "1m18.75s", "2m18.75s", "3m18.75s", "4m18.75s"}, reads)
+		})
+	})
 	t.Run("may hang for ever while the loaded token goes on being verified", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t)

@@ -299,6 +299,8 @@ func TestTheAccount(t *testing.T) {
 			synctest.Wait()
 			assert.Equal(t, "fail: wrong_account", w.verdict())
 			assert.Equal(t, 1, w.platform.count())
+			time.Sleep(10 * time.Minute)
+			assert.Equal(t, 11, w.platform.count(), "and there is nothing to confirm")
 		})
 	})
 }
@@ -390,6 +392,34 @@ func TestSeveralTokens(t *testing.T) {
 			require.Error(t, w.checker.Start(t.Context()))
 			assert.Equal(t, "fail: rejected", w.verdict())
 			assert.Equal(t, []string{tokenA, tokenB, tokenA, tokenB}, w.platform.tokens())
+			assert.Equal(t, "AAAA…#"+hash(tokenA), w.checker.Snapshot().TokenFingerprint(), "of which the first counts")
+		})
+	})
+	t.Run("count the refusals of those that are not in use", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := first(t, map[string]reply{tokenA: account("1"), tokenB: account("1")})
+			w.will(always(refused))
+			time.Sleep(time.Minute + time.Second)
+			synctest.Wait()
+			assert.Equal(t, "fail: rejected", w.verdict())
+			time.Sleep(5 * time.Second)
+			w.source.has(tokenB)
+			time.Sleep(5 * time.Second)
+			assert.Equal(t, "fail: rejected", w.verdict(), "and not a second chance")
+			assert.Equal(t, "BBBB…#"+hash(tokenB), w.checker.Snapshot().TokenFingerprint())
+		})
+	})
+	t.Run("say once that the one in use is refused when the other is too", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := first(t, map[string]reply{tokenA: account("1"), tokenB: account("1")})
+			w.log.take()
+			w.platform.forget()
+			w.will(always(refused))
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			assert.Equal(t, "warn: confirming_rejection", w.verdict())
+			assert.Equal(t, []string{tokenA, tokenB}, w.platform.tokens())
+			assert.Len(t, w.log.take(), 1)
 		})
 	})
 }

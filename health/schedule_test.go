@@ -79,6 +79,7 @@ func TestTheClocksDisagree(t *testing.T) {
 		{"not while both run", 5 * time.Second, 5 * time.Second, false},
 		{"not by a little slewing", 5*time.Second + 50*time.Millisecond, 5 * time.Second, false},
 		{"not by exactly the tolerance", 10 * time.Second, 5 * time.Second, false},
+		{"not by exactly the tolerance the other way", 5 * time.Second, 10 * time.Second, false},
 		{"after a suspend, which stops the monotonic clock", 8 * time.Hour, 5 * time.Second, true},
 		{"when the wall clock is set back", -time.Hour, 5 * time.Second, true},
 		{"when the wall clock is set forward", time.Hour, 5 * time.Second, true},

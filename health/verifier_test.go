@@ -132,6 +132,36 @@ func TestVerifier(t *testing.T) {
 			assert.Equal(t, "closed", v.Breaker())
 		})
 	})
+	t.Run("opens its breaker after three failures for 30 seconds by default", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			v, p, token := verifierOf(t, health.VerifierSettings{})
+			p.SetFaults(requestertest.Status(503))
+			for range 2 {
+				_, _ = v.Verify(t.Context(), token)
+			}
+			assert.Equal(t, "closed", v.Breaker())
+			_, _ = v.Verify(t.Context(), token)
+			assert.Equal(t, "open", v.Breaker())
+			p.ClearFaults()
+			time.Sleep(30 * time.Second)
+			_, err := v.Verify(t.Context(), token)
+			assert.Equal(t, requester.NotAsked, requester.ClassOf(err))
+			time.Sleep(time.Millisecond)
+			_, err = v.Verify(t.Context(), token)
+			assert.NoError(t, err)
+		})
+	})
+	t.Run("obeys a rate limit for 7 minutes 30 seconds at most by default", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			v, p, token := verifierOf(t, health.VerifierSettings{})
+			p.SetFaults(requestertest.RateLimited(requestertest.AfterSeconds(365 * 86400)))
+			_, err := v.Verify(t.Context(), token)
+			require.Error(t, err)
+			wait, why := v.Blocked(time.Now())
+			assert.Equal(t, 7*time.Minute+30*time.Second, wait)
+			assert.Equal(t, "rate limited by the platform", why)
+		})
+	})
 	t.Run("lets one call try when the breaker is half-open", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			v, p, token := verifierOf(t, health.VerifierSettings{BreakerFailures: 1, BreakerOpen: time.Minute})

@@ -211,6 +211,7 @@ type source struct {
 	until  chan struct{}
 	slow   bool // gives up only when its context ends
 	reads  int
+	readAt []time.Time
 	polls  int
 	last   string
 	failed bool // the last read did
@@ -220,6 +221,7 @@ func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reads++
+	s.readAt = append(s.readAt, time.Now())
 	s.failed = true
 	if s.hang {
 		until := s.until
