@@ -269,6 +269,8 @@ func TestTheSource(t *testing.T) {
 			assert.Equal(t, 8750*time.Millisecond, time.Since(w.born), "the next read would be after Start's 10 seconds")
 			time.Sleep(5*time.Minute - time.Since(w.born))
 			var reads []string
+			w.source.mu.Lock()
+			defer w.source.mu.Unlock()
 			for _, at := range w.source.readAt {
 				reads = append(reads, at.Sub(w.born).String())
 			}

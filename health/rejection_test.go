@@ -300,6 +300,7 @@ func TestTheAccount(t *testing.T) {
 			assert.Equal(t, "fail: wrong_account", w.verdict())
 			assert.Equal(t, 1, w.platform.count())
 			time.Sleep(10 * time.Minute)
+			synctest.Wait()
 			assert.Equal(t, 11, w.platform.count(), "and there is nothing to confirm")
 		})
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestSinceSaysWhenTheReasonBecameWhatItIs(t *testing.T) {
@@ -24,5 +25,27 @@ func TestSinceSaysWhenTheReasonBecameWhatItIs(t *testing.T) {
 
 		time.Sleep(time.Hour)
 		assert.Equal(t, begin.Add(10*time.Minute+15*time.Minute), w.checker.Snapshot().Since(), "unreachable MaxStale after the last good answer")
+	})
+}
+
+func TestAnsweredAtSaysWhenThePlatformSaidAnything(t *testing.T) {
+	for name, answer := range map[string]reply{"a verification": account("1"), "a refusal": refused, "an outage": down, "nonsense": gone} {
+		t.Run("by "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := started(t)
+				w.will(always(answer))
+				time.Sleep(7 * time.Second)
+				_ = w.checker.Refresh(t.Context())
+				assert.Equal(t, time.Now(), w.checker.Snapshot().AnsweredAt())
+			})
+		})
+	}
+	t.Run("not by a connection that was refused", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, always(noRoute))
+			require.NoError(t, w.checker.Start(t.Context()))
+			time.Sleep(time.Hour)
+			assert.Zero(t, w.checker.Snapshot().AnsweredAt())
+		})
 	})
 }
