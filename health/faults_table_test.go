@@ -102,12 +102,13 @@ func brokenNames() []fault {
 
 func brokenTLS(t testing.TB) []fault {
 	good := answers(200, jsonType, goodAccount)
-	shows := func(a *authority, name string, begin, end time.Duration) func(*faultWorld) {
+	shows := func(stranger *authority, name string, begin, end time.Duration) func(*faultWorld) {
 		return func(w *faultWorld) {
-			if a == nil {
-				a = w.authority
+			signs := stranger
+			if signs == nil {
+				signs = w.authority
 			}
-			w.talkRaw(overTLS(a.server(t, name, time.Now().Add(begin), time.Now().Add(end)), good))
+			w.talkRaw(overTLS(signs.server(t, name, time.Now().Add(begin), time.Now().Add(end)), good))
 		}
 	}
 	other := newAuthority(t)
