@@ -11,6 +11,7 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
 func TestARefusal(t *testing.T) {
@@ -416,11 +417,24 @@ func TestSeveralTokens(t *testing.T) {
 			w.log.take()
 			w.platform.forget()
 			w.will(always(refused))
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			err := w.checker.Refresh(t.Context())
 			assert.Equal(t, "warn: confirming_rejection", w.verdict())
 			assert.Equal(t, []string{tokenA, tokenB}, w.platform.tokens())
 			assert.Len(t, w.log.take(), 1)
+			assert.Equal(t, requester.Rejected, requester.ClassOf(err))
+			assert.NotContains(t, err.Error(), "BBBB…", "which is beside the point")
+		})
+	})
+	t.Run("are not all asked about while the platform is away", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := first(t, map[string]reply{tokenA: account("1"), tokenB: account("1")})
+			w.will(always(refused))
+			time.Sleep(2 * time.Minute)
+			assert.Equal(t, "fail: rejected", w.verdict())
+			w.will(always(noRoute))
+			w.platform.forget()
+			require.Error(t, w.checker.Refresh(t.Context()))
+			assert.Equal(t, []string{tokenA}, w.platform.tokens())
 		})
 	})
 }
