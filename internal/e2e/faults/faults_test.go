@@ -42,7 +42,7 @@ func TestAFaultBeforeTheFirstVerificationDoesNotStopTheServiceAndIsRecoveredFrom
 		f.end(t, w.proxy)
 		w.await(t, "pass: verified", "closed")
 		assert.Equal(t, []string{"fail: unreachable", "pass: verified"}, w.awaitTold(t, 2))
-		lines = w.log.lines(t)
+		lines = w.awaitLines(t, 2)
 		require.Len(t, lines, 2)
 		assert.Equal(t, line{"INFO", verifiedMsg, "pass", "fail", "", ""}, lines[1])
 	})
@@ -97,7 +97,7 @@ func TestAFaultAfterTheFirstVerificationIsAWarningAndOpensTheBreaker(t *testing.
 		f.end(t, w.proxy)
 		w.await(t, "pass: verified", "closed")
 		assert.Equal(t, []string{"pass: verified", "warn: stale", "pass: verified"}, w.awaitTold(t, 3))
-		lines := w.log.lines(t)
+		lines := w.awaitLines(t, 3)
 		require.Len(t, lines, 3, "one for each change, and none for the calls that failed like the one before")
 		assert.Equal(t, line{"INFO", verifiedMsg, "pass", "fail", "", ""}, lines[0])
 		assert.Equal(t, line{"WARN", attentionMsg, "warn", "pass", "stale", snap.Cause().Error()}, lines[1])
@@ -125,7 +125,7 @@ func TestAFaultThatOutlastsMaxStaleClosesTheGateAndOnlyThen(t *testing.T) {
 		w.await(t, "pass: verified", "closed")
 		assert.Equal(t, []string{"pass: verified", "warn: stale", "fail: unreachable", "pass: verified"}, w.awaitTold(t, 4))
 		var levels []string
-		for _, l := range w.log.lines(t) {
+		for _, l := range w.awaitLines(t, 4) {
 			levels = append(levels, l.Level)
 		}
 		assert.Equal(t, []string{"INFO", "WARN", "ERROR", "INFO"}, levels)

@@ -134,6 +134,18 @@ func (w *world) awaitTold(t *testing.T, n int) []string {
 	return w.told()
 }
 
+// awaitLines waits until the log has that many lines: a line is written a moment after the change, and after or before the callback.
+func (w *world) awaitLines(t *testing.T, n int) []line {
+	t.Helper()
+	process.Await(t, "the log", func() error {
+		if text := w.log.text(); strings.Count(text, "\n") < n {
+			return errors.New(text)
+		}
+		return nil
+	})
+	return w.log.lines(t)
+}
+
 // line is what matters of a line of the log.
 type line struct{ Level, Msg, Status, Previous, Reason, Error string }
 
