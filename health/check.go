@@ -28,7 +28,8 @@ func (c *Checker) check(ctx context.Context, what scope, heard uint64) error {
 		sourceErr, inUseErr, otherErr error
 		noVerdict, read, reread       bool
 	)
-	if !c.sourceHangs() {
+	// A call that outlived Start's patience is waited for first: the source may take its time.
+	if !c.sourceHangs() && !c.verifier.busy() {
 		sourceErr, read = c.readSource(ctx), true
 	}
 	for ctx.Err() == nil {
@@ -118,21 +119,22 @@ func (c *Checker) nextToken(asked []credentials.Token, noVerdict bool, what scop
 // ask verifies one token, takes in the answer, and sets the time of the next check. inUse says whether the answer was
 // about the token that is in use now.
 func (c *Checker) ask(ctx context.Context, token credentials.Token, what scope, heard uint64) (inUse bool, err error) {
-	if answer, err, ok := c.verifier.Last(token); ok && answer.number > heard {
-		// It was taken in when it arrived; only the one who waits for it has not heard of it.
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		inUse = c.m.token.Equal(token)
-		if verdict := c.m.verdictError(); inUse && verdict != nil {
-			err = verdict
-		}
-		return inUse, c.named(err)
+	answer, err, ok := c.verifier.Last(token)
+	if !ok || answer.number <= heard {
+		answer, err = c.verifier.Verify(ctx, token)
 	}
-	answer, err := c.verifier.Verify(ctx, token)
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
 	c.update(func(now time.Time) event {
+		if answer.number > 0 && answer.number <= c.heard {
+			// It was taken in when it arrived; only the one who waits for it has not heard of it.
+			inUse = c.m.token.Equal(token)
+			if verdict := c.m.verdictError(); inUse && verdict != nil {
+				err = verdict
+			}
+			return event{}
+		}
 		var ev event
 		c.heard = max(c.heard, answer.number)
 		ev, err = c.m.answer(token, answer, err)

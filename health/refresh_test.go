@@ -55,6 +55,30 @@ func TestRefresh(t *testing.T) {
 			assert.Equal(t, "warn: source_unavailable", w.verdict())
 		})
 	})
+	t.Run("takes in an answer that came while the source was read", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t)
+			release := make(chan struct{})
+			w.source.mu.Lock()
+			w.source.hang, w.source.until = true, release
+			w.source.mu.Unlock()
+			refreshed := make(chan error)
+			go func() { refreshed <- w.checker.Refresh(t.Context()) }()
+			time.Sleep(time.Second)
+			token, err := w.checker.Token()
+			require.NoError(t, err)
+			require.NoError(t, w.checker.Overhear(t.Context(), token))
+			then := time.Now()
+			time.Sleep(time.Second)
+			w.source.mu.Lock()
+			w.source.hang = false
+			w.source.mu.Unlock()
+			close(release)
+			require.NoError(t, <-refreshed)
+			assert.Equal(t, 1, w.platform.count(), "it is news enough")
+			assert.Equal(t, then, w.checker.Snapshot().VerifiedAt())
+		})
+	})
 	t.Run("tells of a verdict by its reason", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t)

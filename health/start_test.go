@@ -185,6 +185,27 @@ func TestStartIsLeft(t *testing.T) {
 			assert.ErrorIs(t, w.checker.Refresh(t.Context()), health.ErrNotStarted)
 		})
 	})
+	t.Run("by its own patience, and the answer under way counts when it comes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			slow := account("1")
+			slow.after = 4 * time.Second
+			w := newWorld(t, inTurn(limited("7"), slow))
+			release := make(chan struct{})
+			defer close(release)
+			time.AfterFunc(8*time.Second, func() {
+				w.source.mu.Lock()
+				defer w.source.mu.Unlock()
+				w.source.hang, w.source.until = true, release
+			})
+			require.NoError(t, w.checker.Start(t.Context()))
+			assert.Equal(t, 10*time.Second, time.Since(w.born))
+			assert.Equal(t, "fail: unreachable", w.verdict())
+			time.Sleep(time.Second)
+			synctest.Wait()
+			assert.Equal(t, "pass: verified", w.verdict(), "11 seconds after the start, and not when the source has come back")
+			assert.Equal(t, 2, w.platform.count())
+		})
+	})
 	t.Run("when the checker is closed meanwhile", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, always(hang))

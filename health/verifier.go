@@ -53,6 +53,7 @@ type Verifier struct {
 	cancel context.CancelFunc
 
 	count        atomic.Uint64 // answers so far
+	inFlight     atomic.Int32  // calls that have not been answered
 	breakerState atomic.Uint32 // gobreaker.State as of its last change: State() itself locks and moves the state on
 
 	mu          sync.Mutex
@@ -161,6 +162,8 @@ func (v *Verifier) Verify(ctx context.Context, token credentials.Token) (Answer,
 		return Answer{}, errVerifierClosed
 	}
 	flight := v.flights.DoChan(key, func() (any, error) {
+		v.inFlight.Add(1)
+		defer v.inFlight.Add(-1)
 		return v.ask(key, token), nil
 	})
 	patience := time.NewTimer(v.client.Timeout() + flightGrace)
@@ -187,6 +190,9 @@ func (v *Verifier) Last(token credentials.Token) (Answer, error, bool) {
 	}
 	return r.(result).Answer, r.(result).err, true
 }
+
+// busy reports whether a call is in flight.
+func (v *Verifier) busy() bool { return v.inFlight.Load() > 0 }
 
 // answered returns how many answers there have been. Answers that arrive from now on have higher numbers.
 func (v *Verifier) answered() uint64 { return v.count.Load() }
