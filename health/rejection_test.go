@@ -335,8 +335,8 @@ func TestTheBalance(t *testing.T) {
 }
 
 func TestSeveralTokens(t *testing.T) {
-	first := func(t *testing.T, replies map[string]reply) *world {
-		w := newWorld(t, byToken(replies))
+	first := func(t *testing.T, replies map[string]reply, opts ...health.Option) *world {
+		w := newWorld(t, byToken(replies), opts...)
 		w.source.has(tokenA, tokenB)
 		require.NoError(t, w.checker.Start(t.Context()))
 		return w
@@ -399,15 +399,20 @@ func TestSeveralTokens(t *testing.T) {
 	})
 	t.Run("count the refusals of those that are not in use", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			w := first(t, map[string]reply{tokenA: account("1"), tokenB: account("1")})
-			w.will(always(refused))
-			time.Sleep(time.Minute + time.Second)
-			synctest.Wait()
+			w := first(t, map[string]reply{tokenA: account("1"), tokenB: account("1")}, health.WithRejectionThreshold(3))
+			w.will(byToken(map[string]reply{tokenB: noRoute}))
+			time.Sleep(time.Minute + 5*time.Second)
 			assert.Equal(t, "fail: rejected", w.verdict())
-			time.Sleep(5 * time.Second)
+			w.will(always(refused))
+			for range 2 {
+				time.Sleep(time.Second)
+				require.Error(t, w.checker.Refresh(t.Context()))
+			}
+			assert.Equal(t, "AAAA…#"+hash(tokenA), w.checker.Snapshot().TokenFingerprint())
 			w.source.has(tokenB)
-			time.Sleep(5 * time.Second)
-			assert.Equal(t, "fail: rejected", w.verdict(), "and not a second chance")
+			time.Sleep(3 * time.Second) // the next poll is 70 seconds after the start
+			synctest.Wait()
+			assert.Equal(t, "fail: rejected", w.verdict(), "and gets no second chance")
 			assert.Equal(t, "BBBB…#"+hash(tokenB), w.checker.Snapshot().TokenFingerprint())
 		})
 	})

@@ -199,3 +199,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 		_ = checker.Snapshot()
 	}), "Token, Account, Check and Snapshot of a Checker")
 }
+
+func TestAStatusThatDoesNotExistHasANumber(t *testing.T) {
+	assert.Equal(t, "Status(3)", (health.StatusPass + 1).String())
+}
