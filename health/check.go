@@ -43,7 +43,7 @@ func (c *Checker) check(ctx context.Context, what scope, heard uint64) error {
 			continue
 		}
 		asked = append(asked, token)
-		inUse, err := c.ask(ctx, token, what, heard)
+		inUse, err := c.ask(ctx, token, heard)
 		if inUse {
 			inUseErr = err
 		} else if err != nil {
@@ -118,7 +118,7 @@ func (c *Checker) nextToken(asked []credentials.Token, noVerdict bool, what scop
 
 // ask verifies one token, takes in the answer, and sets the time of the next check. inUse says whether the answer was
 // about the token that is in use now.
-func (c *Checker) ask(ctx context.Context, token credentials.Token, what scope, heard uint64) (inUse bool, err error) {
+func (c *Checker) ask(ctx context.Context, token credentials.Token, heard uint64) (inUse bool, err error) {
 	answer, err, ok := c.verifier.Last(token)
 	if !ok || answer.number <= heard {
 		answer, err = c.verifier.Verify(ctx, token)
@@ -139,7 +139,7 @@ func (c *Checker) ask(ctx context.Context, token credentials.Token, what scope, 
 		c.heard = max(c.heard, answer.number)
 		ev, err = c.m.answer(token, answer, err)
 		inUse = c.m.token.Equal(token)
-		c.scheduleLocked(now, what, inUse)
+		c.scheduleLocked(now, inUse)
 		c.armExpiryLocked(now)
 		return ev
 	})
@@ -155,11 +155,11 @@ func (c *Checker) named(err error) error {
 }
 
 // scheduleLocked sets the time of the next check after an answer.
-func (c *Checker) scheduleLocked(now time.Time, what scope, inUse bool) {
+func (c *Checker) scheduleLocked(now time.Time, inUse bool) {
 	blocked, _ := c.verifier.Blocked(now)
 	next := now.Add(c.pace.next(c.m.turn(blocked), c.cfg.jitter()))
-	if what == newOnly && !inUse && next.After(c.due) {
-		return // a look at something new does not put off the check of what is in use
+	if !inUse && c.due.After(now) && next.After(c.due) {
+		return // what comes of another token does not put off the check of the one in use
 	}
 	c.due = next
 }

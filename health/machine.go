@@ -61,8 +61,8 @@ type machine struct {
 
 	answeredAt time.Time // when the platform last said anything
 	latency    time.Duration
-	failures   int  // calls in a row, whatever the token, that got no answer
-	last       turn // what the last call came to
+	outages    []outage // tokens whose last call got no answer
+	last       turn     // what the last call came to
 }
 
 // event is what an answer did beyond changing the status, for the log.
@@ -81,9 +81,8 @@ func (m *machine) offer(tokens []credentials.Token, err error) {
 		return
 	}
 	m.offered = tokens
-	m.refused = slices.DeleteFunc(m.refused, func(r refusal) bool {
-		return !m.known(r.token)
-	})
+	m.refused = slices.DeleteFunc(m.refused, func(r refusal) bool { return !m.known(r.token) })
+	m.outages = slices.DeleteFunc(m.outages, func(o outage) bool { return !m.known(o.token) })
 }
 
 // sourceProblem returns what is wrong with the source, nil when nothing is. A look that went well does not make up for a read
@@ -151,12 +150,8 @@ func (m *machine) answer(token credentials.Token, a Answer, err error) (event, e
 	case requester.NotAsked:
 		m.last = turn{class: class}
 		return event{}, err
-	case requester.Verified, requester.Rejected:
-		m.failures = 0
-	default:
-		m.failures++
 	}
-	m.last = turn{class: class, failures: m.failures, hint: hintOf(err)}
+	m.last = turn{class: class, failures: m.countOutage(token, class), hint: hintOf(err)}
 	m.latency = a.Latency
 	if answered(err) {
 		m.answeredAt = a.receivedAt()

@@ -93,6 +93,31 @@ func TestAnOutageNeverChangesAFail(t *testing.T) {
 	}
 }
 
+func TestASecondTokenThatGetsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(account("1")))
+		w.source.has(tokenA, tokenB)
+		require.NoError(t, w.checker.Start(t.Context()))
+		w.platform.forget()
+		w.will(byToken(map[string]reply{tokenB: {status: 200, body: "<html>"}}))
+		time.Sleep(5 * time.Minute)
+		assert.Equal(t, "fail: rejected", w.verdict())
+
+		var asked []string
+		for i, at := range w.platform.times() {
+			assert.Equal(t, []string{tokenA, tokenB}[i%2], w.platform.tokens()[i])
+			if i%2 == 1 {
+				assert.Equal(t, w.platform.times()[i-1], at, "in the same check")
+				asked = append(asked, at.String())
+			}
+		}
+		assert.Equal(t, []string{
+			"1m0s", "1m1s", // the refusal of the first is confirmed no later for it
+			"1m3.5s", "1m8.5s", "1m18.5s", "1m38.5s", "2m18.5s", "3m18.5s", "4m18.5s", // and then it is asked about less and less often
+		}, asked)
+	})
+}
+
 func TestTheBreaker(t *testing.T) {
 	t.Run("makes no call while it is open, and one right after", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -24,7 +24,7 @@ type pace struct {
 type turn struct {
 	class      requester.Class
 	confirming bool          // the token was refused and is to be asked about again
-	failures   int           // checks in a row that got no answer, this one included
+	failures   int           // calls in a row about the token that got no answer, this one included
 	hint       time.Duration // Retry-After of the last answer
 	blocked    time.Duration // how long no call will be let through
 }
