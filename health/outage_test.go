@@ -93,6 +93,41 @@ func TestAnOutageNeverChangesAFail(t *testing.T) {
 	}
 }
 
+func TestTheBackoff(t *testing.T) {
+	t.Run("begins anew after an answer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t)
+			w.will(always(down))
+			time.Sleep(time.Minute + 2*time.Second) // at 1m0s and 1m1.25s
+			w.will(always(account("1")))
+			time.Sleep(3 * time.Second) // at 1m3.75s
+			w.will(always(down))
+			time.Sleep(time.Minute + time.Second)
+			assert.Equal(t, []time.Duration{
+				60000 * time.Millisecond, 61250 * time.Millisecond, 63750 * time.Millisecond, 123750 * time.Millisecond, 125000 * time.Millisecond,
+			}, w.platform.times())
+		})
+	})
+	t.Run("counts a call that two refreshes shared once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t)
+			held := down
+			held.until = make(chan struct{})
+			w.will(always(held))
+			refreshed := make(chan error)
+			for range 2 {
+				go func() { refreshed <- w.checker.Refresh(t.Context()) }()
+				synctest.Wait() // the second comes while the first one's call is in flight
+			}
+			close(held.until)
+			require.Error(t, <-refreshed)
+			require.Error(t, <-refreshed)
+			time.Sleep(2 * time.Second)
+			assert.Equal(t, []time.Duration{0, 1250 * time.Millisecond}, w.platform.times())
+		})
+	})
+}
+
 func TestASecondTokenThatGetsNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, always(account("1")))
