@@ -52,7 +52,7 @@ func (c *Checker) check(ctx context.Context, what scope, heard uint64) error {
 		switch class := requester.ClassOf(err); {
 		case class == requester.NotAsked || class == requester.Cancelled:
 			return err
-		case class != requester.Verified && class != requester.Rejected:
+		case !conclusive(class):
 			noVerdict = true
 		case class == requester.Rejected && inUse && read && !reread:
 			// It may have been replaced this very moment, and then the new one is wanted now.

@@ -378,6 +378,9 @@ func hintOf(err error) time.Duration {
 	return 0
 }
 
+// conclusive reports whether an answer of this class says anything of the token.
+func conclusive(c requester.Class) bool { return c == requester.Verified || c == requester.Rejected }
+
 // answered reports whether an HTTP answer came back at all, whatever it said.
 func answered(err error) bool {
 	var api *requester.APIError

@@ -16,17 +16,15 @@ type outage struct {
 
 // countOutage takes in a call about token and returns how many in a row have got no answer.
 func (m *machine) countOutage(token credentials.Token, class requester.Class) int {
-	i := slices.IndexFunc(m.outages, func(o outage) bool { return o.token.Equal(token) })
-	answered := class == requester.Verified || class == requester.Rejected
-	switch {
-	case answered && i >= 0:
-		m.outages = slices.Delete(m.outages, i, i+1)
+	about := func(o outage) bool { return o.token.Equal(token) }
+	if conclusive(class) {
+		m.outages = slices.DeleteFunc(m.outages, about)
 		return 0
-	case answered:
-		return 0
-	case i < 0:
+	}
+	i := slices.IndexFunc(m.outages, about)
+	if i < 0 {
+		i = len(m.outages)
 		m.outages = append(m.outages, outage{token: token})
-		i = len(m.outages) - 1
 	}
 	m.outages[i].times++
 	return m.outages[i].times

@@ -39,7 +39,7 @@ func (p pace) next(t turn, jitter float64) time.Duration {
 		if t.blocked > 0 {
 			d = t.blocked
 		}
-	case t.class == requester.Verified || t.class == requester.Rejected:
+	case conclusive(t.class):
 		d = spread(p.interval, jitter)
 		if t.confirming {
 			d = p.recheck

@@ -128,8 +128,7 @@ func NewVerifier(client *requester.Client, s VerifierSettings) *Verifier {
 
 // isBreakerSuccess: a refusal is a success, the platform has answered.
 func isBreakerSuccess(err error) bool {
-	c := requester.ClassOf(err)
-	return c == requester.Verified || c == requester.Rejected
+	return conclusive(requester.ClassOf(err))
 }
 
 // isBreakerExcluded: a rate limit and our own leaving say nothing about the platform's health. gobreaker asks about nil too.
