@@ -341,9 +341,7 @@ func TestTheSource(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t)
 			release := make(chan struct{})
-			w.source.mu.Lock()
-			w.source.hang, w.source.until = true, release
-			w.source.mu.Unlock()
+			w.source.hangsUntil(release)
 			reads := w.source.readCount()
 			time.Sleep(time.Minute + 6*time.Second)
 			assert.Equal(t, "warn: source_unavailable", w.verdict())
@@ -351,9 +349,6 @@ func TestTheSource(t *testing.T) {
 			time.Sleep(9 * time.Minute)
 			assert.Equal(t, reads+1, w.source.readCount(), "one read at a time")
 			assert.InDelta(t, 10, w.platform.count(), 1)
-			w.source.mu.Lock()
-			w.source.hang = false
-			w.source.mu.Unlock()
 			close(release)
 			time.Sleep(time.Minute)
 			assert.Equal(t, "pass: verified", w.verdict())

@@ -59,9 +59,7 @@ func TestRefresh(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t)
 			release := make(chan struct{})
-			w.source.mu.Lock()
-			w.source.hang, w.source.until = true, release
-			w.source.mu.Unlock()
+			w.source.hangsUntil(release)
 			refreshed := make(chan error)
 			go func() { refreshed <- w.checker.Refresh(t.Context()) }()
 			time.Sleep(time.Second)
@@ -70,9 +68,6 @@ func TestRefresh(t *testing.T) {
 			require.NoError(t, w.checker.Overhear(t.Context(), token))
 			then := time.Now()
 			time.Sleep(time.Second)
-			w.source.mu.Lock()
-			w.source.hang = false
-			w.source.mu.Unlock()
 			close(release)
 			require.NoError(t, <-refreshed)
 			assert.Equal(t, 1, w.platform.count(), "it is news enough")

@@ -192,11 +192,7 @@ func TestStartIsLeft(t *testing.T) {
 			w := newWorld(t, inTurn(limited("7"), slow))
 			release := make(chan struct{})
 			defer close(release)
-			time.AfterFunc(8*time.Second, func() {
-				w.source.mu.Lock()
-				defer w.source.mu.Unlock()
-				w.source.hang, w.source.until = true, release
-			})
+			time.AfterFunc(8*time.Second, func() { w.source.hangsUntil(release) })
 			require.NoError(t, w.checker.Start(t.Context()))
 			assert.Equal(t, 10*time.Second, time.Since(w.born))
 			assert.Equal(t, "fail: unreachable", w.verdict())

@@ -207,9 +207,8 @@ type source struct {
 	mu     sync.Mutex
 	tokens []string
 	err    error
-	hang   bool // ignores its context
-	until  chan struct{}
-	slow   bool // gives up only when its context ends
+	until  chan struct{} // reads hang until it is closed, whatever their context
+	slow   bool          // gives up only when its context ends
 	reads  int
 	readAt []time.Time
 	polls  int
@@ -223,8 +222,7 @@ func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
 	s.reads++
 	s.readAt = append(s.readAt, time.Now())
 	s.failed = true
-	if s.hang {
-		until := s.until
+	if until := s.until; until != nil {
 		s.mu.Unlock()
 		<-until
 		s.mu.Lock()
@@ -282,6 +280,13 @@ func (s *source) breaks(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens, s.err = nil, err
+}
+
+// hangsUntil has every read from now on wait for the channel's close.
+func (s *source) hangsUntil(released chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.until = released
 }
 
 func (s *source) readCount() int {
