@@ -114,7 +114,17 @@ func covers(base, u *url.URL, host string) bool {
 
 func sameHost(base *url.URL, host string) bool {
 	other := &url.URL{Scheme: base.Scheme, Host: host}
-	return strings.EqualFold(base.Hostname(), other.Hostname()) && effectivePort(base) == effectivePort(other)
+	return base.Hostname() == effectiveName(other) && effectivePort(base) == effectivePort(other)
+}
+
+// effectiveName is the name that a connection is made to, in the spelling that normalHost
+// has left in a base URL: an address can be written in many ways.
+func effectiveName(u *url.URL) string {
+	name := strings.ToLower(u.Hostname())
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return addr.String()
+	}
+	return name
 }
 
 // effectivePort is the port that a connection is made to: a leading zero does not make it another one.

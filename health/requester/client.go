@@ -141,8 +141,9 @@ func (c *Client) Timeout() time.Duration { return c.timeout }
 
 // Covers reports whether a request to u goes to the platform that this client asks, so that
 // it may carry the token: its scheme, host and port are those of the base URL, and host,
-// the Host field of the http.Request, is empty or the same. A spelling that merely means
-// the same place, such as a trailing dot, is not covered.
+// the Host field of the http.Request, is empty or the same. An IPv6 address is the same in
+// every spelling; a name that merely means the same place, as with a trailing dot, is not
+// covered.
 func (c *Client) Covers(u *url.URL, host string) bool { return covers(c.base, u, host) }
 
 // Authorize sets the Authorization header to the token, under the scheme that it states or

@@ -164,7 +164,7 @@ func FuzzBaseURL(f *testing.F) {
 	for _, seed := range []string{
 		"https://toloka.dev", "https://toloka.dev:443/api/v1/", "http://127.0.0.1:9000", "http://localhost", "http://[::1]:1", "http://127.1", "http://LOCALHOST", "http://localhost.",
 		"https://me:s3cret@toloka.dev", "https://toloka.dev?x", "https://toloka.dev#", "//toloka.dev", "toloka.dev", "https:", "https://[fe80::1%25eth0]", "https://толока.dev", "", "http://[::ffff:127.0.0.1]",
-		"https://toloka.dev:", "https://toloka.dev:99999", "https:/\\toloka.dev", "https://a@b@c", "http://127.0.0.1@elsewhere.example", "http://0177.0.0.1", "http://127.0.0.1%00.example",
+		"https://toloka.dev:", "https://toloka.dev:99999", "https:/\\toloka.dev", "https://a@b@c", "http://127.0.0.1@elsewhere.example", "http://0177.0.0.1", "http://127.0.0.1%00.example", "https://[fC:80:8::0]",
 	} {
 		f.Add(seed)
 	}
