@@ -74,7 +74,7 @@ func newConfig(opts []Option) (*config, error) {
 		}
 		cfg.client = client
 	}
-	if least := 2*cfg.interval + cfg.client.Timeout(); cfg.maxStale < least {
+	if least := 2*cfg.interval + min(cfg.client.Timeout(), forever); cfg.maxStale < least {
 		return nil, fmt.Errorf("health: WithMaxStale(%s): must be at least %s, twice the interval (%s) plus the client's timeout (%s), or one slow answer would close the gate",
 			cfg.maxStale, least, cfg.interval, cfg.client.Timeout())
 	}
@@ -84,13 +84,13 @@ func newConfig(opts []Option) (*config, error) {
 	return cfg, nil
 }
 
-// positive stores d where it belongs if it is more than zero.
+// positive stores d where it belongs if it is more than zero, at most [forever].
 func positive(option string, d time.Duration, where func(*config) *time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
 			return fmt.Errorf("health: %s(%s): must be positive", option, d)
 		}
-		*where(c) = d
+		*where(c) = min(d, forever)
 		return nil
 	}
 }

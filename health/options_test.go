@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -50,6 +51,10 @@ func TestNewRefuses(t *testing.T) {
 			"health: WithMaxStale(10s): must be at least 11s, twice the interval (5s) plus the client's timeout (1s), or one slow answer would close the gate",
 		},
 		{
+			"an interval of ever", p, []health.Option{health.WithInterval(math.MaxInt64)},
+			"health: WithMaxStale(15m0s): must be at least 876000h0m5s, twice the interval (438000h0m0s) plus the client's timeout (5s), or one slow answer would close the gate",
+		},
+		{
 			"several things at once", p, []health.Option{health.WithInterval(0), health.ExpectAccount("")},
 			"health: WithInterval(0s): must be positive\nhealth: ExpectAccount: the id is empty; leave the option out to accept any account",
 		},
@@ -69,6 +74,7 @@ func TestNewAccepts(t *testing.T) {
 		"the shortest MaxStale":   {health.WithMaxStale(2*time.Minute + 5*time.Second)},
 		"every option at once":    {health.WithName("n"), health.WithInterval(time.Second), health.WithBreakerFailures(1), health.AllowAccountChange(), health.FailOnLowBalance(), health.RequireVerified(), health.ReadyWhileUnreachable()},
 		"the same option twice":   {health.WithInterval(time.Hour), health.WithInterval(time.Second)},
+		"a MaxStale of ever":      {health.WithMaxStale(math.MaxInt64), health.WithInterval(24 * time.Hour)},
 		"a threshold of only one": {health.WithRejectionThreshold(1)},
 	}
 	for name, opts := range tests {

@@ -8,6 +8,9 @@ import (
 
 // Every decision about time is here, as functions of durations: they read no clock, so tests can put any time to them.
 
+// forever bounds every duration that an option sets, so that sums and jitter stay in range. Nobody can tell the difference.
+const forever = 50 * 365 * 24 * time.Hour
+
 // firstBackoff is how long after a first failure the platform is asked again.
 const firstBackoff = time.Second
 

@@ -41,6 +41,7 @@ func TestTheNextCheckIs(t *testing.T) {
 		{"during a rate limit longer than the interval, its end", minute, turn{class: requester.RateLimited, failures: 1, blocked: 5 * time.Minute}, half, 5 * time.Minute},
 		{"when nobody was asked, when it is possible again", minute, turn{class: requester.NotAsked, blocked: 7 * time.Second}, half, 7 * time.Second},
 		{"when nobody was asked and nobody knows for how long, a second", minute, turn{class: requester.NotAsked}, half, time.Second},
+		{"with an interval of ever, not in the past", pace{interval: forever}, turn{class: requester.Verified}, most, forever + forever/10},
 		{"with an interval under a second, never later than that after a failure", pace{interval: 200 * time.Millisecond}, turn{class: requester.Unavailable, failures: 1}, none, 180 * time.Millisecond},
 	}
 	for _, tt := range tests {

@@ -104,7 +104,7 @@ func NewVerifier(client *requester.Client, s VerifierSettings) *Verifier {
 	v := &Verifier{
 		client:      client,
 		maxHold:     min(s.MaxHold, maxHold),
-		openTimeout: s.BreakerOpen,
+		openTimeout: min(s.BreakerOpen, forever),
 		// No expiry and no janitor: answers are deleted explicitly, and how old one may be is the caller's question.
 		answers: cache.New(cache.NoExpiration, 0),
 	}
@@ -115,9 +115,9 @@ func NewVerifier(client *requester.Client, s VerifierSettings) *Verifier {
 		MaxRequests: 1,
 		// With one call a minute a window would forget failures faster than they come: count consecutive ones, for ever.
 		Interval: 0,
-		Timeout:  s.BreakerOpen,
+		Timeout:  min(s.BreakerOpen, forever),
 		ReadyToTrip: func(c gobreaker.Counts) bool {
-			return c.ConsecutiveFailures >= uint32(s.BreakerFailures)
+			return uint64(c.ConsecutiveFailures) >= uint64(s.BreakerFailures)
 		},
 		IsSuccessful:  isBreakerSuccess,
 		IsExcluded:    isBreakerExcluded,
@@ -152,20 +152,26 @@ func (v *Verifier) breakerChanged(_ string, _, to gobreaker.State) {
 // call.
 //
 // The call does not depend on ctx: when ctx ends, this caller gets its error (class [requester.Cancelled]) and the others
-// their answer. The other errors are the client's (see [requester.ClassOf]), and [*NotAskedError] (class
-// [requester.NotAsked]) when the circuit breaker or a rate limit forbids the call. After Close the error is ErrClosed.
+// their answer. The other errors are the client's (see [requester.ClassOf]; of the zero token nobody is asked), and
+// [*NotAskedError] (class [requester.NotAsked]) when the circuit breaker or a rate limit forbids the call. After Close the
+// error is ErrClosed.
 // SentAt and Latency are set whenever the platform was asked.
 func (v *Verifier) Verify(ctx context.Context, token credentials.Token) (Answer, error) {
 	key := v.key(token)
 	if v.ctx.Err() != nil {
 		return Answer{}, errVerifierClosed
 	}
+	if token.IsZero() {
+		// The client has the words for it, and makes no call: that is nothing the breaker should count.
+		_, err := v.client.Requester(ctx, token)
+		return Answer{}, err
+	}
 	flight := v.flights.DoChan(key, func() (any, error) {
 		v.inFlight.Add(1)
 		defer v.inFlight.Add(-1)
 		return v.ask(key, token), nil
 	})
-	patience := time.NewTimer(v.client.Timeout() + flightGrace)
+	patience := time.NewTimer(min(v.client.Timeout(), forever) + flightGrace)
 	defer patience.Stop()
 	select {
 	case res := <-flight:
@@ -279,11 +285,14 @@ func (v *Verifier) notAsked(err error) error {
 	return &NotAskedError{Wait: wait, Why: whyOpen}
 }
 
-// hold keeps the platform from being asked for as long as its hint says, within reason.
+// hold keeps the platform from being asked for as long as its hint says, within reason. It never shortens a hold: the limit is
+// the client's, whichever token met it.
 func (v *Verifier) hold(hint time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.heldUntil = time.Now().Add(holdFor(hint, v.maxHold))
+	if until := time.Now().Add(holdFor(hint, v.maxHold)); until.After(v.heldUntil) {
+		v.heldUntil = until
+	}
 }
 
 // key is a keyed hash of the token, so that no table in memory can be matched against known tokens.

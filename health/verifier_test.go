@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"sync"
 	"testing"
@@ -160,6 +161,52 @@ func TestVerifier(t *testing.T) {
 			wait, why := v.Blocked(time.Now())
 			assert.Equal(t, 7*time.Minute+30*time.Second, wait)
 			assert.Equal(t, "rate limited by the platform", why)
+		})
+	})
+	t.Run("does not let a later rate limit shorten the one that holds", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			v, p, token := verifierOf(t, health.VerifierSettings{})
+			other := p.IssueToken(requestertest.DefaultAccount().ID)
+			p.SetFaults(requestertest.Sequence(
+				requestertest.RateLimited(requestertest.AfterSeconds(300)),
+				requestertest.RateLimited(requestertest.AfterSeconds(1))))
+			release := p.Hold()
+			var both sync.WaitGroup
+			for _, token := range []credentials.Token{token, other} {
+				both.Go(func() { _, _ = v.Verify(t.Context(), token) })
+				synctest.Wait()
+			}
+			release()
+			both.Wait()
+			wait, _ := v.Blocked(time.Now())
+			assert.Equal(t, 300*time.Second, wait)
+		})
+	})
+	t.Run("asks nobody about the zero token, and does not hold that against the platform", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			v, p, token := verifierOf(t, health.VerifierSettings{BreakerFailures: 1})
+			answer, err := v.Verify(t.Context(), credentials.Token{})
+			assert.Equal(t, requester.NotAsked, requester.ClassOf(err))
+			assert.Zero(t, answer)
+			assert.Empty(t, p.Requests())
+			_, err = v.Verify(t.Context(), token)
+			assert.NoError(t, err)
+		})
+	})
+	t.Run("takes the largest numbers for what they mean", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := requestertest.NewPlatform()
+			client, err := requester.New(requester.Production, requester.WithHTTPClient(p.Client()), requester.WithTimeout(math.MaxInt64))
+			require.NoError(t, err)
+			v := health.NewVerifier(client, health.VerifierSettings{BreakerFailures: math.MaxInt, BreakerOpen: math.MaxInt64, MaxHold: math.MaxInt64})
+			defer v.Close()
+			p.SetFaults(requestertest.Delay(time.Second))
+			token := p.IssueToken(requestertest.DefaultAccount().ID)
+			_, err = v.Verify(t.Context(), token)
+			assert.NoError(t, err)
+			p.SetFaults(requestertest.Status(503))
+			_, _ = v.Verify(t.Context(), token)
+			assert.Equal(t, "closed", v.Breaker())
 		})
 	})
 	t.Run("lets one call try when the breaker is half-open", func(t *testing.T) {
