@@ -93,11 +93,7 @@ func (c *Checker) readSource(ctx context.Context) error {
 	c.update(func(now time.Time) event {
 		had := c.m.offered
 		c.m.offer(tokens, err)
-		for _, t := range had {
-			if !c.m.known(t) {
-				c.verifier.Forget(t)
-			}
-		}
+		c.forgetUnknown(had...)
 		if len(c.m.offered) > 0 {
 			c.sourceFailures = 0
 			return event{}
@@ -108,6 +104,15 @@ func (c *Checker) readSource(ctx context.Context) error {
 		return event{}
 	})
 	return err
+}
+
+// forgetUnknown drops the answers about those of the tokens that are neither offered nor in use any more.
+func (c *Checker) forgetUnknown(tokens ...credentials.Token) {
+	for _, t := range tokens {
+		if !c.m.known(t) {
+			c.verifier.Forget(t)
+		}
+	}
 }
 
 func (c *Checker) nextToken(asked []credentials.Token, noVerdict bool, what scope) (credentials.Token, bool) {
@@ -137,8 +142,10 @@ func (c *Checker) ask(ctx context.Context, token credentials.Token, heard uint64
 		}
 		var ev event
 		c.heard = max(c.heard, answer.number)
+		before := c.m.token
 		ev, err = c.m.answer(token, answer, err)
 		inUse = c.m.token.Equal(token)
+		c.forgetUnknown(before, token)
 		c.scheduleLocked(now, inUse)
 		c.armExpiryLocked(now)
 		return ev

@@ -39,6 +39,7 @@ type Checker struct {
 	sourceFailures int       // reads in a row that gave no token while there was none
 	expiry         *time.Timer
 	pending        *refresh      // waits for a check that has not read the source yet
+	current        *refresh      // the loop's check that is going on
 	published      chan struct{} // closed with the next publication; nil while nobody waits
 	done           chan struct{} // closed when the loop has ended; nil while there is none
 }

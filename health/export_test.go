@@ -14,6 +14,9 @@ func WithJitter(f float64) Option {
 	}
 }
 
+// Remembered is how many answers are kept.
+func (c *Checker) Remembered() int { return c.verifier.answers.ItemCount() }
+
 // Overhear gets an answer that the checker does not take in: what it looks like when the call has just returned.
 func (c *Checker) Overhear(ctx context.Context, token credentials.Token) error {
 	_, err := c.verifier.Verify(ctx, token)

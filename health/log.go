@@ -15,13 +15,13 @@ func (c *Checker) report(old, snap *Snapshot, ev event) {
 	}
 	switch {
 	case snap.reason == old.reason && snap.status == old.status:
-		if ev.refusedNew {
-			c.logRefused(snap)
+		if !ev.refusedNew.IsZero() {
+			c.logRefused(snap, ev)
 		}
 	case snap.reason == ReasonClosed:
 		c.log(slog.LevelInfo, "toloka credential checker closed", snap, nil)
-	case snap.reason == ReasonRotationRejected && ev.refusedNew:
-		c.logRefused(snap)
+	case snap.reason == ReasonRotationRejected && !ev.refusedNew.IsZero():
+		c.logRefused(snap, ev)
 	case snap.open && (old.reason == ReasonStarting || !old.open):
 		c.log(levelOfOpening(old, snap), "toloka credential verified", snap,
 			append(c.accountAttrs(snap), statusAttrs(old, snap)...))
@@ -36,18 +36,14 @@ func (c *Checker) report(old, snap *Snapshot, ev event) {
 }
 
 // logRefused tells of a new token that was turned down while the old one goes on working.
-func (c *Checker) logRefused(snap *Snapshot) {
-	attrs := []slog.Attr{slog.String("status", snap.status.String()), slog.String("reason", ReasonRotationRejected.String())}
-	c.mu.Lock()
-	for _, t := range c.m.preferred() {
-		if r := c.m.refusal(t); r != nil {
-			attrs = append(attrs, slog.String("token.refused", t.Fingerprint()), slog.String("error", r.err.Error()))
-			break
-		}
-	}
-	c.mu.Unlock()
-	attrs = append(attrs, slog.String("action", ReasonRotationRejected.Advice()))
-	c.log(slog.LevelWarn, "toloka credential: new token refused, the old one stays in use", snap, attrs)
+func (c *Checker) logRefused(snap *Snapshot, ev event) {
+	c.log(slog.LevelWarn, "toloka credential: new token refused, the old one stays in use", snap, []slog.Attr{
+		slog.String("status", snap.status.String()),
+		slog.String("reason", ReasonRotationRejected.String()),
+		slog.String("token.refused", ev.refusedNew.Fingerprint()),
+		slog.String("error", ev.refusedBy.Error()),
+		slog.String("action", ReasonRotationRejected.Advice()),
+	})
 }
 
 // messageOf is the same for every reason of a status, so that it can be searched for; the reason is an attribute.

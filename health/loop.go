@@ -39,12 +39,12 @@ func (c *Checker) run(done chan<- struct{}) {
 		asked := c.takeRefresh()
 		switch {
 		case asked != nil:
-			c.endRefresh(asked, c.check(c.ctx, everything, asked.heard))
+			c.perform(asked, everything)
 		case woken || c.untilDue() <= 0:
 			c.postpone(now)
-			_ = c.check(c.ctx, everything, c.verifier.answered()) // what came of it is in the snapshot
+			c.perform(c.begin(), everything)
 		case polled && c.mayPoll() && c.pollSource(poller):
-			_ = c.check(c.ctx, newOnly, c.verifier.answered())
+			c.perform(c.begin(), newOnly)
 		}
 		check.Reset(c.untilDue())
 	}
@@ -103,7 +103,7 @@ func (c *Checker) postpone(now time.Time) {
 	c.due = now.Add(c.pace.interval)
 }
 
-// refresh is a check that one or more callers wait for.
+// refresh is a check that callers may wait for.
 type refresh struct {
 	heard uint64 // how many answers there had been when the last of them came
 	done  chan struct{}
@@ -154,12 +154,25 @@ func (r *refresh) wait(ctx context.Context) error {
 	}
 }
 
+// takeRefresh begins the refresh that callers wait for, nil when nobody does.
 func (c *Checker) takeRefresh() *refresh {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := c.pending
-	c.pending = nil
-	return r
+	c.current, c.pending = c.pending, nil
+	return c.current
+}
+
+// begin begins a check that nobody has asked for, so that those who come while it goes on can wait for it.
+func (c *Checker) begin() *refresh {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = &refresh{heard: c.verifier.answered(), done: make(chan struct{})}
+	return c.current
+}
+
+// perform makes the check that was begun.
+func (c *Checker) perform(r *refresh, what scope) {
+	c.endRefresh(r, c.check(c.ctx, what, r.heard))
 }
 
 func (c *Checker) endRefresh(r *refresh, err error) {
@@ -169,6 +182,9 @@ func (c *Checker) endRefresh(r *refresh, err error) {
 	if c.ctx.Err() != nil {
 		err = ErrClosed
 	}
+	c.mu.Lock()
+	c.current = nil
+	c.mu.Unlock()
 	r.err = err
 	close(r.done)
 }

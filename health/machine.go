@@ -57,7 +57,8 @@ type machine struct {
 	wrong   error  // what the verdict rests on, where it is not verified
 	lastErr error  // what the last call about token failed with
 
-	refused []refusal // tokens that were refused or unfit and have not been accepted since
+	refused    []refusal // tokens that were refused or unfit and have not been accepted since
+	passedOver error     // why a token that would replace the one in use was not taken, see passOver
 
 	answeredAt time.Time // when the platform last said anything
 	latency    time.Duration
@@ -68,7 +69,8 @@ type machine struct {
 // event is what an answer did beyond changing the status, for the log.
 type event struct {
 	rotatedFrom credentials.Token // set when a verified token was replaced by another
-	refusedNew  bool              // a candidate was refused that was not known to be refused
+	refusedNew  credentials.Token // set when a candidate was refused that was not known to be refused
+	refusedBy   error             // why it was
 }
 
 // working reports whether the token in use has been verified and not been found wrong since.
@@ -83,6 +85,7 @@ func (m *machine) offer(tokens []credentials.Token, err error) {
 	m.offered = tokens
 	m.refused = slices.DeleteFunc(m.refused, func(r refusal) bool { return !m.known(r.token) })
 	m.outages = slices.DeleteFunc(m.outages, func(o outage) bool { return !m.known(o.token) })
+	m.passOver()
 }
 
 // sourceProblem returns what is wrong with the source, nil when nothing is. A look that went well does not make up for a read
@@ -178,6 +181,7 @@ func (m *machine) answer(token credentials.Token, a Answer, err error) (event, e
 // adopt replaces a token that does not work by one that nothing is known of.
 func (m *machine) adopt(token credentials.Token) {
 	m.token, m.verdict, m.good, m.expired, m.silent, m.wrong, m.lastErr = token, unjudged, Answer{}, false, false, nil, nil
+	m.passedOver = nil
 }
 
 // answerInUse judges the token in use.
@@ -231,29 +235,38 @@ func (m *machine) answerCandidate(token credentials.Token, a Answer, err error) 
 			m.accept(token, a)
 			return event{rotatedFrom: old}, nil
 		}
-		ev := event{refusedNew: m.isNews(token)}
+		ev := m.turnedDown(token, wrong)
 		m.unfit(token, wrong)
+		m.passOver()
 		return ev, &Error{Reason: ReasonWrongAccount, Err: wrong}
 	case requester.Rejected:
-		ev := event{refusedNew: m.isNews(token)}
+		ev := m.turnedDown(token, err)
 		m.refuse(token, a, err)
+		m.passOver()
 		return ev, err
 	default:
 		return event{}, err // an outage: it is tried again
 	}
 }
 
-// isNews reports whether the refusal of a candidate is worth a log line. That a token more preferred than the fallback in
-// use is still refused is not.
-func (m *machine) isNews(token credentials.Token) bool {
-	return m.rank(m.token) < 0 && m.refusal(token) == nil
+// turnedDown is the event of a candidate that is not taken, empty when that is no news. That a token more preferred than the
+// fallback in use is refused is in the status.
+func (m *machine) turnedDown(token credentials.Token, why error) event {
+	if m.rank(m.token) >= 0 || m.refusal(token) != nil {
+		return event{}
+	}
+	return event{refusedNew: token, refusedBy: why}
 }
 
 // accept puts a verified token in use: token, account and time in one step.
 func (m *machine) accept(token credentials.Token, a Answer) {
 	m.forgive(token)
+	if !token.Equal(m.token) {
+		m.passedOver = nil
+	}
 	m.token, m.verdict, m.good = token, verified, a
 	m.expired, m.silent, m.wrong, m.lastErr = false, false, nil, nil
+	m.passOver()
 	if m.pinned == "" {
 		m.pinned = a.Account.ID()
 	}
@@ -313,8 +326,8 @@ func (m *machine) reasons() Reasons {
 		add(ReasonConfirmingRejection, m.verdict == confirming)
 		add(ReasonStale, m.silent && !m.expired)
 		rank := m.rank(m.token)
-		add(ReasonRotationRejected, rank < 0 && m.refusedOffer() != nil)
-		add(ReasonUsingFallback, rank > 0 && m.refusedOffer() != nil)
+		add(ReasonRotationRejected, rank < 0 && m.passedOver != nil)
+		add(ReasonUsingFallback, rank > 0 && m.passedOver != nil)
 		add(ReasonLowBalance, m.lowBalance() != nil)
 	}
 	add(ReasonVerified, set == 0 && m.verdict == verified)
@@ -343,7 +356,7 @@ func (m *machine) cause(r Reason) error {
 	case ReasonUnreachable, ReasonStarting, ReasonStale:
 		return m.lastErr
 	case ReasonRotationRejected, ReasonUsingFallback:
-		return m.refusedOffer()
+		return m.passedOver
 	case ReasonLowBalance:
 		return m.lowBalance()
 	}

@@ -42,11 +42,38 @@ type modelWorld struct {
 	refusals  [modelTokens]int32
 	refusedAt [modelTokens]time.Duration // when the request of the last refusal that counts was sent
 	flagged   [modelTokens]bool          // refused, or of another account, since it was accepted last
+	// A token that would replace the one in use was turned down, and none that took its place has had an answer.
+	passedOver bool
 }
 
 func newModelWorld() modelWorld { return modelWorld{offered: [modelTokens]int8{-1, -1, -1}, inUse: -1} }
 
 func (w *modelWorld) rank(token int8) int { return slices.Index(w.offered[:], token) }
+
+// turnedDown says of the tokens that would replace the one in use whether there are any, and whether one was turned down.
+func (w *modelWorld) turnedDown() (preferred, any bool) {
+	rank := w.rank(w.inUse)
+	before := w.offered[:max(rank, 0)]
+	if rank < 0 {
+		before = w.offered[:]
+	}
+	for _, t := range before {
+		if t >= 0 {
+			preferred = true
+			any = any || w.flagged[t]
+		}
+	}
+	return preferred, any
+}
+
+// passOver: 'only a verification improves a status', so that a token which takes the place of one that was turned down has
+// to be verified, too; 'going back to the current token clears the reason without a call'.
+func (w modelWorld) passOver() modelWorld {
+	if preferred, any := w.turnedDown(); any || !preferred {
+		w.passedOver = any
+	}
+	return w
+}
 
 func (w *modelWorld) working() bool { return w.verdict == vVerified || w.verdict == vConfirming }
 
@@ -168,11 +195,11 @@ func (r *reference) read(w modelWorld, ev modelEvent) []modelWorld {
 			forgetful.refusals[t], forgetful.refusedAt[t], forgetful.flagged[t] = 0, 0, false
 		}
 	}
-	worlds := []modelWorld{w, forgetful}
+	worlds := []modelWorld{w.passOver(), forgetful.passOver()}
 	if w.inUse >= 0 && !w.working() && w.rank(w.inUse) < 0 {
 		// 'While no token is verified a new one simply replaces the old': when it is read, or when it is asked about.
 		for _, replaced := range worlds[:2] {
-			replaced.inUse, replaced.verdict, replaced.silent = w.offered[0], vNone, false
+			replaced.inUse, replaced.verdict, replaced.silent, replaced.passedOver = w.offered[0], vNone, false, false
 			worlds = append(worlds, replaced)
 		}
 	}
@@ -206,7 +233,7 @@ func (r *reference) answered(w modelWorld, ev modelEvent) []modelWorld {
 		}
 	}
 	if t != w.inUse {
-		w.inUse, w.verdict, w.silent = t, vNone, false
+		w.inUse, w.verdict, w.silent, w.passedOver = t, vNone, false, false
 		if w.refusals[t] >= int32(r.options.threshold) {
 			w.verdict = vRejected // refused often enough before, when it was a candidate
 			if class == isFailure || class == isLimited {
@@ -258,11 +285,15 @@ func (r *reference) candidate(w modelWorld, ev modelEvent) []modelWorld {
 	case isVerified:
 		if r.misfit(w, ev) {
 			w.flagged[ev.token] = true
-			return []modelWorld{w}
+			return []modelWorld{w.passOver()}
 		}
 		return r.accept(w, ev)
 	case isRejected:
-		return counted(w, ev)
+		worlds := counted(w, ev)
+		for i := range worlds {
+			worlds[i] = worlds[i].passOver()
+		}
+		return worlds
 	default:
 		return []modelWorld{w} // 'an unavailable candidate changes nothing'
 	}
@@ -277,6 +308,8 @@ func (r *reference) accept(w modelWorld, ev modelEvent) []modelWorld {
 	if w.pinned == 0 {
 		w.pinned = ev.answer.account
 	}
+	w.passedOver = w.passedOver && !swapped
+	w = w.passOver()
 	worlds := []modelWorld{w}
 	if swapped {
 		// 'A swap resets the count': whose, if there are several?
@@ -327,13 +360,8 @@ func (r *reference) reasons(w modelWorld, now time.Duration) health.Reasons {
 		add(health.ReasonConfirmingRejection, w.verdict == vConfirming)
 		add(health.ReasonStale, w.silent && !expired)
 		rank := w.rank(w.inUse)
-		before := w.offered[:max(rank, 0)]
-		if rank < 0 {
-			before = w.offered[:]
-		}
-		turnedDown := slices.ContainsFunc(before, func(t int8) bool { return t >= 0 && w.flagged[t] })
-		add(health.ReasonRotationRejected, rank < 0 && turnedDown)
-		add(health.ReasonUsingFallback, rank > 0 && turnedDown)
+		add(health.ReasonRotationRejected, rank < 0 && w.passedOver)
+		add(health.ReasonUsingFallback, rank > 0 && w.passedOver)
 		add(health.ReasonLowBalance, r.options.watchBalance && w.poor)
 	}
 	add(health.ReasonVerified, set == 0 && w.verdict == vVerified)

@@ -64,7 +64,7 @@ func (l *Loan) Refused(ctx context.Context) *Loan {
 	return next
 }
 
-// reverify starts or joins a check of token, or returns nil when there is nothing to learn from one.
+// reverify starts or joins a check, or returns nil when there is nothing to learn from one.
 func (c *Checker) reverify(token credentials.Token, sentAt time.Time) *refresh {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +75,11 @@ func (c *Checker) reverify(token credentials.Token, sentAt time.Time) *refresh {
 	case !token.Equal(c.m.token):
 		return nil // replaced already: the refusal is of no interest any more
 	case c.m.verdict != verified:
-		return nil // being confirmed, or found wrong already
+		// Refused already. What there is to learn is whether another token works, and that a check which goes on will tell.
+		if c.current != nil {
+			return c.current
+		}
+		return c.pending
 	case verifiedAt.After(sentAt) || time.Since(verifiedAt) < reverifyPause:
 		return nil
 	}

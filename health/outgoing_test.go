@@ -3,6 +3,7 @@ package health_test
 import (
 	"context"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,6 +136,44 @@ func TestARefusedLoan(t *testing.T) {
 			})
 		})
 	}
+	t.Run("is exchanged for a token that is being verified already, which takes no further call", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, always(account("1")))
+			w.source.has(tokenA, tokenB)
+			require.NoError(t, w.checker.Start(t.Context()))
+			slow := account("1")
+			slow.after = time.Second
+			time.Sleep(21 * time.Second)
+			w.will(byToken(map[string]reply{tokenB: slow}))
+			w.platform.forget()
+			var all sync.WaitGroup
+			for i := range 5 {
+				loan := borrow(t, w)
+				all.Go(func() {
+					time.Sleep(time.Duration(i) * 200 * time.Millisecond) // the answers come one after the other
+					assert.Equal(t, "ApiKey "+tokenB, borrowed(loan.Refused(t.Context())), i)
+				})
+			}
+			all.Wait()
+			assert.Equal(t, []string{tokenA, tokenB}, w.platform.tokens())
+		})
+	})
+	t.Run("is exchanged by a check that was due anyway", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, always(account("1")))
+			w.source.has(tokenA, tokenB)
+			require.NoError(t, w.checker.Start(t.Context()))
+			slow := account("1")
+			slow.after = time.Second
+			time.Sleep(59 * time.Second)
+			w.will(byToken(map[string]reply{tokenB: slow}))
+			loan := borrow(t, w)
+			time.Sleep(1500 * time.Millisecond) // A is refused, B asked about
+			w.platform.forget()
+			assert.Equal(t, "ApiKey "+tokenB, borrowed(loan.Refused(t.Context())))
+			assert.Zero(t, w.platform.count())
+		})
+	})
 	t.Run("is not exchanged for a caller who has left", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t)

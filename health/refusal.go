@@ -62,6 +62,14 @@ func (m *machine) refusedOffer() error {
 	return nil
 }
 
+// passOver looks again at why a token that would replace the one in use was not taken. When such a token has been replaced by
+// one that nothing is known of, the reason stays until that one has an answer: only a verification improves a status.
+func (m *machine) passOver() {
+	if why := m.refusedOffer(); why != nil || len(m.preferred()) == 0 {
+		m.passedOver = why
+	}
+}
+
 // preferred returns the tokens that would replace the one in use if they were good: those before it, or all when it is not
 // offered any more.
 func (m *machine) preferred() []credentials.Token {

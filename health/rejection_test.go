@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,6 +165,55 @@ func TestARotation(t *testing.T) {
 			synctest.Wait()
 			assert.Equal(t, "pass: verified", w.verdict())
 			assert.Zero(t, w.platform.count())
+		})
+	})
+	t.Run("leaves nothing behind of the tokens before it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t)
+			time.Sleep(time.Second) // between the polls
+			for i := range 100 {
+				w.source.has(fmt.Sprintf("%s-%d", tokenB, i))
+				time.Sleep(5 * time.Second)
+			}
+			assert.Equal(t, 100, w.platform.count())
+			assert.Equal(t, 1, w.checker.Remembered())
+			w.will(always(refused))
+			time.Sleep(2 * time.Minute)
+			require.Equal(t, "fail: rejected", w.verdict())
+			w.source.has(tokenC)
+			time.Sleep(5 * time.Second)
+			assert.Equal(t, 1, w.checker.Remembered(), "nor of one that was rejected")
+		})
+	})
+	t.Run("names each new token that is refused", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t)
+			w.will(byToken(map[string]reply{tokenA: account("1")}))
+			w.source.has(tokenB, tokenC)
+			time.Sleep(10 * time.Minute)
+			lines := w.log.take()
+			require.Len(t, lines, 2)
+			assert.Contains(t, lines[0], " token.refused=BBBB…#"+hash(tokenB))
+			assert.Contains(t, lines[1], " token.refused=CCCC…#"+hash(tokenC))
+		})
+	})
+	t.Run("to a refused token is not made good by another that gets no answer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t)
+			w.will(byToken(map[string]reply{tokenA: account("1"), tokenC: down}))
+			w.source.has(tokenB)
+			time.Sleep(6 * time.Second)
+			require.Equal(t, "warn: rotation_rejected", w.verdict())
+			w.log.take()
+			w.source.has(tokenC)
+			time.Sleep(10 * time.Minute)
+			assert.Equal(t, "warn: rotation_rejected", w.verdict())
+			assert.Empty(t, w.log.take())
+			w.will(always(account("1")))
+			time.Sleep(time.Minute)
+			assert.Equal(t, "pass: verified", w.verdict())
+			token, _ := w.checker.Token()
+			assert.Equal(t, tokenC, token.Reveal())
 		})
 	})
 	t.Run("to a token that the platform learns of later is tried again at the interval", func(t *testing.T) {
