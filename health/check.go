@@ -10,11 +10,12 @@ import (
 )
 
 // scope says how much a check asks.
-type scope bool
+type scope uint8
 
 const (
-	everything scope = false // about the token in use, and what might replace it
-	newOnly    scope = true  // only about what might replace the token in use
+	everything scope = iota // reads the source, and asks about the token in use and what might replace it
+	newOnly                 // asks only about what might replace the token in use
+	newUnread               // likewise, without reading the source
 )
 
 // check reads the source and asks the platform about what it found. Only one goroutine checks at a time: that of Start,
@@ -28,8 +29,11 @@ func (c *Checker) check(ctx context.Context, what scope, heard uint64) error {
 		sourceErr, inUseErr, otherErr error
 		noVerdict, read, reread       bool
 	)
-	// A call that outlived Start's patience is waited for first: the source may take its time.
-	if !c.sourceHangs() && !c.verifier.busy() {
+	switch {
+	case what == newUnread:
+		read = true
+	case !c.sourceHangs() && !c.verifier.busy() && c.sourcePatience() > 0:
+		// A call that outlived Start's patience is waited for first: the source may take its time.
 		sourceErr, read = c.readSource(ctx), true
 	}
 	for ctx.Err() == nil {
@@ -86,14 +90,12 @@ func (c *Checker) sourceHangs() bool {
 
 // readSource reads the provider and takes in what it holds.
 func (c *Checker) readSource(ctx context.Context) error {
-	tokens, err := c.source.read(ctx)
+	tokens, err := c.source.read(ctx, max(c.sourcePatience(), min(leastPatience, c.cfg.sourceTimeout)))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	c.update(func(now time.Time) event {
-		had := c.m.offered
-		c.m.offer(tokens, err)
-		c.forgetUnknown(had...)
+		c.offerLocked(tokens, err)
 		if len(c.m.offered) > 0 {
 			c.sourceFailures = 0
 			return event{}
@@ -104,6 +106,35 @@ func (c *Checker) readSource(ctx context.Context) error {
 		return event{}
 	})
 	return err
+}
+
+// takeLate takes in what a read has brought after it was given up. That it took too long remains.
+func (c *Checker) takeLate(tokens []credentials.Token) {
+	c.update(func(time.Time) event {
+		c.offerLocked(tokens, c.m.sourceErr)
+		return event{}
+	})
+}
+
+func (c *Checker) offerLocked(tokens []credentials.Token, err error) {
+	had := c.m.offered
+	c.m.offer(tokens, err)
+	c.forgetUnknown(had...)
+}
+
+// leastPatience is what a read gets that comes after the verification.
+const leastPatience = time.Second
+
+// sourcePatience is how long the source may take now: no longer than leaves the time for a call before the last good answer
+// is too old. With nothing to lose it is the whole timeout.
+func (c *Checker) sourcePatience() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.m.working() || c.m.expired {
+		return c.cfg.sourceTimeout
+	}
+	left := time.Until(c.m.good.SentAt.Add(c.cfg.maxStale)) - c.cfg.client.Timeout()
+	return min(left, c.cfg.sourceTimeout)
 }
 
 // forgetUnknown drops the answers about those of the tokens that are neither offered nor in use any more.
@@ -118,7 +149,7 @@ func (c *Checker) forgetUnknown(tokens ...credentials.Token) {
 func (c *Checker) nextToken(asked []credentials.Token, noVerdict bool, what scope) (credentials.Token, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.m.next(asked, noVerdict, what == newOnly)
+	return c.m.next(asked, noVerdict, what != everything)
 }
 
 // ask verifies one token, takes in the answer, and sets the time of the next check. inUse says whether the answer was

@@ -68,7 +68,7 @@ func New(p credentials.Provider, opts ...Option) (*Checker, error) {
 
 	c := &Checker{
 		cfg:      cfg,
-		source:   newSource(p, cfg.sourceTimeout),
+		source:   newSource(p),
 		verifier: NewVerifier(cfg.client, cfg.breaker),
 		pace:     pace{interval: cfg.interval, recheck: cfg.rules.recheck},
 		changes:  &dispatcher{callback: cfg.onChange, logger: cfg.logger},

@@ -73,8 +73,8 @@ func levelOfStep(old, snap *Snapshot) slog.Level {
 		return slog.LevelInfo
 	case snap.status == StatusWarn:
 		return slog.LevelWarn
-	case old.reason == ReasonStarting && snap.reason == ReasonUnreachable:
-		// The service comes up without a verdict because the platform is not there: not the service's fault.
+	case old.reason == ReasonStarting && (snap.reason == ReasonUnreachable || snap.reason == ReasonNoCredential && !holdsNone(snap.Cause())):
+		// The service comes up without a verdict because the platform or the source is not there: not the service's fault.
 		return slog.LevelWarn
 	default:
 		return slog.LevelError

@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"errors"
 	"regexp"
 	"testing"
 	"testing/synctest"
@@ -149,13 +150,44 @@ func TestTheLog(t *testing.T) {
 			}, withoutClientWords(w.log.take()))
 		})
 	})
+	t.Run("warns of a start without a token when the source is at fault, which may mend", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, always(account("1")))
+			w.source.breaks(errors.New("vault is sealed"))
+			require.NoError(t, w.checker.Start(t.Context()))
+			assert.Equal(t, []string{
+				`level=WARN msg="toloka credential cannot be used" environment=production status=fail reason=no_credential error="vault is sealed" action="put a token where the error says that it was looked for, or make that source answer" token.source=test:source`,
+			}, w.log.take())
+		})
+	})
+	t.Run("warns of a start that is over before the source has answered", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, always(account("1")), health.WithStartupTimeout(3*time.Second))
+			release := make(chan struct{})
+			defer close(release)
+			w.source.hangsUntil(release)
+			require.NoError(t, w.checker.Start(t.Context()))
+			assert.Equal(t, []string{
+				`level=WARN msg="toloka credential cannot be used" environment=production status=fail reason=no_credential error="health: test:source: no answer within the 3s of Start" action="put a token where the error says that it was looked for, or make that source answer" token.source=test:source`,
+			}, w.log.take())
+		})
+	})
+	t.Run("warns of a start that is over before the platform has answered", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, always(hang), health.WithStartupTimeout(3*time.Second))
+			require.NoError(t, w.checker.Start(t.Context()))
+			assert.Equal(t, []string{
+				`level=WARN msg="toloka credential cannot be used" environment=production status=fail reason=unreachable error="health: no answer within the 3s of Start" action="check the network, the proxy and the platform's status page; the service recovers by itself" token.source=test:source`,
+			}, w.log.take())
+		})
+	})
 	t.Run("tells where a token was looked for", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, always(down))
 			w.source.has()
 			require.Error(t, w.checker.Start(t.Context()))
 			assert.Equal(t, []string{
-				`level=ERROR msg="toloka credential cannot be used" environment=production status=fail reason=no_credential error="source: nothing here: credentials: no token found" action="provide a token where the error says that it was looked for" token.source=test:source`,
+				`level=ERROR msg="toloka credential cannot be used" environment=production status=fail reason=no_credential error="source: nothing here: credentials: no token found" action="put a token where the error says that it was looked for, or make that source answer" token.source=test:source`,
 			}, w.log.take())
 		})
 	})

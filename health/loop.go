@@ -23,6 +23,7 @@ func (c *Checker) run(done chan<- struct{}) {
 	last := time.Now()
 	for {
 		var polled bool
+		var late []credentials.Token
 		select {
 		case <-c.ctx.Done():
 			c.endRefresh(c.takeRefresh(), ErrClosed)
@@ -31,6 +32,8 @@ func (c *Checker) run(done chan<- struct{}) {
 		case <-c.poke:
 		case <-tickOf(poll):
 			polled = true
+		case late = <-c.source.late:
+			c.takeLate(late)
 		}
 		now := time.Now()
 		woken := jumped(now.Round(0).Sub(last.Round(0)), now.Sub(last), clockTolerance)
@@ -45,6 +48,8 @@ func (c *Checker) run(done chan<- struct{}) {
 			c.perform(c.begin(), everything)
 		case polled && c.mayPoll() && c.pollSource(poller):
 			c.perform(c.begin(), newOnly)
+		case late != nil:
+			c.perform(c.begin(), newUnread)
 		}
 		check.Reset(c.untilDue())
 	}
@@ -68,12 +73,12 @@ func tickOf(t *time.Ticker) <-chan time.Time {
 
 // mayPoll keeps a look at a source that hangs from holding up the next check.
 func (c *Checker) mayPoll() bool {
-	return !c.sourceHangs() || c.untilDue() > c.cfg.sourceTimeout
+	return c.sourcePatience() > 0 && (!c.sourceHangs() || c.untilDue() > c.cfg.sourceTimeout)
 }
 
 // pollSource reports whether the source is worth a read. What it finds out about the source's health is published.
 func (c *Checker) pollSource(poller credentials.Poller) bool {
-	changed, err := c.source.poll(c.ctx, poller)
+	changed, err := c.source.poll(c.ctx, c.sourcePatience(), poller)
 	if c.ctx.Err() != nil || changed {
 		return changed
 	}

@@ -376,6 +376,22 @@ func (r *modelRun) end() error {
 	return errors.Join(r.settle(), r.trace.err())
 }
 
+// hurried reports whether a read that began then has less than its whole time: a call has to be possible before the last good
+// answer is too old, and no answer takes longer than the timeout.
+func (r *modelRun) hurried(since time.Duration) bool {
+	hurried := false
+	r.platform.set(func() {
+		last := time.Duration(-1)
+		for at := range r.platform.goodAt {
+			if at <= since {
+				last = max(last, at)
+			}
+		}
+		hurried = last >= 0 && since-last+3*modelTimeout > r.options.maxStale
+	})
+	return hurried
+}
+
 // settle lets everything happen that happens without time passing, and compares.
 func (r *modelRun) settle() error {
 	synctest.Wait()
@@ -392,7 +408,7 @@ func (r *modelRun) settle() error {
 		switch {
 		case now-since >= modelTimeout:
 			r.ref.apply(modelEvent{at: now, what: evSourceHung})
-		case time.Duration(r.startEnded.Load()) >= since:
+		case time.Duration(r.startEnded.Load()) >= since, r.hurried(since) && now-since >= time.Second:
 			r.ref.apply(modelEvent{at: now, what: evMaybeHung})
 		}
 	}

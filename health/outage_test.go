@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"errors"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
 func TestAnOutage(t *testing.T) {
@@ -367,6 +369,74 @@ func TestTheSource(t *testing.T) {
 				assert.Equal(t, 6*time.Second, at-calls[i])
 			}
 			assert.Equal(t, 11*time.Second, calls[0])
+		})
+	})
+	t.Run("may hang when it is read first, and the loaded token is verified in time all the same", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			client := func(w *world) *requester.Client {
+				c, err := requester.New(requester.Production, requester.WithHTTPClient(&http.Client{Transport: w}), requester.WithTimeout(time.Second))
+				require.NoError(t, err)
+				return c
+			}
+			for _, slow := range []bool{false, true} { // ignores its context, or uses up its time
+				w := &world{t: t, born: time.Now(), log: &logBuffer{}, source: &source{tokens: []string{tokenA}}, platform: &platform{answer: always(account("1"))}}
+				var err error
+				w.checker, err = health.New(w.source, health.WithClient(client(w)), health.WithInterval(time.Second), health.WithMaxStale(3*time.Second), health.OnChange(func(_, new *health.Snapshot) {
+					assert.NotEqual(t, health.ReasonUnreachable, new.Reason())
+				}))
+				require.NoError(t, err)
+				require.NoError(t, w.checker.Start(t.Context()))
+				release := make(chan struct{})
+				if slow {
+					w.source.mu.Lock()
+					w.source.slow = true
+					w.source.mu.Unlock()
+				} else {
+					w.source.hangsUntil(release)
+				}
+				time.Sleep(time.Minute)
+				assert.Equal(t, "warn: source_unavailable", w.verdict())
+				close(release)
+				assert.NoError(t, w.checker.Close())
+			}
+		})
+	})
+	t.Run("has its answer used when it comes late", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t)
+			time.Sleep(59 * time.Second)
+			release := make(chan struct{})
+			w.source.hangsUntil(release)
+			time.Sleep(2 * time.Second) // the check at 60 s reads
+			w.source.has(tokenB)
+			time.Sleep(7*time.Second + 500*time.Millisecond)
+			require.Equal(t, "warn: source_unavailable", w.verdict())
+			assert.Equal(t, []string{tokenA}, w.platform.tokens())
+			reads := w.source.readCount()
+			close(release)
+			synctest.Wait()
+			token, err := w.checker.Token()
+			require.NoError(t, err)
+			assert.Equal(t, tokenB, token.Reveal())
+			assert.Equal(t, []string{tokenA, tokenB}, w.platform.tokens())
+			assert.Equal(t, reads, w.source.readCount())
+			assert.Equal(t, "warn: source_unavailable", w.verdict(), "it was too slow for all that")
+			w.source.hangsUntil(nil)
+			time.Sleep(time.Minute + time.Second)
+			assert.Equal(t, "pass: verified", w.verdict())
+		})
+	})
+	t.Run("has its first answer used when it comes after the end of Start", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, always(account("1")))
+			release := make(chan struct{})
+			w.source.hangsUntil(release)
+			require.NoError(t, w.checker.Start(t.Context()))
+			require.Equal(t, "fail: no_credential", w.verdict())
+			time.Sleep(500 * time.Millisecond)
+			close(release)
+			synctest.Wait()
+			assert.Equal(t, "warn: source_unavailable", w.verdict())
 		})
 	})
 	t.Run("may be empty at first, as long as nobody waits for Start", func(t *testing.T) {

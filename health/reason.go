@@ -51,7 +51,7 @@ const (
 // to anybody, and what to do about it.
 var reasonTexts = [reasonEnd]struct{ name, meaning, advice string }{
 	ReasonClosed:              {"closed", "the checker is closed", "nothing to do while the service shuts down; otherwise look for an early call of Close"},
-	ReasonNoCredential:        {"no_credential", "no API token could be loaded", "provide a token where the error says that it was looked for"},
+	ReasonNoCredential:        {"no_credential", "no API token could be loaded", "put a token where the error says that it was looked for, or make that source answer"},
 	ReasonWrongAccount:        {"wrong_account", "the token belongs to another account", "provide a token of the expected account, or change the expectation"},
 	ReasonRejected:            {"rejected", "the platform refuses the token", "generate a new token on the account's Integrations page and put it where the service reads it; check that it belongs to this environment (production or sandbox)"},
 	ReasonUnreachable:         {"unreachable", "the platform could not be asked for too long", "check the network, the proxy and the platform's status page; the service recovers by itself"},

@@ -14,13 +14,13 @@ import (
 // gives up in time, and while the provider is still busy it is not called again.
 type source struct {
 	provider credentials.Provider
-	timeout  time.Duration
-	busy     chan struct{} // holds one element while the provider is being called
+	busy     chan struct{}            // holds one element while the provider is being called
+	late     chan []credentials.Token // holds what a read has brought that nobody waited for any more
 	name     atomic.Pointer[string]
 }
 
-func newSource(p credentials.Provider, timeout time.Duration) *source {
-	s := &source{provider: p, timeout: timeout, busy: make(chan struct{}, 1)}
+func newSource(p credentials.Provider) *source {
+	s := &source{provider: p, busy: make(chan struct{}, 1), late: make(chan []credentials.Token, 1)}
 	name := fmt.Sprintf("%T", p)
 	s.name.Store(&name)
 	s.describe()
@@ -28,15 +28,24 @@ func newSource(p credentials.Provider, timeout time.Duration) *source {
 }
 
 // read returns the tokens that the provider has, most preferred first. It may return tokens and an error, see
-// [credentials.MultiProvider].
-func (s *source) read(ctx context.Context) ([]credentials.Token, error) {
+// [credentials.MultiProvider]. When it has given up after patience and tokens do come, they are in late: the provider has
+// delivered them, and a look at it will say that nothing has changed.
+func (s *source) read(ctx context.Context, patience time.Duration) ([]credentials.Token, error) {
 	type reading struct {
 		tokens []credentials.Token
 		err    error
 	}
-	r, err := call(ctx, s, func(ctx context.Context) reading {
+	r, err := call(ctx, s, patience, func(ctx context.Context) reading {
+		select {
+		case <-s.late: // older than what comes now
+		default:
+		}
 		tokens, err := s.tokens(ctx)
 		return reading{tokens, err}
+	}, func(r reading) {
+		if len(r.tokens) > 0 {
+			s.late <- r.tokens // there is room: reads come one after the other, and each begins by making some
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -45,15 +54,15 @@ func (s *source) read(ctx context.Context) ([]credentials.Token, error) {
 }
 
 // poll asks a provider that can tell cheaply whether a read is worth while.
-func (s *source) poll(ctx context.Context, p credentials.Poller) (changed bool, err error) {
+func (s *source) poll(ctx context.Context, patience time.Duration, p credentials.Poller) (changed bool, err error) {
 	type look struct {
 		changed bool
 		err     error
 	}
-	l, err := call(ctx, s, func(ctx context.Context) look {
+	l, err := call(ctx, s, patience, func(ctx context.Context) look {
 		changed, err := p.Poll(ctx)
 		return look{changed, err}
-	})
+	}, func(look) {})
 	if err != nil {
 		return false, err
 	}
@@ -113,8 +122,9 @@ var (
 // hangs reports whether an error of the source means that waiting for it is likely to be in vain the next time too.
 func hangs(err error) bool { return errors.Is(err, errNoAnswer) || errors.Is(err, errBusy) }
 
-// call runs f apart from the caller, one at a time, and waits for it as long as the timeout and ctx allow.
-func call[T any](ctx context.Context, s *source, f func(context.Context) T) (T, error) {
+// call runs f apart from the caller, one at a time, and waits for it as long as patience and ctx allow. What f returns after
+// that goes to late, in f's goroutine.
+func call[T any](ctx context.Context, s *source, patience time.Duration, f func(context.Context) T, late func(T)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
 		return none, fmt.Errorf("health: %s: %w", s, err)
@@ -124,13 +134,14 @@ func call[T any](ctx context.Context, s *source, f func(context.Context) T) (T, 
 	default:
 		return none, fmt.Errorf("health: %s: %w", s, errBusy)
 	}
-	bounded, cancel := context.WithTimeout(ctx, s.timeout)
+	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	type outcome struct {
 		value T
 		err   error
 	}
-	done := make(chan outcome, 1) // buffered: the result of a late call is dropped, not waited for
+	done := make(chan outcome, 1) // buffered: a late outcome is not waited for
+	var settled atomic.Bool       // by whoever comes first: f with an outcome in time, or the caller, who leaves
 	go func() {
 		o := outcome{err: fmt.Errorf("health: %s: the provider ended its goroutine", s)}
 		defer func() {
@@ -138,22 +149,30 @@ func call[T any](ctx context.Context, s *source, f func(context.Context) T) (T, 
 				// By type only: the value may hold what must not be shown.
 				o.err = fmt.Errorf("health: %s: the provider panicked with a %T", s, p)
 			}
+			// An error from a provider that ran out of time is that it ran out of time, in other words.
+			inTime := bounded.Err() == nil && settled.CompareAndSwap(false, true)
+			if !inTime && o.err == nil {
+				late(o.value)
+			}
 			<-s.busy
-			done <- o
+			if inTime {
+				done <- o
+			}
 		}()
 		o = outcome{value: f(bounded)}
 		s.describe()
 	}()
 	select {
 	case o := <-done:
-		// An error from a provider that ran out of time is that it ran out of time, in other words.
-		if bounded.Err() == nil {
+		return o.value, o.err
+	case <-bounded.Done():
+		if !settled.CompareAndSwap(false, true) {
+			o := <-done
 			return o.value, o.err
 		}
-	case <-bounded.Done():
 	}
 	if err := ctx.Err(); err != nil {
 		return none, fmt.Errorf("health: %s: %w", s, err)
 	}
-	return none, fmt.Errorf("health: %s: %w within %s", s, errNoAnswer, s.timeout)
+	return none, fmt.Errorf("health: %s: %w within %s", s, errNoAnswer, patience)
 }

@@ -76,14 +76,14 @@ func (c *Checker) startup(ctx context.Context) error {
 			break
 		}
 	}
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return fmt.Errorf("health: Start was left before the credential was verified: %w", context.Cause(ctx))
-	case c.cfg.requireVerified:
-		return c.notVerified()
-	default:
-		return nil
 	}
+	c.noteTimeUp()
+	if c.cfg.requireVerified {
+		return c.notVerified()
+	}
+	return nil
 }
 
 // startupVerdict reports whether waiting any longer is of no use, and what Start returns then.
@@ -98,13 +98,33 @@ func (c *Checker) startupVerdict(err error) (done bool, _ error) {
 		return true, nil
 	case verdict != nil:
 		return true, c.named(verdict)
-	case !loaded && (errors.Is(source, credentials.ErrNotFound) || errors.Is(source, credentials.ErrInvalid)):
+	case !loaded && holdsNone(source):
 		return true, &Error{Name: c.cfg.name, Reason: ReasonNoCredential, Err: source}
 	case requester.ClassOf(err) == requester.Misdirected:
 		return true, &Error{Name: c.cfg.name, Reason: ReasonUnreachable, Err: err}
 	default:
 		return false, nil
 	}
+}
+
+// holdsNone reports whether a source's error says that it holds no token, or none that can be one. Any other may mend by itself.
+func holdsNone(err error) bool {
+	return errors.Is(err, credentials.ErrNotFound) || errors.Is(err, credentials.ErrInvalid)
+}
+
+// noteTimeUp has a cause for the state that Start leaves behind when it ended what it waited for, and that has not failed
+// before.
+func (c *Checker) noteTimeUp() {
+	c.update(func(time.Time) event {
+		loaded := len(c.m.offered) > 0
+		switch {
+		case !loaded && c.m.sourceErr == nil:
+			c.m.sourceErr = fmt.Errorf("health: %s: %w within the %s of Start", c.source, errNoAnswer, c.cfg.startupTimeout)
+		case loaded && c.m.lastErr == nil:
+			c.m.lastErr = fmt.Errorf("health: %w within the %s of Start", errNoAnswer, c.cfg.startupTimeout)
+		}
+		return event{}
+	})
 }
 
 // notVerified is the error of RequireVerified when the time is up.

@@ -116,6 +116,19 @@ func TestStart(t *testing.T) {
 			wantErr: "health: no_credential: no API token could be loaded: vault is sealed; ", reason: health.ReasonNoCredential, is: broken,
 			verdict: "fail: no_credential", took: 8750 * time.Millisecond,
 		},
+		{
+			name: "says so when it is over before the platform has answered, and a verification is required", answer: always(hang),
+			opts:    []health.Option{health.RequireVerified(), health.WithStartupTimeout(3 * time.Second)},
+			wantErr: "health: unreachable: the platform could not be asked for too long: health: no answer within the 3s of Start; ", reason: health.ReasonUnreachable,
+			class: requester.Unavailable, verdict: "fail: starting", calls: 1, took: 3 * time.Second,
+		},
+		{
+			name: "says so when it is over before the source has answered, and a verification is required", answer: always(account("1")),
+			source:  func(s *source) { s.slow = true },
+			opts:    []health.Option{health.RequireVerified(), health.WithStartupTimeout(3 * time.Second)},
+			wantErr: "health: no_credential: no API token could be loaded: health: test:source: no answer within the 3s of Start; ", reason: health.ReasonNoCredential,
+			verdict: "fail: no_credential", took: 3 * time.Second,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -172,7 +172,8 @@ func FuzzBaseURL(f *testing.F) {
 		c, err := requester.New("", requester.WithBaseURL(raw))
 		if err != nil {
 			if user, _, found := strings.Cut(raw, "@"); found {
-				if _, secret, found := strings.Cut(user, "//"); found && len(secret) > 12 && strings.Contains(err.Error(), secret) {
+				said := strings.ReplaceAll(err.Error(), "write it like https://toloka.dev or http://127.0.0.1:9000", "")
+				if _, secret, found := strings.Cut(user, "//"); found && len(secret) > 12 && strings.Contains(said, secret) {
 					t.Fatalf("the error shows what is before an @: %v", err)
 				}
 			}
