@@ -97,7 +97,7 @@ func (s *session) token(ctx context.Context) (string, bool, error) {
 		return s.held.open(), true, nil
 	case alive && ctx.Err() == nil:
 		s.log.LogAttrs(ctx, slog.LevelWarn, "vault login failed, going on with the Vault token until its lease ends",
-			slog.Time("lease_ends", s.ends), slog.Any("error", err))
+			slog.Time("lease_ends", s.ends.UTC()), slog.Any("error", err))
 		return s.held.open(), false, nil
 	}
 	return "", false, err

@@ -307,6 +307,25 @@ func TestLoginAgain(t *testing.T) {
 		})
 	})
 
+	t.Run("the end of the lease is logged in UTC, whatever the machine's time zone", func(t *testing.T) {
+		clearEnv(t)
+		local := time.Local
+		defer func() { time.Local = local }()
+		for _, zone := range []*time.Location{time.UTC, time.FixedZone("+0545", (5*60+45)*60), time.FixedZone("-0930", -(9*60+30)*60)} {
+			time.Local = zone
+			synctest.Test(t, func(t *testing.T) {
+				var logged bytes.Buffer
+				l := newLeasing("90")
+				p := l.provider(t, vault.WithLogger(slog.New(slog.NewJSONHandler(&logged, nil))))
+				token(t, p)
+				l.answer(loginPath, http.StatusServiceUnavailable, sealedBody)
+				time.Sleep(time.Minute)
+				token(t, p)
+				assert.Contains(t, logged.String(), `"lease_ends":"2000-01-01T00:01:30Z"`, zone.String())
+			})
+		}
+	})
+
 	t.Run("a login that hangs while the lease goes on leaves the read its time", func(t *testing.T) {
 		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
