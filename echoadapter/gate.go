@@ -34,7 +34,9 @@ type Config struct {
 // JSON and in which there is nothing of the reason. Its Internal is the [*health.Error], which [errors.As] finds and which
 // is not for the public. Retry-After and Cache-Control are set on the response.
 //
-// A CORS middleware belongs before the gate: a preflight request that meets a closed gate gets 503 like any other.
+// A CORS middleware belongs before the gate: a preflight request that meets a closed gate gets 503 like any other. With Use on
+// the whole Echo the gate is also before the health endpoints, and a liveness probe that meets a closed gate has the service
+// restarted: put the gate on a group, or leave their paths to the Skipper.
 //
 // It panics if the checker is nil.
 func Gate(c middleware.Snapshotter) echo.MiddlewareFunc {

@@ -19,7 +19,7 @@ var (
 )
 
 // RegisterHealth registers /healthz, /readyz, /livez and /startupz of a checker for GET, HEAD and OPTIONS; Echo answers
-// other methods with 405 and Allow. The options change the paths, leave some out, allow details and add further checkers;
+// other methods with 405 and Allow, or with 404 in a group that has middleware. The options change the paths, leave some out, allow details and add further checkers;
 // see [middleware.RoutesOption].
 //
 // Echo's CORS middleware, where it is in front, answers OPTIONS by itself with 204, and a balancer that probes by OPTIONS

@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
@@ -24,7 +25,7 @@ type Loan struct {
 // Authorization of its own. For the others it returns a loan, or, while the status is fail, an [*Error]: a
 // credential that is not good is not sent.
 func (c *Checker) Lend(req *http.Request) (*Loan, error) {
-	if _, own := req.Header["Authorization"]; own || req.URL == nil || !c.cfg.client.Covers(req.URL, req.Host) {
+	if hasKey(req.Header, "Authorization") || req.URL == nil || !c.cfg.client.Covers(req.URL, req.Host) {
 		return nil, nil
 	}
 	return c.lend()
@@ -44,10 +45,21 @@ func (l *Loan) Authorize(h http.Header) {
 	set := make(http.Header, 2)
 	l.checker.cfg.client.Authorize(set, l.token)
 	for key, values := range set {
-		if _, own := h[key]; !own {
+		if !hasKey(h, key) {
 			h[key] = values
 		}
 	}
+}
+
+// hasKey reports whether h has key in any spelling: who wrote to the map by hand may not have used the canonical one, and
+// net/http sends what there is.
+func hasKey(h http.Header, key string) bool {
+	for k := range h {
+		if strings.EqualFold(k, key) {
+			return true
+		}
+	}
+	return false
 }
 
 // Refused is for a request that was answered with 401. It has the token verified again, together with everybody else who

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/internal/isnil"
 )
 
 // ContentType is the media type of health documents (draft-inadarei-api-health-check, section 3).
@@ -32,11 +33,13 @@ var _ http.Handler = (*Endpoint)(nil)
 
 // NewHealth returns the endpoint for /healthz: 200 with {"status":"pass"} or {"status":"warn"} while the service should
 // get traffic, 503 with {"status":"fail"} while it should not ([health.Snapshot.Readiness]). It panics if a checker is
-// nil.
+// nil; a nil option is passed over.
 func NewHealth(c Snapshotter, opts ...HealthOption) *Endpoint {
 	var config healthConfig
 	for _, opt := range opts {
-		opt.applyHealth(&config)
+		if !isnil.Value(opt) {
+			opt.applyHealth(&config)
+		}
 	}
 	return newHealth(c, config)
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/internal/isnil"
 )
 
 // Gate lets requests through while the credential is good (pass or warn), and turns them away while it is not (fail). It
@@ -21,11 +22,13 @@ type Gate struct {
 	last atomic.Pointer[Rejection]
 }
 
-// NewGate returns a gate over a checker. It panics if the checker is nil.
+// NewGate returns a gate over a checker. It panics if the checker is nil; a nil option is passed over.
 func NewGate(c Snapshotter, opts ...GateOption) *Gate {
 	g := &Gate{checker: checked(c), key: comparableChecker(c)}
 	for _, opt := range opts {
-		opt.applyGate(&g.config)
+		if !isnil.Value(opt) {
+			opt.applyGate(&g.config)
+		}
 	}
 	return g
 }
@@ -33,8 +36,16 @@ func NewGate(c Snapshotter, opts ...GateOption) *Gate {
 // Wrap returns a handler that calls next with the same ResponseWriter, never a wrapper around it, while the gate is open,
 // and otherwise answers in its stead. The request is the same one too, but for [WithAccountInContext].
 //
-// CORS middleware belongs outside the gate: a preflight request that meets a closed gate gets 503 like any other.
-func (g *Gate) Wrap(next http.Handler) http.Handler { return &gated{gate: g, next: next} }
+// CORS middleware belongs outside the gate: a preflight request that meets a closed gate gets 503 like any other. So do the
+// health endpoints: a liveness probe that meets a closed gate has the service restarted, which mends nothing.
+//
+// It panics if next is nil, as net/http does.
+func (g *Gate) Wrap(next http.Handler) http.Handler {
+	if f, ok := next.(http.HandlerFunc); next == nil || ok && f == nil {
+		panic("middleware: Gate.Wrap: nil handler")
+	}
+	return &gated{gate: g, next: next}
+}
 
 // Admit decides about one request. If the request may pass, the rejection is nil and the request is what the next handler
 // should get: r itself, or with [WithAccountInContext] a copy that carries the account. Otherwise the rejection says what

@@ -1,6 +1,10 @@
 package middleware
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tolokacheck/tolokacheck/internal/isnil"
+)
 
 // Route is one health path and what answers it.
 type Route struct {
@@ -50,11 +54,13 @@ func WithStartupPath(path string) RoutesOption {
 
 // Routes returns the four health endpoints with their paths, for an adapter to register under GET, HEAD and OPTIONS. A
 // slash that is missing at the start of a path or prefix is added, one at the end of the prefix is taken away. Routes
-// panics if a checker is nil.
+// panics if a checker is nil; a nil option is passed over.
 func Routes(c Snapshotter, opts ...RoutesOption) []Route {
 	config := routesConfig{healthz: "/healthz", readyz: "/readyz", livez: "/livez", startupz: "/startupz"}
 	for _, opt := range opts {
-		opt.applyRoutes(&config)
+		if !isnil.Value(opt) {
+			opt.applyRoutes(&config)
+		}
 	}
 	// One endpoint for two paths: it is one document, and so it is rendered once.
 	readiness := newHealth(c, config.health)

@@ -1,9 +1,8 @@
 package middleware
 
 import (
-	"reflect"
-
 	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/internal/isnil"
 )
 
 // Snapshotter is all that this package needs of a checker: the verdict of this moment. [*health.Checker] is one; tests
@@ -21,12 +20,11 @@ var _ Snapshotter = (*health.Checker)(nil)
 // unjudged stands in for a nil snapshot.
 var unjudged = health.NewSnapshot(health.State{})
 
-// checked returns c, and panics if it is nil or a nil pointer. Gates and endpoints are wired once, in one expression and
+// checked returns c, and panics if there is nothing behind it. Gates and endpoints are wired once, in one expression and
 // before the first request, where net/http and Echo panic on nil handlers too; a gate that found out at the first
 // request would be worse.
 func checked(c Snapshotter) Snapshotter {
-	v := reflect.ValueOf(c)
-	if !v.IsValid() || (v.Kind() == reflect.Pointer && v.IsNil()) {
+	if isnil.Value(c) {
 		panic("middleware: nil checker: look at the error of health.New before the checker is used")
 	}
 	return c

@@ -63,4 +63,16 @@ func TestGate(t *testing.T) {
 		assert.PanicsWithValue(t, "middleware: nil checker: look at the error of health.New before the checker is used",
 			func() { nethttp.Gate((*checker)(nil)) })
 	})
+	t.Run("a nil handler panics when it is wrapped, as one that is registered does", func(t *testing.T) {
+		gate := nethttp.Gate(because(health.ReasonVerified))
+		assert.PanicsWithValue(t, "middleware: Gate.Wrap: nil handler", func() { gate(nil) })
+		assert.PanicsWithValue(t, "middleware: Gate.Wrap: nil handler", func() { gate(http.HandlerFunc(nil)) })
+	})
+	t.Run("a nil option is passed over", func(t *testing.T) {
+		assert.NotPanics(t, func() {
+			nethttp.Gate(because(health.ReasonVerified), nil)
+			nethttp.Health(because(health.ReasonVerified), nil)
+			nethttp.RegisterHealth(http.NewServeMux(), because(health.ReasonVerified), nil)
+		})
+	})
 }

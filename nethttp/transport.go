@@ -1,10 +1,13 @@
 package nethttp
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/internal/isnil"
 )
 
 // Lender lends the verified token to outgoing requests. [*health.Checker] is one.
@@ -14,8 +17,12 @@ type Lender interface {
 
 var _ Lender = (*health.Checker)(nil)
 
-// drainLimit is how much of the body of a 401 is read so that its connection can be used again.
-const drainLimit = 64 << 10
+// The body of a 401 is read to its end, so that its connection can be used again, if that takes no more than this: a request
+// that could go out with a good token does not wait for the end of an answer that nobody wants.
+const (
+	drainLimit = 64 << 10
+	drainTime  = 100 * time.Millisecond
+)
 
 // Transport returns a RoundTripper for the service's own calls to the platform. To requests for the checker's base URL
 // (same scheme, host and port) that bring no Authorization of their own it adds the verified token, and
@@ -27,11 +34,14 @@ const drainLimit = 64 << 10
 // returned.
 //
 // base makes the calls; nil means http.DefaultTransport. Instrumentation such as otelhttp goes around the returned
-// RoundTripper to see one request per call, or into base to see every attempt; one in base sees the Authorization header. Requests
-// are not changed: the token is set on a copy. Safe for concurrent use. It panics if the checker is nil.
+// RoundTripper to see one request per call, or into base to see every attempt. Requests are not changed: the token is set on a
+// copy, and a response has the caller's request in it again. What sees the Authorization header is what is below: base, an
+// httptrace in the request's context, which net/http shows every header, and the log of HTTP/2 under GODEBUG=http2debug.
+//
+// Safe for concurrent use; http.Client's CloseIdleConnections reaches base. It panics if the checker is nil.
 func Transport(checker Lender, base http.RoundTripper) http.RoundTripper {
-	if checker == nil {
-		panic("nethttp: Transport: the checker is nil")
+	if isnil.Value(checker) {
+		panic("nethttp: Transport: nil checker: look at the error of health.New before the checker is used")
 	}
 	if base == nil {
 		base = http.DefaultTransport
@@ -53,7 +63,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if loan == nil {
 		return t.base.RoundTrip(req)
 	}
-	resp, err := t.base.RoundTrip(authorized(req, loan))
+	resp, err := t.send(req, req, loan)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
@@ -65,9 +75,38 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return resp, nil
 	}
-	_, _ = io.CopyN(io.Discard, resp.Body, drainLimit)
-	_ = resp.Body.Close()
-	return t.base.RoundTrip(authorized(again, next))
+	dismiss(resp.Body)
+	return t.send(again, req, next)
+}
+
+// CloseIdleConnections is what http.Client.CloseIdleConnections calls.
+func (t *transport) CloseIdleConnections() {
+	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		base.CloseIdleConnections()
+	}
+}
+
+// send makes one attempt at the caller's request, and leaves nothing of the token in the response.
+func (t *transport) send(attempt, callers *http.Request, loan *health.Loan) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(authorized(attempt, loan))
+	if resp == nil && err == nil {
+		return nil, errors.New("nethttp: Transport: base returned neither a response nor an error")
+	}
+	if resp != nil {
+		resp.Request = callers
+	}
+	return resp, err
+}
+
+// dismiss is for the body of a response that the caller does not get.
+func dismiss(body io.ReadCloser) {
+	if body == nil {
+		return
+	}
+	tooLong := time.AfterFunc(drainTime, func() { _ = body.Close() })
+	defer tooLong.Stop()
+	_, _ = io.CopyN(io.Discard, body, drainLimit)
+	_ = body.Close()
 }
 
 // authorized returns a copy of req that carries the token.

@@ -153,6 +153,7 @@ func TestTransportSendsTheTokenToThePlatformOnly(t *testing.T) {
 		{name: "not where the Host header says another host", url: pools, edit: func(r *http.Request) { r.Host = "elsewhere.example" }},
 		{name: "where the Host header says the same host", url: pools, edit: func(r *http.Request) { r.Host = "toloka.dev" }, want: "ApiKey " + oldToken},
 		{name: "not over the caller's own", url: pools, edit: func(r *http.Request) { r.Header.Set("Authorization", "OAuth own") }, want: "OAuth own"},
+		{name: "not beside the caller's own in another spelling", url: pools, edit: func(r *http.Request) { r.Header["authorization"] = []string{"OAuth own"} }},
 		{name: "not over the caller's own, be it empty", url: pools, edit: func(r *http.Request) { r.Header["Authorization"] = []string{""} }},
 	}
 	for _, tt := range tests {
@@ -216,6 +217,141 @@ type closeCounter struct {
 }
 
 func (c *closeCounter) Close() error { c.closed++; return nil }
+
+func TestTransportKeepsTheTokenFromItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := lend(t)
+		for _, accepted := range []string{oldToken, newToken} { // at the first attempt, and at the second
+			l.platform.accepts(accepted)
+			l.source.set(accepted)
+			time.Sleep(11 * time.Second)
+			req, err := http.NewRequestWithContext(t.Context(), "GET", pools, nil)
+			require.NoError(t, err)
+			resp, err := l.client.Transport.RoundTrip(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Equal(t, 200, resp.StatusCode)
+			assert.Same(t, req, resp.Request)
+			assert.Empty(t, req.Header)
+		}
+	})
+}
+
+func TestTransportOverACarelessBase(t *testing.T) {
+	t.Run("that returns nothing at all has an error", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := lend(t)
+			req, err := http.NewRequestWithContext(t.Context(), "GET", pools, nil)
+			require.NoError(t, err)
+			resp, err := nethttp.Transport(l.checker, roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil })).RoundTrip(req)
+			assert.EqualError(t, err, "nethttp: Transport: base returned neither a response nor an error")
+			assert.Nil(t, resp)
+		})
+	})
+	t.Run("whose 401 has no body sends the request again all the same", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := lend(t)
+			time.Sleep(11 * time.Second)
+			l.platform.accepts(newToken)
+			l.source.set(newToken)
+			client := &http.Client{Transport: nethttp.Transport(l.checker, roundTripper(func(r *http.Request) (*http.Response, error) {
+				if strings.Contains(r.Header.Get("Authorization"), newToken) {
+					return &http.Response{StatusCode: 200}, nil
+				}
+				return &http.Response{StatusCode: 401}, nil
+			}))}
+			resp, err := client.Get(pools)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Equal(t, 200, resp.StatusCode)
+		})
+	})
+}
+
+func TestTransportRefusesANilChecker(t *testing.T) {
+	const message = "nethttp: Transport: nil checker: look at the error of health.New before the checker is used"
+	assert.PanicsWithValue(t, message, func() { nethttp.Transport(nil, nil) })
+	assert.PanicsWithValue(t, message, func() { nethttp.Transport((*health.Checker)(nil), nil) })
+}
+
+// endless is a body that does not end before it is closed.
+type endless struct{ closed chan struct{} }
+
+func (b endless) Read([]byte) (int, error) { <-b.closed; return 0, io.ErrUnexpectedEOF }
+func (b endless) Close() error {
+	select {
+	case <-b.closed:
+	default:
+		close(b.closed)
+	}
+	return nil
+}
+
+func TestTransportDismissesA401(t *testing.T) {
+	// exchange has a request answered with a 401 that has the body, and returns how long the good answer took.
+	exchange := func(t *testing.T, body io.ReadCloser) time.Duration {
+		t.Helper()
+		l := lend(t)
+		time.Sleep(11 * time.Second)
+		l.platform.accepts(newToken)
+		l.source.set(newToken)
+		client := &http.Client{Transport: nethttp.Transport(l.checker, roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := l.platform.RoundTrip(r)
+			if err == nil && resp.StatusCode == 401 {
+				resp.Body = body
+			}
+			return resp, err
+		}))}
+		begin := time.Now()
+		resp, err := client.Get(pools)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, 200, resp.StatusCode)
+		return time.Since(begin)
+	}
+	t.Run("reads its body to the end and closes it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			text := strings.NewReader("no")
+			body := &closeCounter{Reader: text}
+			assert.Zero(t, exchange(t, body))
+			assert.Zero(t, text.Len())
+			assert.Equal(t, 1, body.closed)
+		})
+	})
+	t.Run("reads no more of it than is worth a connection", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			text := strings.NewReader(strings.Repeat("no", 1<<20))
+			body := &closeCounter{Reader: text}
+			exchange(t, body)
+			assert.Equal(t, 2<<20-64<<10, text.Len())
+			assert.Equal(t, 1, body.closed)
+		})
+	})
+	t.Run("does not wait for a body that does not end", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			body := endless{make(chan struct{})}
+			assert.Equal(t, 100*time.Millisecond, exchange(t, body))
+			<-body.closed
+		})
+	})
+}
+
+func TestTransportClosesIdleConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := lend(t)
+		base := &closable{RoundTripper: l.platform}
+		(&http.Client{Transport: nethttp.Transport(l.checker, base)}).CloseIdleConnections()
+		assert.Equal(t, 1, base.closed)
+		assert.NotPanics(t, l.client.CloseIdleConnections, "where base has no such method")
+	})
+}
+
+type closable struct {
+	http.RoundTripper
+	closed int
+}
+
+func (c *closable) CloseIdleConnections() { c.closed++ }
 
 func TestTransportAfterA401(t *testing.T) {
 	t.Run("sends the request again with the new token, body and all", func(t *testing.T) {

@@ -23,9 +23,9 @@ const maxAnswer = 64 << 10
 
 // app is the service that the story is about.
 type app struct {
-	checker  *health.Checker
-	handler  http.Handler
-	outgoing *http.Transport
+	checker    *health.Checker
+	handler    http.Handler
+	toPlatform *http.Client // its calls carry the verified token
 }
 
 // newApp wires the library into a service: a checker of the token in a file, the health endpoints, and the gate in front of
@@ -40,20 +40,19 @@ func newApp(baseURL, tokenFile string, logger *slog.Logger, opts ...health.Optio
 	if err != nil {
 		return nil, err
 	}
-	outgoing := http.DefaultTransport.(*http.Transport).Clone()
-	toPlatform := &http.Client{Transport: nethttp.Transport(checker, outgoing)} // its calls carry the verified token
+	toPlatform := &http.Client{Transport: nethttp.Transport(checker, http.DefaultTransport.(*http.Transport).Clone())}
 
 	mux := http.NewServeMux()
 	nethttp.RegisterHealth(mux, checker, middleware.WithDetails(fromThisMachine)) // /healthz /readyz /livez /startupz
 	gate := nethttp.Gate(checker, middleware.WithAccountInContext())              // 503 while the credential is not good
 	mux.Handle("GET /account", gate(http.HandlerFunc(account)))
 	mux.Handle("GET /balance", gate(balance(toPlatform, client.BaseURL().JoinPath("/api/v1/requester").String())))
-	return &app{checker, mux, outgoing}, nil
+	return &app{checker, mux, toPlatform}, nil
 }
 
 func (a *app) close() {
 	_ = a.checker.Close() // always nil
-	a.outgoing.CloseIdleConnections()
+	a.toPlatform.CloseIdleConnections()
 }
 
 // account answers with the account as the checker has verified it: no call, no wait.
