@@ -11,19 +11,28 @@ import (
 type connectRecorder struct {
 	server *httptest.Server
 	mu     sync.Mutex
+	status int // what it answers
 	dumps  []string
 }
 
 func newConnectRecorder() *connectRecorder {
-	p := &connectRecorder{}
+	p := &connectRecorder{status: http.StatusBadGateway}
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		dump, _ := httputil.DumpRequest(r, true)
 		p.mu.Lock()
 		p.dumps = append(p.dumps, string(dump))
+		status := p.status
 		p.mu.Unlock()
-		w.WriteHeader(http.StatusBadGateway)
+		w.WriteHeader(status)
 	}))
 	return p
+}
+
+// answers sets the status of its answers.
+func (p *connectRecorder) answers(status int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status = status
 }
 
 // taken returns what has been sent since the last call.

@@ -46,12 +46,47 @@ func newTransport(timeout time.Duration) *http.Transport {
 	attempt := 2 * min(timeout, time.Hour)
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: refusedByProxy,
 		DialContext:            (&net.Dialer{Timeout: attempt}).DialContext,
 		TLSHandshakeTimeout:    attempt,
 		DisableCompression:     true,
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: maxHeader,
 		Protocols:              &protocols,
+	}
+}
+
+// refusedByProxy keeps what a proxy said of the tunnel: net/http's own error has only the words of the status.
+func refusedByProxy(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &proxyError{host: proxy.Host, status: answer.StatusCode} // Host has no password in it
+}
+
+// proxyError says that a proxy makes no connection to the platform.
+type proxyError struct {
+	host   string
+	status int
+}
+
+func (e *proxyError) Error() string {
+	text := fmt.Sprintf("the proxy %s answered %d to CONNECT", e.host, e.status)
+	if e.class() == Misdirected {
+		text += ": check HTTPS_PROXY and NO_PROXY, and that the proxy knows this service and lets it through to the platform"
+	}
+	return text
+}
+
+// class is Misdirected where waiting does not help. Nothing that a proxy says is about the token: it has not seen it.
+func (e *proxyError) class() Class {
+	switch class := classOfStatus(e.status); class {
+	case RateLimited, Malformed:
+		return Unavailable
+	case Rejected:
+		return Misdirected
+	default:
+		return class
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"io"
 	"log"
 	"math"
@@ -165,12 +166,28 @@ func TestProxies(t *testing.T) {
 	t.Run("https goes through the environment's proxy, which does not see the token", func(t *testing.T) {
 		envProxy.taken()
 		_, err := mustClient(t, requester.WithBaseURL("https://nowhere.invalid")).Requester(t.Context(), token)
-		assert.EqualError(t, err, noAnswer+"https://nowhere.invalid: Bad Gateway")
+		assert.EqualError(t, err, noAnswer+"https://nowhere.invalid: the proxy "+envProxy.server.Listener.Addr().String()+" answered 502 to CONNECT")
 		dumps := envProxy.taken()
 		require.Len(t, dumps, 1)
 		assert.Contains(t, dumps[0], "CONNECT nowhere.invalid:443 HTTP/1.1\r\n")
 		assert.NotContains(t, dumps[0], apiKey)
 	})
+	for status, want := range map[int]requester.Class{
+		302: requester.Misdirected, 400: requester.Misdirected, 401: requester.Misdirected, 403: requester.Misdirected, 404: requester.Misdirected, 407: requester.Misdirected,
+		204: requester.Unavailable, 408: requester.Unavailable, 429: requester.Unavailable, 500: requester.Unavailable, 502: requester.Unavailable, 503: requester.Unavailable,
+	} {
+		t.Run(fmt.Sprintf("%d from the proxy is %s", status, want), func(t *testing.T) {
+			envProxy.answers(status)
+			defer envProxy.answers(http.StatusBadGateway)
+			_, err := mustClient(t, requester.WithBaseURL("https://nowhere.invalid")).Requester(t.Context(), token)
+			assert.Equal(t, want, requester.ClassOf(err))
+			text := noAnswer + "https://nowhere.invalid: the proxy " + envProxy.server.Listener.Addr().String() + fmt.Sprintf(" answered %d to CONNECT", status)
+			if want == requester.Misdirected {
+				text += ": check HTTPS_PROXY and NO_PROXY, and that the proxy knows this service and lets it through to the platform"
+			}
+			assert.EqualError(t, err, text)
+		})
+	}
 	t.Run("plain http to this machine goes through none", func(t *testing.T) {
 		platform := requestertest.NewServer()
 		defer platform.Close()

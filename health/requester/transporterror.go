@@ -34,7 +34,8 @@ type TransportError struct {
 	cause  error
 }
 
-// Class is [Cancelled] where the caller's context ended the call, else [Unavailable].
+// Class is [Cancelled] where the caller's context ended the call, [Misdirected] where the proxy that the environment names
+// refuses to let it through (by 407 or 403, say), else [Unavailable].
 func (e *TransportError) Class() Class {
 	if e.class != 0 {
 		return e.class
@@ -66,6 +67,10 @@ func (x *exchange) failure(err error) *TransportError {
 		e.cause = os.ErrDeadlineExceeded
 		e.reason = fmt.Sprintf("not within %v", x.client.timeout)
 	default:
+		var proxy *proxyError
+		if errors.As(err, &proxy) {
+			e.class = proxy.class()
+		}
 		e.reason = x.redact.clean(x.reasonOf(err))
 		if text := err.Error(); x.redact(text) == text {
 			e.cause = err
@@ -86,11 +91,14 @@ func (x *exchange) reasonOf(err error) string {
 		record    tls.RecordHeaderError
 		protocol  textproto.ProtocolError
 		notLocal  *notLoopbackError
+		proxy     *proxyError
 		timeout   net.Error
 	)
 	switch {
 	case errors.As(err, &notLocal):
 		return notLocal.Error()
+	case errors.As(err, &proxy):
+		return proxy.Error()
 	case errors.As(err, &dns):
 		return dnsReason(dns)
 	case errors.As(err, &authority):
