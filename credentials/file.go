@@ -51,7 +51,11 @@ func WithLogger(l *slog.Logger) FileOption {
 //   - a directory, named pipe, socket or device, larger than 64 KiB, not to be read by this user,
 //     or no token by the rules of [ParseToken]: [ErrInvalid], and [fs.ErrPermission] where
 //     that is the cause;
+//   - missing, where path looks like a token that somebody has put in its place: [ErrInvalid];
 //   - anything else, such as an I/O error: an error of neither kind.
+//
+// Errors and Describe show such a token as its fingerprint, and quote a path that has white space
+// or control characters in it.
 //
 // A context cannot interrupt the operating system: on a network file system that hangs, so
 // does the call.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 )
 
 // maxFileSize is far more than any token with any white space around it; what is larger is not
@@ -126,7 +125,7 @@ func (f *file) openError(err error) *sourceError {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.problem, e.kind = "no such file", ErrNotFound
-		if looksLikeToken(f.path) {
+		if _, misplaced := tokenIn(f.path); misplaced {
 			e.problem, e.kind = "no such file: this looks like a token where the path of a file is asked for", ErrInvalid
 		}
 	case errors.Is(err, fs.ErrPermission):
@@ -170,24 +169,4 @@ func readAll(r io.Reader) ([]byte, error) {
 		}
 	}
 	return content, nil
-}
-
-// displayPath is path as errors and logs may show it. A token where a path should be is a common
-// slip (TOLOKA_TOKEN_FILE=AQVN…), and must not end up there.
-func displayPath(path string) string {
-	if !looksLikeToken(path) {
-		return path
-	}
-	token, _ := parse(path)
-	return "(" + token.Fingerprint() + ")"
-}
-
-// looksLikeToken reports whether path has the shape of a token and of hardly any file name.
-func looksLikeToken(path string) bool {
-	token, problem := parse(path)
-	if problem != "" || strings.ContainsAny(path, `/\`) {
-		return false
-	}
-	value := token.Reveal()
-	return token.Scheme() != "" || looksLikeAPIKey(value) || len(value) >= 32 && !strings.Contains(value, ".")
 }
