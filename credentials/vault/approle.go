@@ -33,14 +33,9 @@ func (a *appRole) Login(ctx context.Context, client *api.Client) (*api.Secret, e
 		return nil, noAnswer(ctx, a.path(), publicAddress(client), err)
 	}
 	defer a.turn.leave()
-	id, err := a.secretID.value()
+	id, err := a.currentSecretID(ctx, client)
 	if err != nil {
 		return nil, err
-	}
-	if a.secretID.wrapped {
-		if id, err = a.unwrap(ctx, client, id); err != nil {
-			return nil, err
-		}
 	}
 	if err := a.refusals.hold(id); err != nil {
 		return nil, err
@@ -48,6 +43,21 @@ func (a *appRole) Login(ctx context.Context, client *api.Client) (*api.Secret, e
 	answer, err := logIn(ctx, client, a.path(), map[string]any{"role_id": a.roleID, "secret_id": id}, id)
 	a.refusals.note(id, err)
 	return answer, err
+}
+
+func (a *appRole) currentSecretID(ctx context.Context, client *api.Client) (string, error) {
+	value, err := a.secretID.value()
+	if !a.secretID.wrapped {
+		return value, err
+	}
+	if err != nil {
+		// What put the wrapping token there may take it away: it has done its work.
+		if held := a.unwrapped.open(); held != "" {
+			return held, nil
+		}
+		return "", err
+	}
+	return a.unwrap(ctx, client, value)
 }
 
 // unwrap exchanges a wrapping token for the secret id, which Vault does once for each.

@@ -383,6 +383,47 @@ func TestWrappedSecretID(t *testing.T) {
 		})
 	})
 
+	for name, spoil := range map[string]func(t *testing.T, file string){
+		"is gone":    func(t *testing.T, file string) { require.NoError(t, os.Remove(file)) },
+		"is emptied": func(t *testing.T, file string) { write(t, file, "") },
+	} {
+		t.Run("is kept when the file with the wrapping token "+name, func(t *testing.T) {
+			clearEnv(t)
+			synctest.Test(t, func(t *testing.T) {
+				file := write(t, filepath.Join(t.TempDir(), "wrapped"), wrapping+"1")
+				fake, p := setup(t, vault.File(file))
+				token(t, p)
+				fake.asked()
+				spoil(t, file)
+
+				// Both ways to a login: the lease ends, or Vault revokes its token.
+				time.Sleep(time.Hour)
+				assert.Equal(t, tokenA, token(t, p))
+				assert.Equal(t, []string{login, read}, fake.asked())
+				fake.answerFunc(dataPath, func(request) reply {
+					fake.answer(dataPath, http.StatusOK, kv2Body(tokenField(tokenA)))
+					return reply{status: http.StatusForbidden, body: badTokenBody}
+				})
+				assert.Equal(t, tokenA, token(t, p))
+				assert.Equal(t, []string{read, login, read}, fake.asked())
+
+				write(t, file, wrapping+"2")
+				time.Sleep(time.Hour)
+				assert.Equal(t, tokenA, token(t, p))
+				assert.Equal(t, []string{"PUT " + unwrapPath, login, read}, fake.asked())
+			})
+		})
+	}
+
+	t.Run("is an error without the file as long as nothing was unwrapped", func(t *testing.T) {
+		clearEnv(t)
+		file := filepath.Join(t.TempDir(), "wrapped")
+		fake, p := setup(t, vault.File(file))
+		_, err := p.Token(context.Background())
+		require.EqualError(t, err, "vault: file:"+file+": the file does not exist: what writes it may not have run yet")
+		assert.Empty(t, fake.asked())
+	})
+
 	t.Run("used by somebody else before is an alarm", func(t *testing.T) {
 		clearEnv(t)
 		fake, p := setup(t, vault.Value(wrapping))

@@ -62,7 +62,8 @@ func File(path string) Source {
 
 // Wrapped says that src holds not the secret itself but a response-wrapping token, which
 // Vault exchanges for the secret once. Only [AppRole] can use it. The secret is then kept in
-// memory for later logins, until src holds another wrapping token.
+// memory for later logins, until src holds another wrapping token; src may be empty or gone by
+// then.
 func Wrapped(src Source) Source {
 	src.wrapped = true
 	return src
