@@ -39,7 +39,6 @@ func TestWrappedSecretID(t *testing.T) {
 	}
 
 	t.Run("is unwrapped once, and kept for the logins to come", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			fake, p := setup(t, vault.Value(wrapping))
 			token(t, p)
@@ -51,7 +50,6 @@ func TestWrappedSecretID(t *testing.T) {
 	})
 
 	t.Run("is unwrapped anew when there is another wrapping token", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			file := write(t, filepath.Join(t.TempDir(), "wrapped"), wrapping+"1")
 			fake, p := setup(t, vault.File(file))
@@ -69,7 +67,6 @@ func TestWrappedSecretID(t *testing.T) {
 		"is emptied": func(t *testing.T, file string) { write(t, file, "") },
 	} {
 		t.Run("is kept when the file with the wrapping token "+name, func(t *testing.T) {
-			clearEnv(t)
 			synctest.Test(t, func(t *testing.T) {
 				file := write(t, filepath.Join(t.TempDir(), "wrapped"), wrapping+"1")
 				fake, p := setup(t, vault.File(file))
@@ -97,7 +94,6 @@ func TestWrappedSecretID(t *testing.T) {
 	}
 
 	t.Run("is an error without the file as long as nothing was unwrapped", func(t *testing.T) {
-		clearEnv(t)
 		file := filepath.Join(t.TempDir(), "wrapped")
 		fake, p := setup(t, vault.File(file))
 		_, err := p.Token(context.Background())
@@ -106,7 +102,6 @@ func TestWrappedSecretID(t *testing.T) {
 	})
 
 	t.Run("used by somebody else before is an alarm", func(t *testing.T) {
-		clearEnv(t)
 		fake, p := setup(t, vault.Value(wrapping))
 		token(t, p)
 		again, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role-id", vault.Wrapped(vault.Value(wrapping)))))
@@ -118,7 +113,6 @@ func TestWrappedSecretID(t *testing.T) {
 	})
 
 	t.Run("that is not a secret id", func(t *testing.T) {
-		clearEnv(t)
 		fake, p := setup(t, vault.Value(wrapping))
 		for _, body := range []string{kv1Body(`{"password":"x"}`), kv1Body(`{"secret_id":7}`), ""} {
 			fake.answer(unwrapPath, http.StatusOK, body)
@@ -129,7 +123,6 @@ func TestWrappedSecretID(t *testing.T) {
 	})
 
 	t.Run("while Vault is sealed", func(t *testing.T) {
-		clearEnv(t)
 		fake, p := setup(t, vault.Value(wrapping))
 		fake.answer(unwrapPath, http.StatusServiceUnavailable, sealedBody)
 		_, err := p.Token(context.Background())
@@ -137,7 +130,6 @@ func TestWrappedSecretID(t *testing.T) {
 	})
 
 	t.Run("is not unwrapped twice by two providers that share the method", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			fake := withSecret()
 			fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "30"))
@@ -199,7 +191,6 @@ func TestRefusedSecretID(t *testing.T) {
 	}
 
 	t.Run("is sent twice and then not for 16 minutes, as Vault locks the role at the fifth time", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			fake, p, _, logins := setup(t)
 			_, err := p.Token(context.Background())
@@ -225,7 +216,6 @@ func TestRefusedSecretID(t *testing.T) {
 	})
 
 	t.Run("makes way for another one at once", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			fake, p, file, logins := setup(t)
 			assert.Equal(t, 2, logins(5))
@@ -244,7 +234,6 @@ func TestRefusedSecretID(t *testing.T) {
 	})
 
 	t.Run("is not one that somebody in front of Vault has turned down", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			fake, _, _, logins := setup(t)
 			fake.answer(loginPath, http.StatusForbidden, "<html>blocked</html>")
@@ -253,7 +242,6 @@ func TestRefusedSecretID(t *testing.T) {
 	})
 
 	t.Run("is not one that a sealed Vault did not look at", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			fake, _, _, logins := setup(t)
 			fake.answer(loginPath, http.StatusServiceUnavailable, sealedBody)

@@ -70,7 +70,6 @@ func TestLogins(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			clearEnv(t)
 			fake := withSecret()
 			var login request
 			fake.answerFunc(tc.path, func(r request) reply {
@@ -94,7 +93,6 @@ func TestLogins(t *testing.T) {
 	}
 
 	t.Run("Kubernetes reads the pod's service account token", func(t *testing.T) {
-		clearEnv(t)
 		p, err := vault.New(clientOf(t, newFakeVault()), kv2, vault.WithAuth(vault.Kubernetes("toloka")))
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
@@ -102,7 +100,6 @@ func TestLogins(t *testing.T) {
 	})
 
 	t.Run("a login method of somebody else's", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "3600"))
 		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(foreignLogin{}))
@@ -111,7 +108,6 @@ func TestLogins(t *testing.T) {
 	})
 
 	t.Run("a login method of somebody else's that changes its client changes no other", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "3600"))
 		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(meddlingLogin{}))
@@ -122,7 +118,6 @@ func TestLogins(t *testing.T) {
 	})
 
 	t.Run("each is an api.AuthMethod that works without this package's provider", func(t *testing.T) {
-		clearEnv(t)
 		fake := newFakeVault()
 		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "3600"))
 		fake.answer("/v1/sys/wrapping/unwrap", http.StatusOK, unwrapBody)
@@ -145,7 +140,6 @@ func TestLogins(t *testing.T) {
 	})
 
 	t.Run("secrets are read again at every login", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			fake := withSecret()
 			var sent []string
@@ -258,7 +252,6 @@ func TestLoginErrors(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			clearEnv(t)
 			fake := withSecret()
 			fake.answer(loginPath, tc.status, tc.body)
 			p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(tc.auth()))
@@ -278,7 +271,6 @@ func TestLoginErrors(t *testing.T) {
 
 func TestGivenVaultToken(t *testing.T) {
 	t.Run("a Vault Agent's sink is read at every refresh", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		sink := write(t, filepath.Join(t.TempDir(), "sink"), "hvs.first\n")
 		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.Token(vault.File(sink))))
@@ -292,7 +284,6 @@ func TestGivenVaultToken(t *testing.T) {
 	})
 
 	t.Run("the sink is read once more when Vault refuses the token, and the same token is not tried twice", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		sink := write(t, filepath.Join(t.TempDir(), "sink"), "hvs.revoked")
 		fake.answerFunc(dataPath, func(r request) reply {
@@ -320,7 +311,6 @@ func TestGivenVaultToken(t *testing.T) {
 	})
 
 	t.Run("a sink that goes away while Vault refuses the token", func(t *testing.T) {
-		clearEnv(t)
 		fake := newFakeVault()
 		sink := write(t, filepath.Join(t.TempDir(), "sink"), "hvs.revoked")
 		fake.answerFunc(dataPath, func(request) reply {

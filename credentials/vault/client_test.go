@@ -60,7 +60,6 @@ func withSecret() *fakeVault {
 
 func TestTheUsersClient(t *testing.T) {
 	t.Run("is not changed by reads and logins", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "3600"))
 		client := clientOf(t, fake)
@@ -81,7 +80,6 @@ func TestTheUsersClient(t *testing.T) {
 	})
 
 	t.Run("lends namespace and headers, and its token as it is at each read", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		client := clientOf(t, fake)
 		client.SetNamespace("team-a")
@@ -100,7 +98,6 @@ func TestTheUsersClient(t *testing.T) {
 	})
 
 	t.Run("has another namespace than the option's, or none", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		client := clientOf(t, fake)
 		client.SetNamespace("team-a")
@@ -114,7 +111,6 @@ func TestTheUsersClient(t *testing.T) {
 	})
 
 	t.Run("may have no headers at all", func(t *testing.T) {
-		clearEnv(t)
 		t.Setenv("VAULT_HEADERS", `{"X-Environment":"1"}`)
 		fake := withSecret()
 		client := clientOf(t, fake)
@@ -128,7 +124,6 @@ func TestTheUsersClient(t *testing.T) {
 	})
 
 	t.Run("may have a token that cannot be sent, which only a person can mend", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		client := clientOf(t, fake)
 		client.SetToken("hvs.with-a-line-end\n")
@@ -141,7 +136,6 @@ func TestTheUsersClient(t *testing.T) {
 	})
 
 	t.Run("keeps its idle connections after an error", func(t *testing.T) {
-		clearEnv(t)
 		transport := &brokenTransport{}
 		cfg := api.DefaultConfig()
 		cfg.Address, cfg.HttpClient = vaultAddress, &http.Client{Transport: transport}
@@ -183,7 +177,6 @@ func TestTheEnvironmentDoesNotLeakIn(t *testing.T) {
 		{"VAULT_MAX_RETRIES", func(t *testing.T) { t.Setenv("VAULT_MAX_RETRIES", "5") }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			clearEnv(t)
 			fake := withSecret()
 			server := serve(t, fake)
 			tc.set(t)
@@ -216,7 +209,6 @@ func TestTheEnvironmentDoesNotLeakIn(t *testing.T) {
 	}
 
 	t.Run("VAULT_TOKEN is not sent with a login", func(t *testing.T) {
-		clearEnv(t)
 		t.Setenv("VAULT_TOKEN", "hvs.from-the-environment")
 		fake := withSecret()
 		var sent string
@@ -235,7 +227,6 @@ func TestTheEnvironmentDoesNotLeakIn(t *testing.T) {
 func TestNothingIsRetriedOrFollowed(t *testing.T) {
 	t.Run("5xx, 429 and 412 are asked once, even if the client retries", func(t *testing.T) {
 		for _, status := range []int{412, 429, 500, 502, 503} {
-			clearEnv(t)
 			fake := newFakeVault()
 			fake.answer(dataPath, status, `{"errors":[]}`)
 			client := clientOf(t, fake)
@@ -250,7 +241,6 @@ func TestNothingIsRetriedOrFollowed(t *testing.T) {
 	})
 
 	t.Run("a redirect is not followed, so the Vault token stays where it is", func(t *testing.T) {
-		clearEnv(t)
 		thief := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			t.Errorf("the redirect was followed, with the token %q", r.Header.Get("X-Vault-Token"))
 		}))
@@ -271,7 +261,6 @@ func TestNothingIsRetriedOrFollowed(t *testing.T) {
 	})
 
 	t.Run("the client's cookies are not sent", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		server := serve(t, fake)
 		jar, err := cookiejar.New(nil)
@@ -304,7 +293,6 @@ func (f foreignLogin) Login(ctx context.Context, client *api.Client) (*api.Secre
 
 func TestAddress(t *testing.T) {
 	t.Run("one that is none is refused", func(t *testing.T) {
-		clearEnv(t)
 		for address, want := range map[string]string{
 			"vault:8200":           `vault: the address of Vault is "vault:8200": it must be like https://vault.example.com:8200`,
 			"/v1":                  `vault: the address of Vault is "/v1": it must be like https://vault.example.com:8200`,
@@ -318,7 +306,6 @@ func TestAddress(t *testing.T) {
 	})
 
 	t.Run("a password in it is in no error", func(t *testing.T) {
-		clearEnv(t)
 		fake := newFakeVault()
 		client := clientOf(t, fake)
 		require.NoError(t, client.SetAddress("http://user:password@vault.test:8200"))
@@ -329,7 +316,6 @@ func TestAddress(t *testing.T) {
 	})
 
 	t.Run("a Unix socket, as of a Vault Agent, works", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		socket := filepath.Join(t.TempDir(), "agent.sock")
 		listener, err := net.Listen("unix", socket)
@@ -344,7 +330,6 @@ func TestAddress(t *testing.T) {
 	})
 
 	t.Run("nobody listens there", func(t *testing.T) {
-		clearEnv(t)
 		server := serve(t, http.NotFoundHandler())
 		address := server.URL
 		server.Close()
@@ -358,7 +343,6 @@ func TestAddress(t *testing.T) {
 	})
 
 	t.Run("what is there does not speak HTTP, and echoes the Vault token", func(t *testing.T) {
-		clearEnv(t)
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		done := make(chan struct{})
@@ -386,7 +370,6 @@ func TestAddress(t *testing.T) {
 
 func TestContext(t *testing.T) {
 	t.Run("one that has ended asks nothing", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		p, err := vault.New(clientOf(t, fake), kv2)
 		require.NoError(t, err)
@@ -399,7 +382,6 @@ func TestContext(t *testing.T) {
 	})
 
 	t.Run("one that ends meanwhile ends the read", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			p, err := vault.New(clientOf(t, hanging()), kv2)
 			require.NoError(t, err)
@@ -425,7 +407,6 @@ func TestContext(t *testing.T) {
 		{name: "the option beats both", client: time.Second, options: []vault.Option{vault.WithTimeout(10 * time.Second)}, want: 10 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			clearEnv(t)
 			synctest.Test(t, func(t *testing.T) {
 				client := clientOf(t, hanging())
 				if tc.client != 0 {
@@ -456,7 +437,6 @@ func TestContext(t *testing.T) {
 	}
 
 	t.Run("its values are not passed on: an httptrace would see the Vault token", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		p, err := vault.New(dial(t, serve(t, fake).URL), kv2)
 		require.NoError(t, err)
@@ -489,7 +469,6 @@ func (freeLogin) Login(context.Context, *api.Client) (*api.Secret, error) {
 }
 
 func TestErrorShowsNoSecretToPrinters(t *testing.T) {
-	clearEnv(t)
 	fake := newFakeVault()
 	fake.answerFunc(dataPath, func(r request) reply {
 		return reply{status: 500, body: fmt.Sprintf(`{"errors":["token %s was sent"]}`, r.Token)}

@@ -11,7 +11,6 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	clearEnv(t)
 	kv1 := vault.KVv1("secret", "data/toloka")
 	approle := vault.WithAuth(vault.AppRole("role-id", vault.Value(secretID)))
 	for name, options := range map[string][]vault.Option{

@@ -23,7 +23,6 @@ func fromEnv(t *testing.T, opts ...vault.Option) *vault.Provider {
 
 func TestFromEnv(t *testing.T) {
 	setup := func(t *testing.T) *fakeVault {
-		clearEnv(t)
 		fake := withSecret()
 		fake.answer("/v1/kv/a/b", http.StatusOK, kv1Body(`{"api_key":"`+tokenB+`"}`))
 		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "60"))
@@ -131,7 +130,6 @@ func TestFromEnv(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			clearEnv(t)
 			for name, value := range tc.set {
 				t.Setenv(name, value)
 			}
@@ -142,7 +140,6 @@ func TestFromEnv(t *testing.T) {
 	}
 
 	t.Run("VAULT_CACERT and VAULT_CLIENT_TIMEOUT reach the connection", func(t *testing.T) {
-		clearEnv(t)
 		fake := withSecret()
 		server := serveTLS(t, fake)
 		t.Setenv("VAULT_ADDR", server.URL)

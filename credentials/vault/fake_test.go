@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -175,20 +174,6 @@ func (m inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}
-}
-
-// clearEnv takes Vault's variables of the machine out of the test.
-func clearEnv(t testing.TB) {
-	for _, entry := range os.Environ() {
-		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "VAULT_") || strings.HasPrefix(name, "TOLOKA_") {
-			setenv(t, name, "")
-		}
-	}
-}
-
-func setenv(t testing.TB, name, value string) {
-	t.(interface{ Setenv(key, value string) }).Setenv(name, value)
 }
 
 // clientOf returns a Vault client that talks to h in memory and sends vaultToken.

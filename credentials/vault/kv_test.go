@@ -60,7 +60,6 @@ func TestRead(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			clearEnv(t)
 			fake := newFakeVault()
 			fake.answer(tc.path, http.StatusOK, tc.body)
 			p, err := vault.New(clientOf(t, fake), tc.options...)
@@ -226,7 +225,6 @@ func TestReadErrors(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			clearEnv(t)
 			fake := newFakeVault()
 			fake.answerFunc(dataPath, func(request) reply { return reply{tc.status, tc.body, tc.header} })
 			client := clientOf(t, fake)
@@ -285,7 +283,6 @@ func TestSettings(t *testing.T) {
 		{"nil options are none", []vault.Option{nil, long, nil}, "vault: no secret is named: use KVv1(mount, path) or KVv2(mount, path)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			clearEnv(t)
 			p, err := vault.New(clientOf(t, newFakeVault()), tc.options...)
 			require.EqualError(t, err, tc.want)
 			require.ErrorIs(t, err, credentials.ErrInvalid)
@@ -299,7 +296,6 @@ func TestSettings(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
-	clearEnv(t)
 	for want, options := range map[string][]vault.Option{
 		"vault:secret/data/toloka#token":           {kv2},
 		"vault:kv/toloka#api_key":                  {vault.KVv1("kv", "toloka"), vault.WithField("api_key")},

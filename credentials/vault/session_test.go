@@ -72,7 +72,6 @@ func (l *leasing) provider(t testing.TB, opts ...vault.Option) *vault.Provider {
 
 func TestLease(t *testing.T) {
 	t.Run("a login lasts for two thirds of the lease", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("90")
 			p := l.provider(t)
@@ -90,7 +89,6 @@ func TestLease(t *testing.T) {
 	})
 
 	t.Run("a lease counts from when the login was sent", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("90")
 			l.answerFunc(loginPath, func(request) reply {
@@ -107,7 +105,6 @@ func TestLease(t *testing.T) {
 	})
 
 	t.Run("a lease of zero never ends", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("0")
 			p := l.provider(t)
@@ -120,7 +117,6 @@ func TestLease(t *testing.T) {
 	})
 
 	t.Run("no refresh takes more than one login and one read, whatever the lease", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			for _, lease := range []string{"1", "30", "60", "61", "3600"} {
 				l := newLeasing(lease)
@@ -140,7 +136,6 @@ func TestLease(t *testing.T) {
 	})
 
 	t.Run("callers that come together share one login", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("90")
 			mended := make(chan struct{})
@@ -176,7 +171,6 @@ func TestLease(t *testing.T) {
 
 func TestLoginAgain(t *testing.T) {
 	t.Run("a revoked Vault token costs one more login and one more read", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("3600")
 			p := l.provider(t)
@@ -195,7 +189,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("a policy that is taken away does not make a login of every refresh", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("0")
 			p := l.provider(t)
@@ -227,7 +220,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("a refresh does not log in twice, however slow its read", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("3600")
 			p := l.provider(t)
@@ -242,7 +234,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("a login that fails is not tried at every call", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("3600")
 			p, err := vault.New(clientOf(t, l), kv2, vault.WithAuth(vault.JWT("role", vault.Value(jwt), vault.AtMount("approle"))))
@@ -276,7 +267,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("a login that fails while the lease goes on does no harm, and is logged", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			var logged bytes.Buffer
 			log := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -308,7 +298,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("the end of the lease is logged in UTC, whatever the machine's time zone", func(t *testing.T) {
-		clearEnv(t)
 		local := time.Local
 		defer func() { time.Local = local }()
 		for _, zone := range []*time.Location{time.UTC, time.FixedZone("+0545", (5*60+45)*60), time.FixedZone("-0930", -(9*60+30)*60)} {
@@ -327,7 +316,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("a login that hangs while the lease goes on leaves the read its time", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("90")
 			p := l.provider(t)
@@ -349,7 +337,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("a caller who leaves, and a file that is not there yet, do not hold up the next login", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("90")
 			file := filepath.Join(t.TempDir(), "secret-id")
@@ -373,7 +360,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("a Vault that hangs does hold it up", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("90")
 			p := l.provider(t)
@@ -392,7 +378,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("a lease that ended after reads were refused says so", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("1")
 			l.answer(dataPath, http.StatusForbidden, deniedBody)
@@ -411,7 +396,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("callers who are refused together log in once", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("3600")
 			p := l.provider(t)
@@ -437,7 +421,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("a caller who is refused and leaves while another one logs in", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("3600")
 			p := l.provider(t)
@@ -461,7 +444,6 @@ func TestLoginAgain(t *testing.T) {
 	})
 
 	t.Run("a login that fails after a 403 is the error", func(t *testing.T) {
-		clearEnv(t)
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("3600")
 			p := l.provider(t)
