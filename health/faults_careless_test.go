@@ -190,12 +190,15 @@ func TestCarelessTransports(t *testing.T) {
 	})
 	t.Run("an error with a token that is cut in two shows neither half", func(t *testing.T) {
 		for at := 100; at < 210; at += 3 { // what an error shows of a cause has 200 bytes
-			c := newCarelessChecker(t, credentials.Static(tokenA), roundTripperFunc(func(r *http.Request) (*http.Response, error) {
-				return nil, errors.New(strings.Repeat("x", at) + " " + r.Header.Get("Authorization") + " was not liked")
-			}), health.WithStartupTimeout(500*time.Millisecond)) // one call
-			require.NoError(t, c.Start(t.Context()))
-			require.NotContains(t, c.Snapshot().Cause().Error(), tokenA[:6], "at %d", at)
-			require.NoError(t, c.Close())
+			synctest.Test(t, func(t *testing.T) {
+				c := newCarelessChecker(t, credentials.Static(tokenA), roundTripperFunc(func(r *http.Request) (*http.Response, error) {
+					return nil, errors.New(strings.Repeat("x", at) + " " + r.Header.Get("Authorization") + " was not liked")
+				}), health.WithStartupTimeout(500*time.Millisecond)) // one call
+				require.NoError(t, c.Start(t.Context()))
+				require.ErrorContains(t, c.Snapshot().Cause(), "xxxx")
+				require.NotContains(t, c.Snapshot().Cause().Error(), tokenA[:6], "at %d", at)
+				require.NoError(t, c.Close())
+			})
 		}
 	})
 	t.Run("a server that goes on talking after its answer has nothing of it in the standard logger", func(t *testing.T) {

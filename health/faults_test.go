@@ -26,13 +26,15 @@ import (
 
 const (
 	faultInterval = 200 * time.Millisecond
-	faultTimeout  = 600 * time.Millisecond  // long against what a healthy answer takes on a busy machine
-	faultStartup  = 3500 * time.Millisecond // long enough for three calls that time out
-	faultMaxStale = 3 * time.Second         // likewise
+	faultTimeout  = 600 * time.Millisecond // long against what a healthy answer takes on a busy machine
+	faultStartup  = 10 * time.Second       // long enough for three calls that time out, three times over
+	faultMaxStale = 6 * time.Second        // likewise, with room for a busy machine
+	// faultHeldStartup is how long Start goes on where it is held back by a rate limit, and would go on to the end.
+	faultHeldStartup = 3500 * time.Millisecond
 	// faultPatience is how long a test waits for what has to come.
 	faultPatience = 20 * time.Second
 	// faultsAtOnce is how many cases run beside each other: they mostly wait.
-	faultsAtOnce = 24
+	faultsAtOnce = 32
 )
 
 // Every fault that a network, a proxy or a platform has, over real sockets, met at the start and met by a service that runs.
@@ -248,7 +250,11 @@ func (m *meeting) take(w *faultWorld) {
 
 // meetAtTheStart calls Start while the fault is there.
 func meetAtTheStart(t testing.TB, f fault) *meeting {
-	w := newFaultWorld(t, f, health.WithMaxStale(20*time.Second), health.WithStartupTimeout(faultStartup))
+	startup := faultStartup
+	if f.means == meansLimited {
+		startup = faultHeldStartup
+	}
+	w := newFaultWorld(t, f, health.WithMaxStale(20*time.Second), health.WithStartupTimeout(startup))
 	defer w.checker.Close()
 	f.arm(w)
 	m := &meeting{}
@@ -330,7 +336,9 @@ func (m *meeting) checkStart(t *testing.T, f fault) {
 	case meansLimited:
 		assert.NoError(t, m.startErr)
 		assert.Equal(t, "fail: unreachable", m.verdict)
-		assert.Len(t, m.calls, 1+int(faultStartup/f.hold))
+		most := 1 + int(faultHeldStartup/f.hold)
+		assert.LessOrEqual(t, len(m.calls), most)
+		assert.GreaterOrEqual(t, len(m.calls), (most+1)/2, "a busy machine may make one come too late for another")
 		m.checkHold(t, f.hold)
 		assertLine(t, m.log, `level=WARN msg="toloka credential cannot be used"`, "status=fail reason=unreachable", f.says)
 	default:
