@@ -47,7 +47,8 @@ func use(t *testing.T, c *health.Checker, random *rand.Rand) {
 	case 5:
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(random.IntN(20))*time.Millisecond)
 		defer cancel()
-		_ = c.Refresh(ctx)
+		err := c.Refresh(ctx)
+		assert.True(t, err == nil || errors.Is(err, context.DeadlineExceeded) || isOfRefresh(err), "%v", err)
 	case 6:
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(random.IntN(20))*time.Millisecond)
 		defer cancel()

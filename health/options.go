@@ -169,7 +169,9 @@ func WithStartupTimeout(d time.Duration) Option {
 	return positive("WithStartupTimeout", d, func(c *config) *time.Duration { return &c.startupTimeout })
 }
 
-// WithSourceTimeout bounds one read of the provider. When it is over, checks go on with the loaded token. Default: 5 s.
+// WithSourceTimeout bounds one read of the provider; where the last good answer is about to be too old, a read has less, so that
+// a call is still possible. When it is over, checks go on with the loaded token; what the provider brings later is used
+// all the same. Default: 5 s.
 func WithSourceTimeout(d time.Duration) Option {
 	return positive("WithSourceTimeout", d, func(c *config) *time.Duration { return &c.sourceTimeout })
 }

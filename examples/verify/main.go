@@ -1,6 +1,6 @@
 // Command verify asks the platform once whether the credential is good, for CI jobs, init containers and people. It prints the
 // account, and its exit code says what came of it: 0 verified, 1 refused or of another account, 2 no credential or bad
-// usage, 3 the platform could not be asked.
+// usage, 3 the platform, or the token's source, could not be asked.
 package main
 
 import (
@@ -74,10 +74,11 @@ func exitCode(err error) int {
 	case health.ReasonRejected, health.ReasonWrongAccount:
 		return exitRefused
 	case health.ReasonNoCredential:
-		return exitUsage
-	default:
-		return exitUnavailable
+		if errors.Is(err, credentials.ErrNotFound) || errors.Is(err, credentials.ErrInvalid) {
+			return exitUsage
+		}
 	}
+	return exitUnavailable
 }
 
 // print shows the account. Its strings have no control characters left in them: the library sees to that.

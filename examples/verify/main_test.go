@@ -129,13 +129,14 @@ func TestNotVerified(t *testing.T) {
 			[]string{"verify: health: no_credential: ", "env:TOLOKA_TOKEN: ", "env:TOLOKA_TOKEN_FILE: ", "env:CREDENTIALS_DIRECTORY: ", "file:/run/secrets/toloka-token: "}},
 		{"a token that is none", nil, []string{"TOLOKA_TOKEN=hunter2 hunter2"}, nil, 2, []string{"verify: health: no_credential: ", "white space"}},
 		{"both variables", nil, []string{"TOLOKA_TOKEN_FILE=/x"}, nil, 2, []string{"verify: health: no_credential: ", "TOLOKA_TOKEN and TOLOKA_TOKEN_FILE are both set: unset one of them"}},
-		{"a platform that is out of order", exampletest.Fixed(http.StatusInternalServerError, "text/html", "<h1>Oh</h1>"), nil, []string{"-timeout", "200ms"}, 3,
+		{"a platform that is out of order", exampletest.Fixed(http.StatusInternalServerError, "text/html", "<h1>Oh</h1>"), nil, []string{"-timeout", "2s"}, 3,
 			[]string{"verify: health: unreachable: ", "answered 500"}},
-		{"a platform that hangs", exampletest.Hang, nil, []string{"-timeout", "200ms"}, 3, []string{"verify: health: unreachable: ", "not within 180ms"}},
-		{"a platform that is not there", nil, nil, []string{"-timeout", "200ms", "-base-url", "http://127.0.0.1:1"}, 3, []string{"verify: health: unreachable: ", "connection refused"}},
-		{"a rate limit", exampletest.Fixed(http.StatusTooManyRequests, "application/json", `{"code": "TOO_MANY_REQUESTS", "request_id": "1"}`), nil, []string{"-timeout", "200ms"}, 3,
+		{"a platform that hangs", exampletest.Hang, nil, []string{"-timeout", "2s"}, 3, []string{"verify: health: unreachable: ", "not within 1.8s"}},
+		{"a platform that is not there", nil, nil, []string{"-timeout", "2s", "-base-url", "http://127.0.0.1:1"}, 3, []string{"verify: health: unreachable: ", "connection refused"}},
+		{"a rate limit", exampletest.Fixed(http.StatusTooManyRequests, "application/json", `{"code": "TOO_MANY_REQUESTS", "request_id": "1"}`), nil, []string{"-timeout", "2s"}, 3,
 			[]string{"verify: health: unreachable: ", "answered 429"}},
-		{"a login page", exampletest.Fixed(http.StatusOK, "text/html", "<h1>Sign in</h1>"), nil, []string{"-timeout", "200ms"}, 3, []string{"verify: health: unreachable: ", "check the base URL"}},
+		{"a login page", exampletest.Fixed(http.StatusOK, "text/html", "<h1>Sign in</h1>"), nil, []string{"-timeout", "2s"}, 3, []string{"verify: health: unreachable: ", "check the base URL"}},
+		{"a source that does not answer in time", nil, nil, []string{"-timeout", "1ns"}, 3, []string{"verify: health: no_credential: ", "no answer within the 1ns of Start"}},
 		{"a wrong base URL", exampletest.Fixed(http.StatusNotFound, "text/html", "<h1>404</h1>"), nil, nil, 3, []string{"verify: health: unreachable: ", "answered 404", "check the base URL"}},
 	}
 	for _, test := range tests {
@@ -196,7 +197,7 @@ func TestUsage(t *testing.T) {
 		assert.Zero(t, code)
 		assert.Empty(t, stderr)
 		for _, part := range []string{"Usage: verify ", "-json", "-timeout", "-environment", "-base-url", "-expect-account",
-			"Exit codes: 0 verified, 1 refused or of another account, 2 no credential or bad usage, 3 platform unavailable."} {
+			"Exit codes: 0 verified, 1 refused or of another account, 2 no credential or bad usage, 3 no answer from the platform or the token's source."} {
 			assert.Contains(t, stdout, part)
 		}
 	})

@@ -28,7 +28,7 @@ in TOLOKA_TOKEN, the file named by TOLOKA_TOKEN_FILE, $CREDENTIALS_DIRECTORY/tol
 const whereTokensGo = "tokens belong into TOLOKA_TOKEN, or a file that TOLOKA_TOKEN_FILE names"
 
 const exitCodes = `
-Exit codes: 0 verified, 1 refused or of another account, 2 no credential or bad usage, 3 platform unavailable.
+Exit codes: 0 verified, 1 refused or of another account, 2 no credential or bad usage, 3 no answer from the platform or the token's source.
 `
 
 // options are what the command line and the environment say.
