@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/credentials/vault"
+	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 	"github.com/tolokacheck/tolokacheck/internal/e2e/vaulttest"
 )
 
@@ -42,9 +44,12 @@ listener "tcp" {
 `)
 	delivers := func(p credentials.Provider, want string) {
 		t.Helper()
-		eventually(t, func() bool {
+		process.Await(t, "a token", func() error {
 			token, err := p.Token(context.Background())
-			return err == nil && token.Reveal() == want
+			if err == nil && token.Reveal() != want {
+				err = fmt.Errorf("it is %s", token)
+			}
+			return err
 		})
 	}
 

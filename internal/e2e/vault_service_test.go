@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 	"github.com/tolokacheck/tolokacheck/internal/e2e/vaulttest"
 )
 
@@ -48,7 +50,7 @@ func newServiceOn(t *testing.T, w *world, provider credentials.Provider, opts ..
 	t.Cleanup(s.platform.Close)
 	s.first = s.platform.IssueToken("")
 	w.put(s.first.Reveal())
-	client, err := requester.New(requester.Production, requester.WithBaseURL(s.platform.URL), requester.WithTimeout(time.Second))
+	client, err := requester.New(requester.Production, requester.WithBaseURL(s.platform.URL))
 	require.NoError(t, err)
 	opts = append([]health.Option{
 		health.WithClient(client), health.WithInterval(200 * time.Millisecond), health.WithRejectionRecheck(50 * time.Millisecond),
@@ -89,16 +91,36 @@ func (s *service) reached() []health.Status {
 // becomes waits for a primary reason.
 func (s *service) becomes(t testing.TB, reason health.Reason) {
 	t.Helper()
-	eventually(t, func() bool { return s.Snapshot().Reason() == reason })
+	process.Await(t, reason.String(), func() error {
+		if now := s.Snapshot().Reason(); now != reason {
+			return fmt.Errorf("the reason is %s", now)
+		}
+		return nil
+	})
 	assert.Equal(t, reason.Status(), s.Snapshot().Status())
 }
 
 // uses waits until a token is the one in use.
 func (s *service) uses(t testing.TB, want credentials.Token) {
 	t.Helper()
-	eventually(t, func() bool {
+	process.Await(t, "another token to be used", func() error {
 		token, err := s.Token()
-		return err == nil && token.Equal(want)
+		if err == nil && !token.Equal(want) {
+			err = fmt.Errorf("the token in use is %s, not %s", token.Fingerprint(), want.Fingerprint())
+		}
+		return err
+	})
+}
+
+// logsIn waits for more logins to the Vault.
+func (s *service) logsIn(t testing.TB, more int) {
+	t.Helper()
+	logins := 0
+	process.Await(t, fmt.Sprintf("%d logins", more), func() error {
+		if logins += count(s.vault.TakeLines(), login); logins < more {
+			return fmt.Errorf("there were %d", logins)
+		}
+		return nil
 	})
 }
 
@@ -171,7 +193,12 @@ func TestVaultService(t *testing.T) {
 			s.uses(t, s.first)
 			require.NoError(t, s.Check(context.Background()))
 			verified := s.Snapshot().VerifiedAt()
-			eventually(t, func() bool { return s.Snapshot().VerifiedAt().After(verified) })
+			process.Await(t, "another verification", func() error {
+				if !s.Snapshot().VerifiedAt().After(verified) {
+					return fmt.Errorf("the last one was at %s", verified)
+				}
+				return nil
+			})
 			s.becomes(t, health.ReasonSourceUnavailable)
 			tc.good()
 			s.becomes(t, health.ReasonVerified)
@@ -190,24 +217,21 @@ func TestVaultService(t *testing.T) {
 			vaultToken = r.Header.Get("X-Vault-Token")
 		}
 		w.Write("auth/token/revoke", map[string]any{"token": vaultToken})
-		eventually(t, func() bool { return count(s.vault.TakeLines(), login) == 1 })
+		s.logsIn(t, 1)
 		s.rotates(t, w)
+		assert.Zero(t, count(s.vault.TakeLines(), login), "one login is enough")
 		for _, status := range s.reached()[1:] {
 			assert.Equal(t, health.StatusPass, status)
 		}
 		assert.NotContains(t, s.log(), vaultToken)
 	})
 
-	t.Run("leases of a second", func(t *testing.T) {
-		w.role(time.Second)
+	t.Run("leases of seconds go unnoticed by everybody but Vault", func(t *testing.T) {
+		w.role(lease)
 		defer w.role(time.Hour)
 		s := newService(t, w)
 		require.NoError(t, s.Start(context.Background()))
-		logins := 0
-		eventually(t, func() bool {
-			logins += count(s.vault.TakeLines(), login)
-			return logins >= 4
-		})
+		s.logsIn(t, 3)
 		s.becomes(t, health.ReasonVerified)
 		for _, status := range s.reached()[1:] {
 			assert.Equal(t, health.StatusPass, status)
@@ -218,7 +242,7 @@ func TestVaultService(t *testing.T) {
 		s := newService(t, w, health.WithStartupTimeout(500*time.Millisecond))
 		w.Seal()
 		require.NoError(t, s.Start(context.Background()))
-		assert.Equal(t, health.ReasonNoCredential, s.Snapshot().Reason())
+		s.becomes(t, health.ReasonNoCredential)
 		require.Error(t, s.Check(context.Background()))
 		w.Unseal()
 		s.becomes(t, health.ReasonVerified)
