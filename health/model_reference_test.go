@@ -44,6 +44,9 @@ type modelWorld struct {
 	flagged   [modelTokens]bool          // refused, or of another account, since it was accepted last
 	// A token that would replace the one in use was turned down, and none that took its place has had an answer.
 	passedOver bool
+
+	late    [modelTokens]int8 // what a read has brought after it was given up, and the checker has not taken in
+	hasLate bool
 }
 
 func newModelWorld() modelWorld { return modelWorld{offered: [modelTokens]int8{-1, -1, -1}, inUse: -1} }
@@ -103,6 +106,7 @@ const (
 	evPoll       // nothing has changed, or the source cannot be read
 	evSourceHung // a read was given up
 	evMaybeHung  // a read was given up, unless nobody waited for it
+	evLate       // a read that was given up has brought something
 	evStarted
 	evDrained
 	evClosed
@@ -134,7 +138,7 @@ func (r *reference) apply(ev modelEvent) {
 		r.source = max(r.source, ev.err)
 	}
 	var next []modelWorld
-	for _, w := range r.worlds {
+	for _, w := range r.later(r.worlds) {
 		for _, n := range r.step(w, ev) {
 			if !slices.Contains(next, n) {
 				next = append(next, n)
@@ -142,6 +146,30 @@ func (r *reference) apply(ev modelEvent) {
 		}
 	}
 	r.worlds = next
+}
+
+// later adds the worlds in which what came late has been taken in: when that is depends on what the checker is busy with. That
+// the source took too long remains.
+func (r *reference) later(worlds []modelWorld) []modelWorld {
+	all := slices.Clone(worlds)
+	for _, w := range worlds {
+		if !w.hasLate || w.closed {
+			continue
+		}
+		ev := modelEvent{what: evRead}
+		for _, t := range w.late {
+			if t >= 0 {
+				ev.tokens = append(ev.tokens, int(t))
+			}
+		}
+		for _, n := range r.read(w, ev) {
+			n.sourceBad = w.sourceBad
+			if !slices.Contains(all, n) {
+				all = append(all, n)
+			}
+		}
+	}
+	return all
 }
 
 func (r *reference) step(w modelWorld, ev modelEvent) []modelWorld {
@@ -167,6 +195,11 @@ func (r *reference) step(w modelWorld, ev modelEvent) []modelWorld {
 		bad := w
 		bad.sourceBad = true
 		return []modelWorld{w, bad}
+	case evLate:
+		w.late, w.hasLate = [modelTokens]int8{-1, -1, -1}, true
+		for i, t := range ev.tokens {
+			w.late[i] = int8(t)
+		}
 	case evStarted:
 		w.started = w.started || ev.started == nil
 	case evDrained:
@@ -181,6 +214,7 @@ func (r *reference) step(w modelWorld, ev modelEvent) []modelWorld {
 // what becomes of a token that the source holds no more.
 func (r *reference) read(w modelWorld, ev modelEvent) []modelWorld {
 	w.sourceBad = ev.err != sourceWell
+	w.late, w.hasLate = [modelTokens]int8{}, false
 	if len(ev.tokens) == 0 {
 		return []modelWorld{w}
 	}
@@ -462,7 +496,7 @@ func (r *reference) shows(w modelWorld, snap *health.Snapshot, now time.Duration
 // seen drops the worlds that a snapshot contradicts, and reports whether any is left.
 func (r *reference) seen(snap *health.Snapshot, now time.Duration) bool {
 	var left []modelWorld
-	for _, w := range r.worlds {
+	for _, w := range r.later(r.worlds) {
 		if r.shows(w, snap, now) {
 			left = append(left, w)
 		}

@@ -330,12 +330,16 @@ func (s *modelSource) Tokens(ctx context.Context) ([]credentials.Token, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reading--
+	what := evRead
 	if !alive {
 		s.gaveUpLocked()
-		return nil, fmt.Errorf("model: %w", ctx.Err())
+		if s.polite || len(s.holding.tokens) == 0 {
+			return nil, fmt.Errorf("model: %w", ctx.Err())
+		}
+		what = evLate
 	}
 	h := s.holding
-	s.events.add(modelEvent{at: time.Since(s.born), what: evRead, tokens: h.tokens, err: h.err})
+	s.events.add(modelEvent{at: time.Since(s.born), what: what, tokens: h.tokens, err: h.err})
 	s.last, s.fresh = h, len(h.tokens) > 0
 	var tokens []credentials.Token
 	for _, i := range h.tokens {
