@@ -29,10 +29,11 @@ func (c *Checker) check(ctx context.Context, what scope, heard uint64) error {
 		sourceErr, inUseErr, otherErr error
 		noVerdict, read, reread       bool
 	)
+	_, sourceFirst := c.sourcePatience()
 	switch {
 	case what == newUnread:
 		read = true
-	case !c.sourceHangs() && !c.verifier.busy() && c.sourcePatience() > 0:
+	case sourceFirst && !c.sourceHangs() && !c.verifier.busy():
 		// A call that outlived Start's patience is waited for first: the source may take its time.
 		sourceErr, read = c.readSource(ctx), true
 	}
@@ -90,7 +91,8 @@ func (c *Checker) sourceHangs() bool {
 
 // readSource reads the provider and takes in what it holds.
 func (c *Checker) readSource(ctx context.Context) error {
-	tokens, err := c.source.read(ctx, max(c.sourcePatience(), min(leastPatience, c.cfg.sourceTimeout)))
+	patience, _ := c.sourcePatience()
+	tokens, err := c.source.read(ctx, patience)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -122,19 +124,20 @@ func (c *Checker) offerLocked(tokens []credentials.Token, err error) {
 	c.forgetUnknown(had...)
 }
 
-// leastPatience is what a read gets that comes after the verification.
+// leastPatience is what the source gets in any case.
 const leastPatience = time.Second
 
 // sourcePatience is how long the source may take now: no longer than leaves the time for a call before the last good answer
-// is too old. With nothing to lose it is the whole timeout.
-func (c *Checker) sourcePatience() time.Duration {
+// is too old. With nothing to lose it is the whole timeout. Where that leaves too little, the source does not come first.
+func (c *Checker) sourcePatience() (patience time.Duration, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.m.working() || c.m.expired {
-		return c.cfg.sourceTimeout
+		return c.cfg.sourceTimeout, true
 	}
+	least := min(leastPatience, c.cfg.sourceTimeout)
 	left := time.Until(c.m.good.SentAt.Add(c.cfg.maxStale)) - c.cfg.client.Timeout()
-	return min(left, c.cfg.sourceTimeout)
+	return max(least, min(left, c.cfg.sourceTimeout)), left >= least
 }
 
 // forgetUnknown drops the answers about those of the tokens that are neither offered nor in use any more.

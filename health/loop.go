@@ -71,14 +71,16 @@ func tickOf(t *time.Ticker) <-chan time.Time {
 	return t.C
 }
 
-// mayPoll keeps a look at a source that hangs from holding up the next check.
+// mayPoll keeps a look at a source that hangs, or may hang, from holding up the next check for too long.
 func (c *Checker) mayPoll() bool {
-	return c.sourcePatience() > 0 && (!c.sourceHangs() || c.untilDue() > c.cfg.sourceTimeout)
+	_, first := c.sourcePatience()
+	return first && (!c.sourceHangs() || c.untilDue() > c.cfg.sourceTimeout)
 }
 
 // pollSource reports whether the source is worth a read. What it finds out about the source's health is published.
 func (c *Checker) pollSource(poller credentials.Poller) bool {
-	changed, err := c.source.poll(c.ctx, c.sourcePatience(), poller)
+	patience, _ := c.sourcePatience()
+	changed, err := c.source.poll(c.ctx, patience, poller)
 	if c.ctx.Err() != nil || changed {
 		return changed
 	}

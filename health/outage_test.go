@@ -383,6 +383,9 @@ func TestTheSource(t *testing.T) {
 				var err error
 				w.checker, err = health.New(w.source, health.WithClient(client(w)), health.WithInterval(time.Second), health.WithMaxStale(3*time.Second), health.OnChange(func(_, new *health.Snapshot) {
 					assert.NotEqual(t, health.ReasonUnreachable, new.Reason())
+					if new.Reason() == health.ReasonSourceUnavailable {
+						assert.Regexp(t, `^health: test:source: (no answer within [1-5](\.\d+)?s|an earlier read has not returned yet)$`, new.Cause().Error(), "it has a second at least")
+					}
 				}))
 				require.NoError(t, err)
 				require.NoError(t, w.checker.Start(t.Context()))
