@@ -30,10 +30,21 @@ if [ ! -e "$policy" ]; then
 fi
 
 export DEBIAN_FRONTEND=noninteractive
+
+# Another apt may be at work, such as the nightly upgrade. Install waits for its lock, in seconds; update has another one and
+# does not wait for that, and mirrors fail for a moment too.
+update() {
+	for pause in 5 15 30 60 0; do
+		apt-get update -q && return
+		[ "$pause" = 0 ] || sleep "$pause"
+	done
+	fail "apt-get update failed 5 times: is another apt at work, or the network down?"
+}
+
 # shellcheck disable=SC2086 # a list of words
 {
-	apt-get update -q
-	apt-get install -q -y --no-install-recommends $packages
+	update
+	apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 $packages
 } >&2
 
 packages=$(missing)
