@@ -22,7 +22,7 @@ func TestVaultAgent(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	require.NoError(t, os.WriteFile(in("service-account"), []byte(w.serviceAccountToken()), 0o600))
-	listener := w.FreeAddress()
+	listener := process.Reserve(t)
 	w.Agent(`
 auto_auth {
   method "kubernetes" {

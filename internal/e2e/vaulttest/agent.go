@@ -42,6 +42,3 @@ func (s *Server) Agent(config string) {
 		}
 	})
 }
-
-// FreeAddress returns a loopback host and port that nobody listens on.
-func (s *Server) FreeAddress() string { return freeAddress(s.tb) }

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +20,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
 
 // BinaryEnv names the environment variable with the path of Vault's binary.
@@ -53,7 +54,7 @@ type Server struct {
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, dir: tb.TempDir(), output: &log{}}
-	address, cluster := freeAddress(tb), freeAddress(tb)
+	address, cluster := process.Reserve(tb), process.Reserve(tb)
 	s.Address, s.cluster = "http://"+address, "https://"+cluster
 	// The minimal build has no file storage; raft keeps its data on disk too.
 	config := fmt.Sprintf(`
@@ -177,9 +178,9 @@ func (s *Server) launch() {
 		s.tb.Fatalf("%s=%s: %v: build it with internal/e2e/build-vault.sh", BinaryEnv, binary, err)
 	}
 	s.exited = make(chan struct{})
-	go func(process *exec.Cmd, exited chan struct{}) {
+	go func(cmd *exec.Cmd, exited chan struct{}) {
 		defer close(exited)
-		_ = process.Wait()
+		_ = cmd.Wait()
 	}(s.process, s.exited)
 	s.await("/v1/sys/seal-status", "answer")
 }
@@ -232,16 +233,6 @@ func (s *Server) fatalf(format string, args ...any) {
 }
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
-
-func freeAddress(tb testing.TB) string {
-	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
-}
 
 // log keeps what the process prints.
 type log struct {
