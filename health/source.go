@@ -174,5 +174,8 @@ func call[T any](ctx context.Context, s *source, patience time.Duration, f func(
 	if err := ctx.Err(); err != nil {
 		return none, fmt.Errorf("health: %s: %w", s, err)
 	}
+	if patience > time.Second {
+		patience = patience.Round(10 * time.Millisecond) // what was left, not what was set, has any number of digits
+	}
 	return none, fmt.Errorf("health: %s: %w within %s", s, errNoAnswer, patience)
 }
