@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
@@ -76,7 +77,13 @@ func (s Source) value() (string, error) {
 	return s.read()
 }
 
+// secretShape is what the secrets of logins look like: Vault's tokens, the ids of AppRole, JWTs.
+var secretShape = regexp.MustCompile(`^\s*(?:hv[sbr]\.[\w-]{20,}|[sbr]\.[[:alnum:]]{24}|[[:xdigit:]]{8}(?:-[[:xdigit:]]{4}){3}-[[:xdigit:]]{12}|eyJ[\w-]+\.[\w-]+\.[\w-]*)\s*$`)
+
 func readFile(path string) (string, error) {
+	if secretShape.MatchString(path) {
+		return "", fileError("(…)", "this is a secret where the path of a file should be: put it into a file, or use Value", credentials.ErrInvalid, nil)
+	}
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		// A FIFO would block the caller for as long as nobody writes.
