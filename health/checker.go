@@ -9,84 +9,107 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/internal/isnil"
+	"github.com/tolokacheck/tolokacheck/internal/platform"
 )
 
-// Checker keeps an eye on one credential: it loads the token from its provider, verifies it with the platform, follows its
-// rotation, and publishes what it knows as a [Snapshot].
+// Checker monitors one credential: it loads the token from its provider, verifies it with the
+// platform, follows its rotation, and publishes what it knows as a [Snapshot].
 //
-// Reading (Snapshot, Check, Token, Account) is one atomic load: no lock, no allocation, no clock, no I/O. All methods are
-// safe for concurrent use.
+// Snapshot, Check, Token and Account are one atomic load: no lock, no allocation, no clock, no
+// I/O. All methods are safe for concurrent use.
 type Checker struct {
-	cfg      *config
-	source   *source
-	verifier *Verifier
-	pace     pace
-	changes  *dispatcher
+	cfg     *config
+	clock   *clock
+	source  *source
+	caller  *platform.Caller
+	changes *dispatcher[change]
+	log     *lines
 
-	// Every request reads it. Only fields that do not change are near it: mu and what follows are on another cache line, so
-	// that the checker's own work does not slow the readers down.
+	// Every request reads it. Only fields that do not change are near it: mu and what follows
+	// are on another cache line, so that the checker's own work does not slow the readers down.
 	snapshot atomic.Pointer[Snapshot]
 
-	ctx    context.Context // ends with Close; checks descend from it, never from a caller's context
-	cancel context.CancelFunc
-	poke   chan struct{} // wakes the loop: a refresh waits for it
+	ctx      context.Context // ends with Close; calls descend from it, never from a caller's
+	cancel   context.CancelFunc
+	events   chan event
+	poke     chan struct{} // wakes the loop
+	patient  atomic.Bool   // failures do not open the circuit breaker: Start has little time
+	reminder *time.Timer   // logs that Start was not called
 
-	mu             sync.Mutex // never held during I/O, logging or callbacks
-	m              machine
-	phase          phase
-	due            time.Time // when the next check is
-	heard          uint64    // number of the last answer that m took in
-	sourceFailures int       // reads in a row that gave no token while there was none
-	expiry         *time.Timer
-	pending        *refresh      // waits for a check that has not read the source yet
-	current        *refresh      // the loop's check that is going on
-	published      chan struct{} // closed with the next publication; nil while nobody waits
-	done           chan struct{} // closed when the loop has ended; nil while there is none
+	mu        sync.Mutex // never held during I/O or foreign code
+	m         machine
+	told      *Snapshot       // the last one that OnChange got
+	warned    map[string]bool // warnings of the source that were logged
+	published chan struct{}   // closed with the next publication; nil while nothing waits
+	stopped   chan struct{}   // closed when the loop has ended; nil while there is none
 }
 
-// phase is how far Start has come.
-type phase uint8
+// remindAfter is how long after New a checker that was not started says so in the log.
+const remindAfter = time.Minute
 
-const (
-	idle phase = iota
-	starting
-	running
-)
+// flushTime is how long Start and Close wait for their own log lines.
+const flushTime = time.Second
 
-// New returns a checker of the credential that p provides. It does no I/O: the status is fail (starting) until [Checker.Start].
-// The error names every option that makes no sense. Close the checker when done.
+// New returns a checker of the credential that p provides. It does no I/O: the status is fail
+// (starting) until [Checker.Start]. The error lists every invalid option. Close the checker
+// when done.
 func New(p credentials.Provider, opts ...Option) (*Checker, error) {
-	if p == nil {
-		return nil, errors.New("health: New: the provider is nil; use credentials.Default() for the usual places")
+	if isnil.Value(p) {
+		return nil, errors.New("health: New: the provider is nil; " +
+			"use credentials.Default() for the usual places")
 	}
 	cfg, err := newConfig(opts)
 	if err != nil {
 		return nil, err
 	}
-	// Drawn once, so that the half-open probes of a fleet that lost the platform together do not come together.
-	cfg.breaker.BreakerOpen = spread(cfg.breaker.BreakerOpen, cfg.jitter())
+	// Drawn once, so that the probes of replicas that lost the platform together are spread.
+	cfg.pace.breakerOpen = spread(cfg.pace.breakerOpen, cfg.jitter())
 
 	c := &Checker{
-		cfg:      cfg,
-		source:   newSource(p),
-		verifier: NewVerifier(cfg.client, cfg.breaker),
-		pace:     pace{interval: cfg.interval, recheck: cfg.rules.recheck},
-		changes:  &dispatcher{callback: cfg.onChange, logger: cfg.logger},
-		poke:     make(chan struct{}, 1),
-		m:        machine{rules: cfg.rules},
+		cfg:    cfg,
+		clock:  newClock(cfg.suspended),
+		source: newSource(p, cfg.pace.sourceTimeout),
+		caller: platform.NewCaller(cfg.client),
+		log:    newLines(cfg.logger),
+		events: make(chan event),
+		poke:   make(chan struct{}, 1),
+		warned: make(map[string]bool),
 	}
+	c.changes = newChanges(cfg.onChange, c.log)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.m = c.newMachine()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, c.changes.last = c.publishLocked(time.Now())
+	_, c.told = c.publishLocked(c.clock.now())
+	c.reminder = time.AfterFunc(remindAfter, c.remind)
 	return c, nil
+}
+
+func (c *Checker) newMachine() machine {
+	return machine{
+		rules:   c.cfg.rules,
+		pace:    c.cfg.pace,
+		jitter:  c.cfg.jitter,
+		cache:   newAccounts(),
+		records: make(map[string]*record),
+		source:  sourceState{name: c.source.String(), polls: c.source.polls()},
+		breaker: func() *platform.Breaker {
+			return platform.NewBreaker(platform.Settings{
+				Failures: c.cfg.breakerFailures,
+				Open:     c.cfg.pace.breakerOpen,
+				Hold:     c.patient.Load,
+			})
+		},
+	}
 }
 
 // Snapshot returns what is known at this moment. It is never nil.
 func (c *Checker) Snapshot() *Snapshot { return c.snapshot.Load() }
 
-// Check returns nil while the status is pass or warn, and an [*Error] while it is fail. It answers from the snapshot
-// and has the shape that health frameworks ask for; ctx is not used.
+// Check returns nil while the status is pass or warn, and an [*Error] while it is fail. It has
+// the shape that health frameworks ask for, answers from the snapshot and ignores ctx. The
+// error is for logs: it may name hosts, paths and the token's fingerprint.
 func (c *Checker) Check(context.Context) error { return c.Snapshot().Check() }
 
 // Token returns the verified token in use, or an [*Error] while the status is fail.
@@ -95,18 +118,14 @@ func (c *Checker) Token() (credentials.Token, error) { return c.Snapshot().Token
 // Account returns the account of the token in use, or an [*Error] while the status is fail.
 func (c *Checker) Account() (*requester.Account, error) { return c.Snapshot().Account() }
 
-// WaitVerified returns nil as soon as the status is pass or warn. It returns an error that wraps ctx's when ctx ends
-// first, and ErrClosed after Close.
+// WaitVerified returns nil as soon as the status is pass or warn. It returns an [*Error] that
+// wraps ctx's error if ctx ends first, and ErrClosed after Close.
 func (c *Checker) WaitVerified(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext("WaitVerified")
+	}
 	for {
-		c.mu.Lock()
-		snap := c.Snapshot()
-		if c.published == nil {
-			c.published = make(chan struct{})
-		}
-		published := c.published
-		c.mu.Unlock()
-
+		snap, published := c.watch()
 		switch {
 		case snap.Open():
 			return nil
@@ -116,70 +135,94 @@ func (c *Checker) WaitVerified(ctx context.Context) error {
 		select {
 		case <-published:
 		case <-ctx.Done():
-			return &Error{Name: c.cfg.name, Reason: snap.Reason(), Err: errors.Join(context.Cause(ctx), snap.Cause())}
+			return &Error{
+				Name:   c.cfg.rules.name,
+				Reason: snap.Reason(),
+				Err:    errors.Join(context.Cause(ctx), snap.Cause()),
+			}
 		}
 	}
 }
 
-// Drain makes the service not ready, for good, so that load balancers send their requests elsewhere: call it when a
-// shutdown begins, then wait until they have noticed, then stop the server. The gate stays as it is.
+// watch returns the current snapshot, and a channel that is closed when there is another.
+func (c *Checker) watch() (*Snapshot, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.published == nil {
+		c.published = make(chan struct{})
+	}
+	return c.Snapshot(), c.published
+}
+
+// Drain makes the service not ready, for good, so that load balancers send their requests
+// elsewhere. Call it when a shutdown begins, wait until they have noticed, then stop the
+// server. The gate stays as it is.
 func (c *Checker) Drain() {
-	c.update(func(time.Time) event {
+	c.update(func(instant) (note, bool) {
 		c.m.draining = true
-		return event{}
+		return note{}, true
 	})
 }
 
-// Close cancels the call in flight, closes the gate for good and stops every goroutine. It waits for the checker's own
-// goroutine, but not for a callback of [OnChange], from which it may be called. It can be called at any time and more than
-// once, and always returns nil.
+// Close closes the gate, cancels the calls in flight, and stops the checker's goroutines. It
+// waits up to a second for the last log lines, and neither for callbacks nor for a provider
+// or RoundTripper that ignores its context. It may be called at any time, more than once, and
+// from a callback. It always returns nil.
 func (c *Checker) Close() error {
-	c.update(func(time.Time) event {
+	c.update(func(instant) (note, bool) {
 		c.m.closed = true
-		return event{}
+		c.cancel()
+		c.reminder.Stop()
+		for _, r := range []*round{c.m.checks.current, c.m.checks.pending} {
+			if r != nil {
+				r.err = ErrClosed
+				close(r.done)
+			}
+		}
+		c.m.checks = checks{}
+		return note{}, true
 	})
-	c.cancel()
-	c.verifier.Close()
-
 	c.mu.Lock()
-	if c.expiry != nil {
-		c.expiry.Stop()
-	}
-	done := c.done
+	stopped := c.stopped
 	c.mu.Unlock()
-	if done != nil {
-		<-done
+	if stopped != nil {
+		<-stopped
 	}
+	c.log.flush(flushTime)
 	return nil
 }
 
-// update is the only way to change the machine: it publishes and reports what came of it. After Close nothing changes
-// any more.
-func (c *Checker) update(change func(now time.Time) event) {
+// update is the only way to change the machine. It publishes and reports what has changed: a
+// change without news is published only if time alone has changed the reasons. After Close
+// nothing changes.
+func (c *Checker) update(apply func(now instant) (n note, news bool)) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.m.closed {
-		c.mu.Unlock()
 		return
 	}
-	now := time.Now()
-	ev := change(now)
-	old, snap := c.publishLocked(now)
-	if differ(old, snap) {
-		c.changes.add(snap) // under the lock, so that changes are queued in the order of their publication
+	now := c.clock.now()
+	n, news := apply(now)
+	if !news && c.m.reasons(now) == c.Snapshot().Reasons() {
+		return
 	}
-	c.mu.Unlock()
-	c.report(old, snap, ev)
+	old, snap := c.publishLocked(now)
+	if differ(c.told, snap) {
+		c.changes.add(change{c.told, snap})
+		c.told = snap
+	}
+	c.report(old, snap, n)
 }
 
 // publishLocked makes the machine's state the current snapshot.
-func (c *Checker) publishLocked(now time.Time) (old, snap *Snapshot) {
-	s := c.m.state()
-	s.Name = c.cfg.name
+func (c *Checker) publishLocked(now instant) (old, snap *Snapshot) {
+	wall := time.Now().Round(0)
+	s := c.m.state(now)
+	s.Name = c.cfg.rules.name
 	s.Environment = c.cfg.client.Environment()
 	s.TokenSource = c.source.String()
-	s.Breaker = c.verifier.Breaker()
-	s.RetryAfter = max(c.due.Sub(now), time.Second)
-	s.Since = now
+	s.RetryAfter = max(c.m.dueIn(now), time.Second)
+	s.Since = wall
 	old = c.snapshot.Load()
 	snap = NewSnapshot(s)
 	if old != nil && old.status == snap.status && old.reason == snap.reason {
@@ -193,10 +236,31 @@ func (c *Checker) publishLocked(now time.Time) (old, snap *Snapshot) {
 	return old, snap
 }
 
-// differ reports whether a callback should hear of the step: every verification publishes, most change nothing.
+// change is a step that OnChange is told of.
+type change struct{ old, new *Snapshot }
+
+// newChanges returns the dispatcher of OnChange. When changes pile up, those in the middle are
+// joined, so that the old of every call is the new of the call before.
+func newChanges(callback func(old, new *Snapshot), log *lines) *dispatcher[change] {
+	if callback == nil {
+		callback = func(_, _ *Snapshot) {}
+	}
+	return &dispatcher[change]{
+		deliver: func(c change) { callback(c.old, c.new) },
+		overflow: func(queue []change, c change) []change {
+			queue[len(queue)-1].new = c.new
+			return queue
+		},
+		panicked: log.callbackPanicked,
+	}
+}
+
+// differ reports whether OnChange must be called. Every verification publishes a snapshot,
+// most change nothing.
 func differ(old, snap *Snapshot) bool {
-	return old.Reasons() != snap.Reasons() || old.Readiness() != snap.Readiness() || old.Draining() != snap.Draining() ||
-		old.Started() != snap.Started() || !old.state.Token.Equal(snap.state.Token) || accountID(old) != accountID(snap)
+	return old.Reasons() != snap.Reasons() || old.Readiness() != snap.Readiness() ||
+		old.Draining() != snap.Draining() || old.Started() != snap.Started() ||
+		!old.state.Token.Equal(snap.state.Token) || accountID(old) != accountID(snap)
 }
 
 func accountID(s *Snapshot) string {
@@ -206,28 +270,12 @@ func accountID(s *Snapshot) string {
 	return s.state.Account.ID()
 }
 
-// armExpiryLocked has the step from stale to unreachable published on time by a timer of its own: also under pass, so that
-// it comes while a check hangs.
-func (c *Checker) armExpiryLocked(now time.Time) {
-	if !c.m.working() || c.m.expired {
-		return
+// remind logs that Start was forgotten.
+func (c *Checker) remind() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.m.begun && !c.m.closed {
+		c.logLocked(levelReminder, "toloka credential checker is not started: call Start",
+			c.Snapshot(), nil)
 	}
-	left := c.m.good.SentAt.Add(c.cfg.maxStale).Sub(now)
-	if c.expiry == nil {
-		c.expiry = time.AfterFunc(left, c.expire)
-		return
-	}
-	c.expiry.Reset(left)
-}
-
-// expire runs when the timer fires. A good answer may have come in the meantime, so it looks again under the lock.
-func (c *Checker) expire() {
-	c.update(func(now time.Time) event {
-		if c.m.working() && now.Sub(c.m.good.SentAt) >= c.cfg.maxStale {
-			c.m.expire()
-		} else {
-			c.armExpiryLocked(now)
-		}
-		return event{}
-	})
 }

@@ -1,52 +1,67 @@
 package health
 
 import (
-	"fmt"
-	"log/slog"
 	"sync"
+	"time"
 )
 
-// maxChanges is how many changes wait for a slow callback before those in the middle are joined.
-const maxChanges = 16
-
-// dispatcher calls back about changes: in order, one at a time, in a goroutine that lives only while there is something
-// to deliver. Adding never blocks.
-type dispatcher struct {
-	callback func(old, new *Snapshot)
-	logger   *slog.Logger
+// dispatcher delivers items to foreign code: in order, one at a time, in a goroutine that lives
+// only while there is something to deliver. Adding an item never blocks.
+type dispatcher[T any] struct {
+	deliver  func(T)
+	panicked func(value any)
+	// overflow makes room for an item in a full queue: it returns the queue with the item or
+	// without it.
+	overflow func(queue []T, item T) []T
 
 	mu      sync.Mutex
-	last    *Snapshot // the new of the change that was added last
-	queue   []change
+	queue   []T
 	running bool
+	idle    chan struct{} // closed when all is delivered; nil while nothing waits for it
 }
 
-type change struct{ old, new *Snapshot }
+// maxQueue is how many items wait for foreign code that is slow.
+const maxQueue = 64
 
-// add queues the change from the snapshot that was added last to this one. When the queue is full the last change in it is
-// extended instead, so that the old of every call is the new of the call before.
-func (d *dispatcher) add(new *Snapshot) {
-	if d.callback == nil {
-		return
-	}
+func (d *dispatcher[T]) add(item T) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if n := len(d.queue); n == maxChanges {
-		d.queue[n-1].new = new
+	if len(d.queue) >= maxQueue {
+		d.queue = d.overflow(d.queue, item)
 	} else {
-		d.queue = append(d.queue, change{d.last, new})
+		d.queue = append(d.queue, item)
 	}
-	d.last = new
 	if !d.running {
 		d.running = true
 		go d.run()
 	}
 }
 
-func (d *dispatcher) run() {
+// flush waits until all is delivered, for at most limit.
+func (d *dispatcher[T]) flush(limit time.Duration) {
+	d.mu.Lock()
+	if !d.running {
+		d.mu.Unlock()
+		return
+	}
+	if d.idle == nil {
+		d.idle = make(chan struct{})
+	}
+	idle := d.idle
+	d.mu.Unlock()
+
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-idle:
+	case <-timer.C:
+	}
+}
+
+func (d *dispatcher[T]) run() {
 	finished := false
 	defer func() {
-		if !finished { // the callback has ended the goroutine, as t.FailNow does
+		if !finished { // the foreign code ended the goroutine
 			go d.run()
 		}
 	}()
@@ -54,22 +69,25 @@ func (d *dispatcher) run() {
 		d.mu.Lock()
 		if len(d.queue) == 0 {
 			d.running, finished = false, true
+			if d.idle != nil {
+				close(d.idle)
+				d.idle = nil
+			}
 			d.mu.Unlock()
 			return
 		}
-		next := d.queue[0]
+		item := d.queue[0]
 		d.queue = d.queue[1:]
 		d.mu.Unlock()
-		d.deliver(next)
+		d.deliverOne(item)
 	}
 }
 
-func (d *dispatcher) deliver(c change) {
+func (d *dispatcher[T]) deliverOne(item T) {
 	defer func() {
 		if p := recover(); p != nil {
-			// By type only: the value may hold a token that the callback was lent.
-			d.logger.Error("toloka credential callback panicked", "panic.type", fmt.Sprintf("%T", p))
+			d.panicked(p)
 		}
 	}()
-	d.callback(c.old, c.new)
+	d.deliver(item)
 }

@@ -1,83 +1,73 @@
 package health
 
-import (
-	"time"
+import "time"
 
-	"github.com/tolokacheck/tolokacheck/health/requester"
+// The decisions about time are here, as functions of durations: they read no clock.
+
+const (
+	// forever caps every duration, so that sums and jitter stay in range.
+	forever = 50 * 365 * 24 * time.Hour
+
+	// firstBackoff is the wait after a first failure.
+	firstBackoff = time.Second
+
+	// jitterShare is how much the interval varies to either side, so that replicas that were
+	// started together do not call together.
+	jitterShare = 0.1
+
+	// minHold and maxHold bound how long a rate limit is obeyed.
+	minHold = time.Second
+	maxHold = time.Hour
+
+	// maxOthers is how many calls about other tokens than the one in use an interval may have.
+	maxOthers = 50
+
+	// readPause is the least time between two reads of the source that outgoing requests cause.
+	readPause = time.Second
+
+	// reverifyPause is the least time between two calls about the same token that outgoing
+	// requests cause: an endpoint that always answers 401 must not add a call to each request.
+	reverifyPause = 10 * time.Second
 )
 
-// Every decision about time is here, as functions of durations: they read no clock, so tests can put any time to them.
-
-// forever bounds every duration that an option sets, so that sums and jitter stay in range. Nobody can tell the difference.
-const forever = 50 * 365 * 24 * time.Hour
-
-// firstBackoff is how long after a first failure the platform is asked again.
-const firstBackoff = time.Second
-
-// jitterShare is how much the interval varies to either side, so that a fleet started at once does not ask in step.
-const jitterShare = 0.1
-
-// pace says how often to ask.
+// pace says how often to call and to read.
 type pace struct {
-	interval time.Duration // between checks that got an answer
-	recheck  time.Duration // between a refusal and the call that confirms it
+	interval      time.Duration // between checks with a verdict
+	pollInterval  time.Duration
+	timeout       time.Duration // of one call
+	sourceTimeout time.Duration // of one read
+	breakerOpen   time.Duration
 }
 
-// turn is what the last check came to, as far as it matters for the time of the next.
-type turn struct {
-	class      requester.Class
-	confirming bool          // the token was refused and is to be asked about again
-	failures   int           // calls in a row about the token that got no answer, this one included
-	hint       time.Duration // Retry-After of the last answer
-	blocked    time.Duration // how long no call will be let through
-}
+// next returns the time from one verdict to the next call. chance is a random number in [0, 1).
+func (p pace) next(chance float64) time.Duration { return spread(p.interval, chance) }
 
-// next returns how long to wait for the next check. jitter is a random number in [0, 1).
-func (p pace) next(t turn, jitter float64) time.Duration {
-	var d time.Duration
-	switch {
-	case t.class == requester.NotAsked:
-		// Nobody was asked, so nothing was learned: as soon as it is possible again, but never in a busy loop.
-		d = p.backoff(1, 0)
-		if t.blocked > 0 {
-			d = t.blocked
-		}
-	case conclusive(t.class):
-		d = spread(p.interval, jitter)
-		if t.confirming {
-			d = p.recheck
-		}
-	default:
-		d = max(p.backoff(t.failures, jitter), min(t.hint, p.interval))
-	}
-	return max(d, t.blocked)
-}
-
-// spread is d plus or minus its jitter.
-func spread(d time.Duration, jitter float64) time.Duration {
-	return time.Duration(float64(d) * (1 - jitterShare + 2*jitterShare*jitter))
-}
-
-// backoff doubles from a second up to the interval, and adds up to half of itself, so that a fleet that lost the platform
-// together does not come back together.
-func (p pace) backoff(failures int, jitter float64) time.Duration {
+// backoff doubles from a second up to the interval, plus up to half of itself at random, so
+// that replicas that lost the platform together do not return together.
+func (p pace) backoff(failures int, chance float64) time.Duration {
 	d := min(firstBackoff, p.interval)
 	for i := 1; i < failures && d < p.interval; i++ {
 		d *= 2
 	}
 	d = min(d, p.interval)
-	return min(d+time.Duration(float64(d)*jitter/2), spread(p.interval, jitter))
+	return min(d+time.Duration(float64(d)*chance/2), spread(p.interval, chance))
 }
 
-// holdFor bounds how long a rate limit is obeyed: a hint of a year must not silence the checker.
-func holdFor(hint, most time.Duration) time.Duration {
-	return max(minHold, min(hint, most))
+// spread returns d with its jitter.
+func spread(d time.Duration, chance float64) time.Duration {
+	return time.Duration(float64(d) * (1 - jitterShare + 2*jitterShare*chance))
 }
 
-// jumped reports whether the wall clock and the monotonic clock disagree about how much time has passed: the machine was
-// suspended (the monotonic clock stops then) or its clock was set. Neither says anything about the credential, but
-// the last answer may be much older than it seems, so it is worth asking again.
-func jumped(wall, monotonic, tolerance time.Duration) bool {
-	d := wall - monotonic
-	return d > tolerance || d < -tolerance
+// allowance spreads the calls about other tokens: maxOthers at once, then one after the other
+// over the interval.
+type allowance struct{ full instant } // when all of it is available again
+
+// from returns when the next call is allowed.
+func (a allowance) from(interval time.Duration) instant {
+	return a.full - interval/maxOthers*(maxOthers-1)
+}
+
+// take uses one call at now.
+func (a *allowance) take(now instant, interval time.Duration) {
+	a.full = max(a.full, now) + interval/maxOthers
 }

@@ -8,65 +8,100 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/describe"
 )
 
-// source reads the provider in a goroutine of its own, so that one that hangs (NFS, Vault) holds up nothing: whoever waits
-// gives up in time, and while the provider is still busy it is not called again.
+// source calls the provider, one call at a time. A provider is foreign code: it may hang, panic
+// or end its goroutine, so the calls run in goroutines of their own.
 type source struct {
 	provider credentials.Provider
-	busy     chan struct{}            // holds one element while the provider is being called
-	late     chan []credentials.Token // holds what a read has brought that nobody waited for any more
+	timeout  time.Duration
+	busy     chan struct{} // holds one element while the provider is being called
 	name     atomic.Pointer[string]
+
+	// Used by the call that is going on.
+	seen string // version of what the last read delivered, "" if that is not known
 }
 
-func newSource(p credentials.Provider) *source {
-	s := &source{provider: p, busy: make(chan struct{}, 1), late: make(chan []credentials.Token, 1)}
-	name := fmt.Sprintf("%T", p)
-	s.name.Store(&name)
-	s.describe()
+func newSource(p credentials.Provider, timeout time.Duration) *source {
+	s := &source{provider: p, timeout: timeout, busy: make(chan struct{}, 1)}
+	s.setName(fmt.Sprintf("%T", p)) // until the provider was called
 	return s
 }
 
-// read returns the tokens that the provider has, most preferred first. It may return tokens and an error, see
-// [credentials.MultiProvider]. When it has given up after patience and tokens do come, they are in late: the provider has
-// delivered them, and a look at it will say that nothing has changed.
-func (s *source) read(ctx context.Context, patience time.Duration) ([]credentials.Token, error) {
-	type reading struct {
-		tokens []credentials.Token
-		err    error
-	}
-	r, err := call(ctx, s, patience, func(ctx context.Context) reading {
-		select {
-		case <-s.late: // older than what comes now
-		default:
-		}
-		tokens, err := s.tokens(ctx)
-		return reading{tokens, err}
-	}, func(r reading) {
-		if len(r.tokens) > 0 {
-			s.late <- r.tokens // there is room: reads come one after the other, and each begins by making some
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r.tokens, r.err
+func (s *source) setName(name string) { s.name.Store(&name) }
+
+// String returns the name of the provider for logs and errors.
+func (s *source) String() string { return *s.name.Load() }
+
+// polls reports whether the provider can be polled.
+func (s *source) polls() bool {
+	_, ok := s.provider.(credentials.Poller)
+	return ok
 }
 
-// poll asks a provider that can tell cheaply whether a read is worth while.
-func (s *source) poll(ctx context.Context, patience time.Duration, p credentials.Poller) (changed bool, err error) {
-	type look struct {
-		changed bool
-		err     error
+// reading is what a read delivered. It may have tokens and an error, see
+// [credentials.MultiProvider].
+type reading struct {
+	tokens    []credentials.Token
+	warnings  []string
+	err       error
+	holdsNone bool // err says that there is no token, or none that can be one
+}
+
+// polled is the result of a poll.
+type polled struct {
+	changed bool
+	err     error
+}
+
+// read hands what the provider holds to deliver, when the provider returns.
+func (s *source) read(ctx context.Context, deliver func(reading)) {
+	var r reading
+	s.call(ctx, func(ctx context.Context) {
+		// The version is taken before the tokens: a change between the two costs another read
+		// and is not missed.
+		version := s.version(ctx)
+		s.seen = ""
+		r.tokens, r.err = s.tokens(ctx)
+		if len(r.tokens) > 0 {
+			s.seen = version
+		}
+		r.holdsNone = holdsNone(r.err)
+		if w, ok := s.provider.(credentials.Warner); ok {
+			r.warnings = w.Warnings()
+		}
+	}, func(err error) {
+		if err != nil {
+			r = reading{err: err}
+		}
+		deliver(r)
+	})
+}
+
+// poll reports to deliver whether a read would now give something else than the last one.
+func (s *source) poll(ctx context.Context, deliver func(polled)) {
+	var p polled
+	s.call(ctx, func(ctx context.Context) {
+		version, err := s.provider.(credentials.Poller).Poll(ctx)
+		if p.changed = version != "" && version != s.seen; !p.changed {
+			p.err = err
+		}
+	}, func(err error) {
+		if err != nil {
+			p = polled{err: err}
+		}
+		deliver(p)
+	})
+}
+
+func (s *source) version(ctx context.Context) string {
+	p, ok := s.provider.(credentials.Poller)
+	if !ok {
+		return ""
 	}
-	l, err := call(ctx, s, patience, func(ctx context.Context) look {
-		changed, err := p.Poll(ctx)
-		return look{changed, err}
-	}, func(look) {})
-	if err != nil {
-		return false, err
-	}
-	return l.changed, l.err
+	version, _ := p.Poll(ctx) // the read that follows has the error
+	return version
 }
 
 func (s *source) tokens(ctx context.Context) ([]credentials.Token, error) {
@@ -82,100 +117,68 @@ func (s *source) tokens(ctx context.Context) ([]credentials.Token, error) {
 	if err != nil && len(tokens) == 0 {
 		return nil, err
 	}
-	if tokens, bad := s.checked(tokens); bad != nil {
-		return tokens, bad
+	if checked, bad := s.checked(tokens); bad != nil {
+		return checked, bad
 	}
 	return tokens, err
 }
 
-// checked catches what a careless provider could return without an error.
+// checked rejects results that a careless provider could return without an error.
 func (s *source) checked(tokens []credentials.Token) ([]credentials.Token, error) {
 	if len(tokens) == 0 {
-		return nil, fmt.Errorf("health: %s returned neither a token nor an error: %w", s, credentials.ErrNotFound)
+		return nil, fmt.Errorf("health: %s returned neither a token nor an error: %w",
+			s, credentials.ErrNotFound)
 	}
 	for _, t := range tokens {
 		if t.IsZero() {
-			return nil, fmt.Errorf("health: %s returned an empty token without an error: %w", s, credentials.ErrInvalid)
+			return nil, fmt.Errorf("health: %s returned an empty token without an error: %w",
+				s, credentials.ErrInvalid)
 		}
 	}
 	return tokens, nil
 }
 
-// String names the provider for logs and errors, as it named itself last.
-func (s *source) String() string { return *s.name.Load() }
-
-// describe asks the provider for its name. That is foreign code, which may hang, panic or call the checker: it runs where
-// reads run, and never under a lock.
-func (s *source) describe() {
-	defer func() { _ = recover() }() // then it keeps the name that it had
-	name := credentials.Describe(s.provider)
-	s.name.Store(&name)
-}
-
 var (
-	// errNoAnswer: the provider took longer than it may.
-	errNoAnswer = errors.New("no answer")
-	// errBusy: it ignores its context, too, and has not come back from an earlier call.
+	// errSilent: the provider took longer than it may.
+	errSilent = errors.New("no answer")
+	// errBusy: the provider has not returned from a call of an earlier Start.
 	errBusy = errors.New("an earlier read has not returned yet")
 )
 
-// hangs reports whether an error of the source means that waiting for it is likely to be in vain the next time too.
-func hangs(err error) bool { return errors.Is(err, errNoAnswer) || errors.Is(err, errBusy) }
+// silence is the error of a source that did not answer in time.
+func silence(source string, limit time.Duration) error {
+	return fmt.Errorf("health: %s: %w within %s", source, errSilent, limit)
+}
 
-// call runs f apart from the caller, one at a time, and waits for it as long as patience and ctx allow. What f returns after
-// that goes to late, in f's goroutine.
-func call[T any](ctx context.Context, s *source, patience time.Duration, f func(context.Context) T, late func(T)) (T, error) {
-	var none T
-	if err := ctx.Err(); err != nil {
-		return none, fmt.Errorf("health: %s: %w", s, err)
-	}
+// call runs f, which calls the provider, and then end, also if f panics or ends the goroutine.
+func (s *source) call(ctx context.Context, f func(context.Context), end func(error)) {
 	select {
 	case s.busy <- struct{}{}:
 	default:
-		return none, fmt.Errorf("health: %s: %w", s, errBusy)
+		end(fmt.Errorf("health: %s: %w", s, errBusy))
+		return
 	}
-	bounded, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	type outcome struct {
-		value T
-		err   error
-	}
-	done := make(chan outcome, 1) // buffered: a late outcome is not waited for
-	var settled atomic.Bool       // by whoever comes first: f with an outcome in time, or the caller, who leaves
-	go func() {
-		o := outcome{err: fmt.Errorf("health: %s: the provider ended its goroutine", s)}
-		defer func() {
-			if p := recover(); p != nil {
-				// By type only: the value may hold what must not be shown.
-				o.err = fmt.Errorf("health: %s: the provider panicked with a %T", s, p)
-			}
-			// An error from a provider that ran out of time is that it ran out of time, in other words.
-			inTime := bounded.Err() == nil && settled.CompareAndSwap(false, true)
-			if !inTime && o.err == nil {
-				late(o.value)
-			}
-			<-s.busy
-			if inTime {
-				done <- o
-			}
-		}()
-		o = outcome{value: f(bounded)}
-		s.describe()
-	}()
-	select {
-	case o := <-done:
-		return o.value, o.err
-	case <-bounded.Done():
-		if !settled.CompareAndSwap(false, true) {
-			o := <-done
-			return o.value, o.err
+	err := errors.New("the provider ended its goroutine")
+	defer func() {
+		if p := recover(); p != nil {
+			// By type only: the value may hold a secret.
+			err = fmt.Errorf("the provider panicked with a %T", p)
 		}
-	}
-	if err := ctx.Err(); err != nil {
-		return none, fmt.Errorf("health: %s: %w", s, err)
-	}
-	if patience > time.Second {
-		patience = patience.Round(10 * time.Millisecond) // what was left, not what was set, has any number of digits
-	}
-	return none, fmt.Errorf("health: %s: %w within %s", s, errNoAnswer, patience)
+		<-s.busy
+		if err != nil {
+			err = fmt.Errorf("health: %s: %w", s, err)
+		}
+		end(err)
+	}()
+	s.setName(describe.Of(s.provider))
+	f(ctx)
+	err = nil
+}
+
+// holdsNone reports whether a source's error says that it holds no token, or none that can be
+// one. Any other error may be temporary.
+func holdsNone(err error) bool {
+	return errors.Is(err, credentials.ErrNotFound) || errors.Is(err, credentials.ErrInvalid)
 }

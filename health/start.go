@@ -2,154 +2,125 @@ package health
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
-
-	"github.com/tolokacheck/tolokacheck/credentials"
-	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-// Start verifies the credential in the caller's goroutine, within [WithStartupTimeout], and then starts the background
-// checks. Let the server listen before: probes get their answers while Start waits.
+// Start verifies the credential, within [WithStartupTimeout], and starts the background checks.
+// Let the server listen before: probes get their answers while Start waits.
 //
-// It returns nil when the credential was verified, and also when the platform or the token's source merely did not answer
-// in time (unless [RequireVerified] is set): the service then comes up not ready and recovers by itself. It fails for what
-// waiting cannot mend, with an [*Error] or an error that wraps one of the client's:
-//   - no token, or none that can be one: errors.Is(err, credentials.ErrNotFound) or credentials.ErrInvalid;
+// It returns nil if the credential was verified, and also if the platform or the source merely
+// did not answer in time, unless [RequireVerified] is set: the service then comes up not ready
+// and recovers automatically. It fails at once on permanent errors, with an [*Error]:
+//   - no token, or none that can be one: errors.Is(err, credentials.ErrNotFound) or
+//     credentials.ErrInvalid;
 //   - the token is refused, or belongs to another account: Reason rejected or wrong_account;
-//   - something else than the platform answers: requester.ClassOf(err) is requester.Misdirected.
+//   - something else than the platform answers: requester.ClassOf(err) is
+//     requester.Misdirected.
 //
-// When ctx ends first the error wraps ctx's. After an error nothing is started any more, a call that was under way ends with the
-// client's timeout, and Start may be called again. A second Start
-// beside or after a successful one returns ErrStarted; after Close it is ErrClosed.
+// If ctx ends first, the error wraps ctx's. After an error nothing runs, and Start may be
+// called again. A second Start during or after a successful one returns ErrStarted; after Close
+// it returns ErrClosed. Start does not log the error that it returns.
 func (c *Checker) Start(ctx context.Context) error {
-	c.mu.Lock()
-	switch {
-	case c.m.closed:
-		c.mu.Unlock()
-		return ErrClosed
-	case c.phase != idle:
-		c.mu.Unlock()
-		return ErrStarted
+	if ctx == nil {
+		return errNilContext("Start")
 	}
-	c.phase = starting
+	if err := c.begin(); err != nil {
+		return err
+	}
+	// The loop lives on the checker's context: nothing in the caller's, such as a trace,
+	// reaches the calls.
+	loop, stop := context.WithCancel(c.ctx)
+	stopped := make(chan struct{})
+	c.mu.Lock()
+	c.stopped = stopped
 	c.mu.Unlock()
+	go c.run(loop, stopped)
 
-	err := c.startup(ctx)
-
+	err := c.awaitVerdict(ctx)
+	c.patient.Store(false)
 	closed := true
-	c.update(func(now time.Time) event {
+	c.update(func(instant) (note, bool) {
 		closed = false
-		if err != nil {
-			c.phase = idle
-			if c.expiry != nil {
-				c.expiry.Stop()
-			}
-			return event{}
-		}
-		c.phase = running
-		c.m.started = true
-		c.done = make(chan struct{})
-		go c.run(c.done)
-		return event{}
+		c.m.starting = false
+		c.m.started = err == nil
+		return note{}, true
 	})
+	if err != nil || closed {
+		stop()
+		<-stopped
+	}
+	c.log.flush(flushTime)
 	if closed {
 		return ErrClosed
 	}
 	return err
 }
 
-// startup checks until there is a verdict or the time is up.
-func (c *Checker) startup(ctx context.Context) error {
-	// The checks live on the checker's context, and only end with the caller's: nothing in it (a trace, say) reaches them.
-	checks, cancel := context.WithTimeout(c.ctx, c.cfg.startupTimeout)
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-
-	for {
-		err := c.check(checks, everything, c.verifier.answered())
-		if done, err := c.startupVerdict(err); done {
-			return err
-		}
-		if !c.sleepUntilDue(checks) {
-			break
-		}
+// begin prepares a first Start, or another one after an error.
+func (c *Checker) begin() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.m.closed:
+		return ErrClosed
+	case c.m.starting, c.m.started:
+		return ErrStarted
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("health: Start was left before the credential was verified: %w", context.Cause(ctx))
-	}
-	c.noteTimeUp()
-	if c.cfg.requireVerified {
-		return c.notVerified()
-	}
+	c.reminder.Stop()
+	c.patient.Store(true)
+	fresh := c.newMachine() // what an earlier Start has found must not decide this one
+	fresh.draining = c.m.draining
+	fresh.begun, fresh.starting = true, true
+	fresh.source.readDue = c.clock.now()
+	c.m = fresh
+	c.publishLocked(c.clock.now())
 	return nil
 }
 
-// startupVerdict reports whether waiting any longer is of no use, and what Start returns then.
-func (c *Checker) startupVerdict(err error) (done bool, _ error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	verdict := c.m.verdictError()
-	loaded := len(c.m.offered) > 0
-	source := c.m.sourceErr
-	switch {
-	case c.m.working():
-		return true, nil
-	case verdict != nil:
-		return true, c.named(verdict)
-	case !loaded && holdsNone(source):
-		return true, &Error{Name: c.cfg.name, Reason: ReasonNoCredential, Err: source}
-	case requester.ClassOf(err) == requester.Misdirected:
-		return true, &Error{Name: c.cfg.name, Reason: ReasonUnreachable, Err: err}
-	default:
-		return false, nil
-	}
-}
-
-// holdsNone reports whether a source's error says that it holds no token, or none that can be one. Any other may mend by itself.
-func holdsNone(err error) bool {
-	return errors.Is(err, credentials.ErrNotFound) || errors.Is(err, credentials.ErrInvalid)
-}
-
-// noteTimeUp has a cause for the state that Start leaves behind when it ended what it waited for, and that has not failed
-// before.
-func (c *Checker) noteTimeUp() {
-	c.update(func(time.Time) event {
-		loaded := len(c.m.offered) > 0
+// awaitVerdict waits until the credential is verified, an error is permanent, or the time is up.
+func (c *Checker) awaitVerdict(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, c.cfg.startupTimeout)
+	defer cancel()
+	for {
+		snap, published := c.watch()
+		c.mu.Lock()
+		err := c.m.startErr()
+		c.mu.Unlock()
 		switch {
-		case !loaded && c.m.sourceErr == nil:
-			c.m.sourceErr = fmt.Errorf("health: %s: %w within the %s of Start", c.source, errNoAnswer, c.cfg.startupTimeout)
-		case loaded && c.m.lastErr == nil:
-			c.m.lastErr = fmt.Errorf("health: %w within the %s of Start", errNoAnswer, c.cfg.startupTimeout)
+		case snap.Open():
+			return nil
+		case err != nil:
+			return err
+		case snap.Reasons().Has(ReasonClosed):
+			return ErrClosed
 		}
-		return event{}
-	})
+		select {
+		case <-published:
+			continue
+		case <-limit.Done():
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("health: Start was cancelled before the credential was verified: %w",
+				context.Cause(ctx))
+		}
+		return c.timeUp()
+	}
 }
 
-// notVerified is the error of RequireVerified when the time is up.
-func (c *Checker) notVerified() error {
+// timeUp is the result of a Start without a verdict in time.
+func (c *Checker) timeUp() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.m.offered) == 0 {
-		return &Error{Name: c.cfg.name, Reason: ReasonNoCredential, Err: c.m.sourceErr}
+	c.m.timeUp(c.cfg.startupTimeout)
+	if !c.cfg.requireVerified {
+		return nil
 	}
-	return &Error{Name: c.cfg.name, Reason: ReasonUnreachable, Err: c.m.lastErr}
-}
-
-// sleepUntilDue waits for the time of the next check. It returns false when ctx would end, or ends, before.
-func (c *Checker) sleepUntilDue(ctx context.Context) bool {
-	c.mu.Lock()
-	due := c.due
-	c.mu.Unlock()
-	if deadline, ok := ctx.Deadline(); ok && !due.Before(deadline) {
-		return false
+	reason := ReasonUnreachable
+	switch {
+	case len(c.m.offered) == 0:
+		reason = ReasonNoCredential
+	case c.m.rejected():
+		reason = ReasonRejected
 	}
-	timer := time.NewTimer(time.Until(due))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil // both may have happened
+	return &Error{Name: c.cfg.rules.name, Reason: reason, Err: c.m.cause(reason)}
 }

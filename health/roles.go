@@ -1,0 +1,81 @@
+package health
+
+import (
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/internal/platform"
+)
+
+// role is what a token is to the checker at the moment when an answer about it arrives.
+type role uint8
+
+const (
+	inUse      role = iota // the token in use
+	candidate              // offered, and the token in use works
+	successor              // offered; the token in use does not work and is not offered any more
+	sibling                // offered together with the token in use, which does not work
+	superseded             // not offered any more
+)
+
+// outcome is what an answer means for the token.
+type outcome uint8
+
+const (
+	accepted     outcome = iota // verified, and of the right account
+	otherAccount                // verified, but of another account than the expected or pinned one
+	refused                     // by the platform
+	noVerdict                   // anything else: an outage, a rate limit, an answer of something else
+)
+
+// effect is what an answer does to the token in use and to the candidates. What the answer says
+// about the token itself is in its record already.
+type effect uint8
+
+const (
+	none     effect = iota
+	keep            // the token stays in use
+	replace         // the token becomes the one in use
+	passOver        // the token does not replace the one in use, for a reason that is published
+)
+
+// transitions has the effect of every answer. The status follows from the record of the token
+// that is in use then: it is rejected at the threshold of refusals, of the wrong account at
+// once, and stale or unreachable without a verdict.
+var transitions = [...][4]effect{
+	//           accepted  otherAccount  refused   noVerdict
+	inUse:      {keep, keep, keep, keep},
+	candidate:  {replace, passOver, passOver, none},
+	successor:  {replace, replace, replace, replace},
+	sibling:    {replace, replace, none, none}, // a refusal is counted in its record
+	superseded: {none, none, none, none},
+}
+
+// roleOf returns the role of r.
+func (m *machine) roleOf(r *record) role {
+	switch {
+	case r == m.inUse:
+		return inUse
+	case r.rank < 0:
+		return superseded
+	case m.works():
+		return candidate
+	case m.inUse != nil && m.inUse.rank >= 0:
+		return sibling
+	default:
+		return successor
+	}
+}
+
+// outcomeOf returns what an answer means, and the error that it leaves in the token's record.
+func (m *machine) outcomeOf(a platform.Answer) (outcome, error) {
+	switch a.Class {
+	case requester.Verified:
+		if misfit := m.rules.misfit(a.Account, m.pinned); misfit != nil {
+			return otherAccount, misfit
+		}
+		return accepted, nil
+	case requester.Rejected:
+		return refused, a.Err
+	default:
+		return noVerdict, a.Err
+	}
+}

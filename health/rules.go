@@ -1,0 +1,60 @@
+package health
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/govalues/decimal"
+
+	"github.com/tolokacheck/tolokacheck/health/requester"
+)
+
+// rules are the options that decide about a token.
+type rules struct {
+	maxStale              time.Duration
+	rejectionThreshold    int
+	recheck               time.Duration
+	expectAccount         string
+	expectCompany         string
+	allowAccountChange    bool
+	watchBalance          bool
+	minBalance            decimal.Decimal
+	lowBalanceFails       bool
+	readyWhileUnreachable bool
+}
+
+// misfit returns why an account is not the expected or the pinned one, nil if it is.
+func (r *rules) misfit(a *requester.Account, pinned string) error {
+	company, _ := a.Company()
+	switch {
+	case r.expectAccount != "" && a.ID() != r.expectAccount:
+		return fmt.Errorf("the token belongs to account %s, expected is account %s",
+			a.ID(), r.expectAccount)
+	case r.expectCompany != "" && company.ID != r.expectCompany:
+		return fmt.Errorf("the token belongs to account %s of %s, expected is company %s",
+			a.ID(), companyName(company), r.expectCompany)
+	case !r.allowAccountChange && pinned != "" && a.ID() != pinned:
+		return fmt.Errorf("the token belongs to account %s, this service was verified as account %s",
+			a.ID(), pinned)
+	}
+	return nil
+}
+
+func companyName(c requester.Company) string {
+	if c.ID == "" {
+		return "no company"
+	}
+	return "company " + c.ID
+}
+
+// lowBalance returns how low the balance of the account is, nil if it is high enough or unknown.
+func (r *rules) lowBalance(a *requester.Account) error {
+	if !r.watchBalance || a == nil {
+		return nil
+	}
+	balance, ok := a.Balance()
+	if !ok || balance.Cmp(r.minBalance) >= 0 {
+		return nil
+	}
+	return fmt.Errorf("the balance is %s USD, the minimum is %s USD", balance, r.minBalance)
+}
