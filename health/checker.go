@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,7 +94,7 @@ func (c *Checker) newMachine() machine {
 		jitter:  c.cfg.jitter,
 		cache:   newAccounts(),
 		records: make(map[string]*record),
-		source:  sourceState{name: c.source.String(), polls: c.source.polls()},
+		source:  sourceState{name: c.source.String, polls: c.source.polls()},
 		breaker: func() *platform.Breaker {
 			return platform.NewBreaker(platform.Settings{
 				Failures: c.cfg.breakerFailures,
@@ -275,7 +276,6 @@ func (c *Checker) remind() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.m.begun && !c.m.closed {
-		c.logLocked(levelReminder, "toloka credential checker is not started: call Start",
-			c.Snapshot(), nil)
+		c.line(slog.LevelWarn, msgForgotten, c.Snapshot(), nil)
 	}
 }

@@ -114,11 +114,12 @@ func crowd(t *testing.T, checkers []*health.Checker, p *requestertest.Platform) 
 }
 
 // crowded returns checkers whose callbacks call back into them.
-func crowded(t *testing.T, p *requestertest.Platform, opts ...health.Option) []*health.Checker {
+func crowded(t *testing.T, p *requestertest.Platform, timeout time.Duration, opts ...health.Option) []*health.Checker {
 	t.Helper()
 	checkers := make([]*health.Checker, 3)
 	for i := range checkers {
-		client, err := requester.New(requester.Production, requester.WithHTTPClient(p.Client()))
+		client, err := requester.New(requester.Production,
+			requester.WithHTTPClient(p.Client()), requester.WithTimeout(timeout))
 		require.NoError(t, err)
 		token := p.IssueToken("").Reveal()
 		var self atomic.Pointer[health.Checker]
@@ -149,14 +150,15 @@ func TestTenThousandGoroutinesAtOnce(t *testing.T) {
 	t.Run("on fake time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := requestertest.NewPlatform()
-			checkers := crowded(t, p)
+			checkers := crowded(t, p, 5*time.Second)
 			crowd(t, checkers, p)
 			closeAll(t, checkers)
 		})
 	})
 	t.Run("in real time", func(t *testing.T) {
 		p := requestertest.NewPlatform()
-		checkers := crowded(t, p, health.WithInterval(5*time.Millisecond), health.WithMaxStale(6*time.Second), health.WithRejectionRecheck(time.Millisecond), health.WithBreakerOpen(time.Millisecond))
+		checkers := crowded(t, p, 100*time.Millisecond, health.WithInterval(100*time.Millisecond), health.WithMaxStale(6*time.Second),
+			health.WithRejectionRecheck(10*time.Millisecond), health.WithBreakerOpen(10*time.Millisecond))
 		crowd(t, checkers, p)
 		closeAll(t, checkers)
 	})

@@ -3,6 +3,7 @@ package health
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
@@ -11,34 +12,71 @@ import (
 var (
 	// ErrClosed is returned by every method that needs a live checker after Close.
 	ErrClosed = errors.New("health: the checker is closed")
-	// ErrNotStarted is returned by Refresh before Start has been called and after it has failed.
-	ErrNotStarted = errors.New("health: the checker is not started: call Start first")
-	// ErrStarted is returned by a second Start while the first is under way or has succeeded.
+	// ErrNotStarted is returned by Refresh before Start has returned nil. It is the cause of the
+	// *Error of a checker whose Start was not called.
+	ErrNotStarted = errors.New("health: Start has not been called")
+	// ErrStarted is returned by a second Start during or after a successful one.
 	ErrStarted = errors.New("health: the checker is started already")
 )
 
-// Error says that the credential is not good: the error of Check, Token and Account while the status is fail, and of
-// Start and Refresh for a verdict. It unwraps to the cause, so that errors.Is finds, for example,
-// credentials.ErrNotFound, and errors.As an *requester.APIError.
+func errNilContext(method string) error {
+	return fmt.Errorf("health: %s: the context is nil; use context.Background()", method)
+}
+
+// Error says that the credential cannot be used: the error of Check, Token and Account while the
+// status is fail, and of Start and Refresh for a verdict. It unwraps to the cause, so that
+// errors.Is finds, for example, credentials.ErrNotFound, and errors.As a *requester.APIError.
+//
+// Its text is for logs and operators. It contains no secret, but may name hosts, paths and the
+// token's fingerprint.
 type Error struct {
 	// Name is the checker's name, empty by default.
 	Name string
 	// Reason is the primary reason.
 	Reason Reason
-	// Err is the cause, nil where the reason says it all.
+	// Err is the cause, nil if the reason has everything.
 	Err error
 }
 
-// Error returns the reason's constant, what it means, the cause, and what to do about it.
+// Error returns the reason's constant, its meaning, the cause, and what to do. Where the cause
+// says itself what to do, the general advice of the reason is left out.
 func (e *Error) Error() string {
-	prefix := "health"
+	var b strings.Builder
+	b.WriteString("health")
 	if e.Name != "" {
-		prefix += " " + e.Name
+		b.WriteString(" " + e.Name)
 	}
-	if e.Err == nil {
-		return fmt.Sprintf("%s: %s: %s; %s", prefix, e.Reason, e.Reason.Meaning(), e.Reason.Advice())
+	fmt.Fprintf(&b, ": %s: %s", e.Reason, e.meaning())
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
 	}
-	return fmt.Sprintf("%s: %s: %s: %v; %s", prefix, e.Reason, e.Reason.Meaning(), e.Err, e.Reason.Advice())
+	if advice := adviceFor(e.Reason, e.Err); advice != "" {
+		b.WriteString("; " + advice)
+	}
+	return b.String()
+}
+
+// meaning is that of the reason, unless the cause says more.
+func (e *Error) meaning() string {
+	switch {
+	case e.Reason != ReasonUnreachable:
+		return e.Reason.Meaning()
+	case requester.ClassOf(e.Err) == requester.Misdirected:
+		return "something else than the platform answers"
+	default:
+		return e.Reason.Meaning()
+	}
+}
+
+// adviceFor returns what to do about a reason, "" where the text of its cause says so: the errors
+// of package requester do.
+func adviceFor(r Reason, cause error) string {
+	var api *requester.APIError
+	var transport *requester.TransportError
+	if r != ReasonRejected && r != ReasonUnreachable || !errors.As(cause, &api) && !errors.As(cause, &transport) {
+		return r.Advice()
+	}
+	return ""
 }
 
 // Unwrap returns the cause.
@@ -50,9 +88,9 @@ func (e *Error) Is(target error) bool { return target == ErrClosed && e.Reason =
 // NotAskedError says that the platform was not asked, because the circuit breaker is open or a rate limit has to be
 // waited out. It says nothing about the credential.
 type NotAskedError struct {
-	// Wait is how long nothing will be asked, zero when that is not known.
+	// Wait is how long no call will be made.
 	Wait time.Duration
-	// Why is "circuit breaker open", "circuit breaker half-open and busy" or "rate limited by the platform".
+	// Why is "circuit breaker open" or "rate limited by the platform".
 	Why string
 }
 

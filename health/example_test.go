@@ -92,25 +92,3 @@ func ExampleOnChange() {
 	fmt.Println(<-changes)
 	// Output: starting > closed
 }
-
-// A Verifier is for programs that ask about tokens themselves.
-func ExampleVerifier() {
-	platform := requestertest.NewServer()
-	defer platform.Close()
-	client, err := requester.New(requester.Production, requester.WithBaseURL(platform.URL))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	verifier := health.NewVerifier(client, health.VerifierSettings{})
-	defer verifier.Close()
-
-	token, err := credentials.ParseToken("a-token-that-nobody-issued")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	_, err = verifier.Verify(context.Background(), token)
-	fmt.Println(requester.ClassOf(err))
-	// Output: rejected
-}

@@ -1,10 +1,6 @@
 package health
 
-import (
-	"context"
-
-	"github.com/tolokacheck/tolokacheck/credentials"
-)
+import "time"
 
 // WithJitter replaces chance: 0.5 makes every interval exactly what the option says.
 func WithJitter(f float64) Option {
@@ -14,11 +10,20 @@ func WithJitter(f float64) Option {
 	}
 }
 
-// Remembered is how many answers are kept.
-func (c *Checker) Remembered() int { return c.verifier.answers.ItemCount() }
-
-// Overhear gets an answer that the checker does not take in: what it looks like when the call has just returned.
-func (c *Checker) Overhear(ctx context.Context, token credentials.Token) error {
-	_, err := c.verifier.Verify(ctx, token)
-	return err
+// WithSuspended replaces the system's account of how long the machine was suspended.
+func WithSuspended(f func() time.Duration) Option {
+	return func(c *config) error {
+		c.suspended = f
+		return nil
+	}
 }
+
+// Remembered returns how many accounts are cached.
+func (c *Checker) Remembered() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.m.cache.entries.ItemCount()
+}
+
+// Flush waits until the log lines so far are written.
+func (c *Checker) Flush() { c.log.flush(time.Second) }

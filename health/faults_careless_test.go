@@ -103,7 +103,7 @@ func TestCarelessProviders(t *testing.T) {
 				return nil, errors.New("down")
 			}
 			return accepting(r)
-		}), health.WithInterval(50*time.Millisecond), health.WithMaxStale(500*time.Millisecond), health.WithSourceTimeout(50*time.Millisecond))
+		}), health.WithInterval(carelessTimeout), health.WithMaxStale(time.Second), health.WithSourceTimeout(50*time.Millisecond))
 		require.NoError(t, c.Start(t.Context()))
 		down.Store(true)
 		p.hangs.Store(true)

@@ -1,64 +1,96 @@
 package health
 
 import (
-	"context"
 	"log/slog"
+	"math"
 	"time"
 )
 
-// report writes what operators want to know about a step, and nothing about a step that changed nothing. It runs without
-// the lock, in the goroutine that made the step.
-func (c *Checker) report(old, snap *Snapshot, ev event) {
-	if !snap.state.Token.IsZero() && !ev.rotatedFrom.IsZero() {
-		c.log(slog.LevelInfo, "toloka credential rotated", snap,
-			append(c.accountAttrs(snap), slog.String("token.previous", ev.rotatedFrom.Fingerprint())))
+// Messages are constants, so that an operator can search for them.
+const (
+	msgVerified  = "toloka credential verified"
+	msgAttention = "toloka credential works, but needs attention"
+	msgUnusable  = "toloka credential cannot be used"
+	msgRotated   = "toloka credential rotated"
+	msgRefused   = "toloka credential: new token refused, the old one stays in use"
+	msgSource    = "toloka credential source needs attention"
+	msgDraining  = "toloka credential checker draining"
+	msgClosed    = "toloka credential checker closed"
+	msgForgotten = "toloka credential checker is not started: call Start"
+)
+
+// report logs what operators want to know about a step, and nothing about a step that changed
+// nothing. While Start waits, failures are not logged: it returns them, or the last of them is
+// logged when it ends.
+func (c *Checker) report(old, snap *Snapshot, n note) {
+	for _, w := range n.warnings {
+		if !c.warned[w] {
+			c.warned[w] = true
+			c.line(slog.LevelWarn, msgSource, snap, func() []slog.Attr {
+				return []slog.Attr{slog.String("warning", w)}
+			})
+		}
 	}
+	if !n.rotatedFrom.IsZero() {
+		c.line(slog.LevelInfo, msgRotated, snap, func() []slog.Attr {
+			return append(accountAttrs(snap),
+				slog.String("token.previous", n.rotatedFrom.Fingerprint()))
+		})
+	}
+	same := snap.reason == old.reason && snap.status == old.status
+	gaveUp := snap.Started() && !old.Started() && !snap.open
 	switch {
-	case snap.reason == old.reason && snap.status == old.status:
-		if !ev.refusedNew.IsZero() {
-			c.logRefused(snap, ev)
+	case same && !gaveUp:
+		if !n.passedOver.IsZero() {
+			c.reportRefused(snap, n)
 		}
 	case snap.reason == ReasonClosed:
-		c.log(slog.LevelInfo, "toloka credential checker closed", snap, nil)
-	case snap.reason == ReasonRotationRejected && !ev.refusedNew.IsZero():
-		c.logRefused(snap, ev)
-	case snap.open && (old.reason == ReasonStarting || !old.open):
-		c.log(levelOfOpening(old, snap), "toloka credential verified", snap,
-			append(c.accountAttrs(snap), statusAttrs(old, snap)...))
-	case !ev.rotatedFrom.IsZero() && snap.status == StatusPass:
-		// The line about the rotation says it all.
+		c.line(slog.LevelInfo, msgClosed, snap, nil)
+	case snap.reason == ReasonRotationRejected && !n.passedOver.IsZero():
+		c.reportRefused(snap, n)
+	case snap.open && !old.open:
+		c.line(levelOfOpening(old, snap), msgVerified, snap, func() []slog.Attr {
+			return append(accountAttrs(snap), statusAttrs(old, snap)...)
+		})
+	case !n.rotatedFrom.IsZero() && snap.status == StatusPass:
+		// The line about the rotation has everything.
+	case !snap.open && !snap.Started():
+		// Start returns the error.
 	default:
-		c.log(levelOfStep(old, snap), messageOf(snap), snap, statusAttrs(old, snap))
+		c.line(levelOfStep(old, snap), messageOf(snap), snap, func() []slog.Attr {
+			return statusAttrs(old, snap)
+		})
 	}
 	if snap.Draining() && !old.Draining() {
-		c.log(slog.LevelInfo, "toloka credential checker draining", snap, nil)
+		c.line(slog.LevelInfo, msgDraining, snap, nil)
 	}
 }
 
-// logRefused tells of a new token that was turned down while the old one goes on working.
-func (c *Checker) logRefused(snap *Snapshot, ev event) {
-	c.log(slog.LevelWarn, "toloka credential: new token refused, the old one stays in use", snap, []slog.Attr{
-		slog.String("status", snap.status.String()),
-		slog.String("reason", ReasonRotationRejected.String()),
-		slog.String("token.refused", ev.refusedNew.Fingerprint()),
-		slog.String("error", ev.refusedBy.Error()),
-		slog.String("action", ReasonRotationRejected.Advice()),
+// reportRefused logs a new token that was turned down while the old one works.
+func (c *Checker) reportRefused(snap *Snapshot, n note) {
+	c.line(slog.LevelWarn, msgRefused, snap, func() []slog.Attr {
+		return []slog.Attr{
+			slog.String("status", snap.status.String()),
+			slog.String("reason", ReasonRotationRejected.String()),
+			slog.String("token.refused", n.passedOver.Fingerprint()),
+			slog.String("error", n.why.Error()),
+			slog.String("action", ReasonRotationRejected.Advice()),
+		}
 	})
 }
 
-// messageOf is the same for every reason of a status, so that it can be searched for; the reason is an attribute.
 func messageOf(snap *Snapshot) string {
 	switch snap.status {
 	case StatusPass:
-		return "toloka credential verified"
+		return msgVerified
 	case StatusWarn:
-		return "toloka credential works, but needs attention"
+		return msgAttention
 	default:
-		return "toloka credential cannot be used"
+		return msgUnusable
 	}
 }
 
-// levelOfOpening: at startup a credential with a flaw is worth a warning, later it is the better of two states.
+// levelOfOpening: at startup a credential with a flaw is a warning, later it is an improvement.
 func levelOfOpening(old, snap *Snapshot) slog.Level {
 	if snap.status == StatusWarn && !old.Started() {
 		return slog.LevelWarn
@@ -66,15 +98,13 @@ func levelOfOpening(old, snap *Snapshot) slog.Level {
 	return slog.LevelInfo
 }
 
-// levelOfStep is Info for the better, otherwise as serious as the status.
+// levelOfStep is Info for an improvement, otherwise as serious as the status. A service that
+// comes up without a verdict, because the platform or the source does not answer, is a warning.
 func levelOfStep(old, snap *Snapshot) slog.Level {
 	switch {
 	case snap.status > old.status, snap.status == StatusPass:
 		return slog.LevelInfo
-	case snap.status == StatusWarn:
-		return slog.LevelWarn
-	case old.reason == ReasonStarting && (snap.reason == ReasonUnreachable || snap.reason == ReasonNoCredential && !holdsNone(snap.Cause())):
-		// The service comes up without a verdict because the platform or the source is not there: not the service's fault.
+	case snap.status == StatusWarn, !old.Started():
 		return slog.LevelWarn
 	default:
 		return slog.LevelError
@@ -87,18 +117,21 @@ func statusAttrs(old, snap *Snapshot) []slog.Attr {
 	if old.status != snap.status {
 		attrs = append(attrs, slog.String("previous", old.status.String()))
 	}
-	if snap.reason != ReasonVerified {
-		attrs = append(attrs, slog.String("reason", snap.Reasons().String()))
-		if err := snap.Cause(); err != nil {
-			attrs = append(attrs, slog.String("error", err.Error()))
-		}
-		attrs = append(attrs, slog.String("action", snap.reason.Advice()))
+	if snap.reason == ReasonVerified {
+		return attrs
+	}
+	attrs = append(attrs, slog.String("reason", snap.Reasons().String()))
+	if err := snap.Cause(); err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	if advice := adviceFor(snap.reason, snap.Cause()); advice != "" {
+		attrs = append(attrs, slog.String("action", advice))
 	}
 	return attrs
 }
 
 // accountAttrs say which account the service runs on, in the words of the platform's API.
-func (c *Checker) accountAttrs(snap *Snapshot) []slog.Attr {
+func accountAttrs(snap *Snapshot) []slog.Attr {
 	account := snap.state.Account
 	if account == nil {
 		return nil
@@ -113,20 +146,30 @@ func (c *Checker) accountAttrs(snap *Snapshot) []slog.Attr {
 	if balance, ok := account.Balance(); ok {
 		attrs = append(attrs, slog.String("balance", balance.String()))
 	}
-	return append(attrs, slog.Duration("latency", snap.Latency().Round(time.Millisecond)))
+	return append(attrs, slog.Float64("latency_ms", milliseconds(snap.Latency())))
 }
 
-// log writes one line. The environment comes first and the token's source and fingerprint last, in every line.
-func (c *Checker) log(level slog.Level, msg string, snap *Snapshot, attrs []slog.Attr) {
-	line := make([]slog.Attr, 0, len(attrs)+4)
-	if snap.Name() != "" {
-		line = append(line, slog.String("checker", snap.Name()))
-	}
-	line = append(line, slog.String("environment", snap.Environment()))
-	line = append(line, attrs...)
-	line = append(line, slog.String("token.source", snap.TokenSource()))
-	if !snap.state.Token.IsZero() {
-		line = append(line, slog.String("token.fingerprint", snap.TokenFingerprint()))
-	}
-	c.cfg.logger.LogAttrs(context.Background(), level, msg, line...)
+// milliseconds returns d in milliseconds, with three digits at most: slog's JSON handler would
+// write a duration as a number of nanoseconds.
+func milliseconds(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(time.Microsecond)) / 1000
+}
+
+// line logs one line. The environment comes first and the token's source and fingerprint last.
+func (c *Checker) line(level slog.Level, msg string, snap *Snapshot, attrs func() []slog.Attr) {
+	c.log.add(level, msg, func() []slog.Attr {
+		var all []slog.Attr
+		if snap.Name() != "" {
+			all = append(all, slog.String("checker", snap.Name()))
+		}
+		all = append(all, slog.String("environment", snap.Environment()))
+		if attrs != nil {
+			all = append(all, attrs()...)
+		}
+		all = append(all, slog.String("token.source", snap.TokenSource()))
+		if !snap.state.Token.IsZero() {
+			all = append(all, slog.String("token.fingerprint", snap.TokenFingerprint()))
+		}
+		return all
+	})
 }

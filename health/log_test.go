@@ -59,14 +59,14 @@ func TestTheLog(t *testing.T) {
 		{
 			name: "has nothing to say about an hour in which nothing happens",
 			run: func(w *world) {
-				w.log.take()
+				w.lines()
 				time.Sleep(time.Hour)
 			},
 		},
 		{
 			name: "has one line for each step of an outage",
 			run: func(w *world) {
-				w.log.take()
+				w.lines()
 				w.will(always(down))
 				time.Sleep(time.Hour)
 				w.will(always(account("1")))
@@ -81,7 +81,7 @@ func TestTheLog(t *testing.T) {
 		{
 			name: "has one line for each step of a rejection",
 			run: func(w *world) {
-				w.log.take()
+				w.lines()
 				w.will(always(refused))
 				time.Sleep(time.Hour)
 			},
@@ -93,10 +93,10 @@ func TestTheLog(t *testing.T) {
 		{
 			name: "has one line for a rotation that mends what was wrong",
 			run: func(w *world) {
-				w.log.take()
+				w.lines()
 				w.will(always(down))
 				time.Sleep(time.Minute + 30*time.Second)
-				w.log.take()
+				w.lines()
 				w.will(always(account("1")))
 				w.source.has(tokenB)
 				time.Sleep(time.Hour)
@@ -107,7 +107,7 @@ func TestTheLog(t *testing.T) {
 			name: "has two lines for a rotation that brings something to attend to",
 			opts: []health.Option{health.AllowAccountChange(), health.WithMinBalance(decimal.MustParse("100"))},
 			run: func(w *world) {
-				w.log.take()
+				w.lines()
 				w.will(byToken(map[string]reply{tokenB: poor("2", "3")}))
 				w.source.has(tokenB)
 				time.Sleep(time.Hour)
@@ -120,7 +120,7 @@ func TestTheLog(t *testing.T) {
 		{
 			name: "has one line for the end",
 			run: func(w *world) {
-				w.log.take()
+				w.lines()
 				w.checker.Drain()
 				w.checker.Close()
 				w.checker.Close()
@@ -137,7 +137,7 @@ func TestTheLog(t *testing.T) {
 				w := newWorld(t, always(account("1")), tt.opts...)
 				require.NoError(t, w.checker.Start(t.Context()))
 				tt.run(w)
-				assert.Equal(t, tt.want, withoutClientWords(w.log.take()))
+				assert.Equal(t, tt.want, withoutClientWords(w.lines()))
 			})
 		})
 	}
@@ -147,7 +147,7 @@ func TestTheLog(t *testing.T) {
 			require.NoError(t, w.checker.Start(t.Context()))
 			assert.Equal(t, []string{
 				`level=WARN msg="toloka credential cannot be used" environment=production status=fail reason=unreachable ` + unavailable + ` action="check the network, the proxy and the platform's status page; the service recovers by itself"` + from,
-			}, withoutClientWords(w.log.take()))
+			}, withoutClientWords(w.lines()))
 		})
 	})
 	t.Run("warns of a start without a token when the source is at fault, which may mend", func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestTheLog(t *testing.T) {
 			require.NoError(t, w.checker.Start(t.Context()))
 			assert.Equal(t, []string{
 				`level=WARN msg="toloka credential cannot be used" environment=production status=fail reason=no_credential error="vault is sealed" action="put a token where the error says that it was looked for, or make that source answer" token.source=test:source`,
-			}, w.log.take())
+			}, w.lines())
 		})
 	})
 	t.Run("warns of a start that is over before the source has answered", func(t *testing.T) {
@@ -169,7 +169,7 @@ func TestTheLog(t *testing.T) {
 			require.NoError(t, w.checker.Start(t.Context()))
 			assert.Equal(t, []string{
 				`level=WARN msg="toloka credential cannot be used" environment=production status=fail reason=no_credential error="health: test:source: no answer within the 3s of Start" action="put a token where the error says that it was looked for, or make that source answer" token.source=test:source`,
-			}, w.log.take())
+			}, w.lines())
 		})
 	})
 	t.Run("warns of a start that is over before the platform has answered", func(t *testing.T) {
@@ -178,7 +178,7 @@ func TestTheLog(t *testing.T) {
 			require.NoError(t, w.checker.Start(t.Context()))
 			assert.Equal(t, []string{
 				`level=WARN msg="toloka credential cannot be used" environment=production status=fail reason=unreachable error="health: no answer within the 3s of Start" action="check the network, the proxy and the platform's status page; the service recovers by itself" token.source=test:source`,
-			}, w.log.take())
+			}, w.lines())
 		})
 	})
 	t.Run("tells where a token was looked for", func(t *testing.T) {
@@ -188,7 +188,7 @@ func TestTheLog(t *testing.T) {
 			require.Error(t, w.checker.Start(t.Context()))
 			assert.Equal(t, []string{
 				`level=ERROR msg="toloka credential cannot be used" environment=production status=fail reason=no_credential error="source: nothing here: credentials: no token found" action="put a token where the error says that it was looked for, or make that source answer" token.source=test:source`,
-			}, w.log.take())
+			}, w.lines())
 		})
 	})
 }

@@ -50,7 +50,6 @@ func (c *Checker) step(happened event) todo {
 		if happened != nil {
 			n, news = happened(now), true
 		}
-		c.m.source.name = c.source.String()
 		next = c.m.plan(now)
 		return n, news || next.changed
 	})

@@ -96,7 +96,7 @@ func (m *machine) sourceRead(now instant, r reading) note {
 	s := &m.source
 	late := s.overdue || now >= s.limit && r.err != nil
 	if late && !s.overdue {
-		r.err = silence(s.name, m.pace.sourceTimeout) // what the provider calls it does not matter
+		r.err = silence(s.name(), m.pace.sourceTimeout) // what the provider calls it does not matter
 	}
 	wasOverdue := s.overdue
 	s.busy, s.overdue = false, false
@@ -267,7 +267,7 @@ func (m *machine) hold(now instant, r *record, hint time.Duration) time.Duration
 func (m *machine) wake(now instant) {
 	m.source.readDue = now
 	for _, r := range m.records {
-		if r.openUntil > 0 && !r.asking {
+		if r.openUntil > 0 {
 			r.breaker, r.openUntil = m.breaker(), 0
 		}
 	}
@@ -276,12 +276,23 @@ func (m *machine) wake(now instant) {
 	}
 }
 
+// settle ends the haste of Start: what has failed since begins its backoff anew, and opens the
+// circuit breaker only by failing again as often as it must.
+func (m *machine) settle() {
+	m.starting = false
+	m.source.failures = min(m.source.failures, 1)
+	for _, r := range m.records {
+		r.outages = min(r.outages, 1)
+		r.breaker = m.breaker()
+	}
+}
+
 // timeUp notes a cause where Start ended before anything has failed.
 func (m *machine) timeUp(limit time.Duration) {
-	switch err := fmt.Errorf("health: %s: %w within the %s of Start", m.source.name, errSilent, limit); {
+	switch {
 	case len(m.offered) == 0 && m.source.readErr == nil:
-		m.source.readErr = err
+		m.source.readErr = fmt.Errorf("health: %s: %w within the %s of Start", m.source.name(), errSilent, limit)
 	case m.inUse == nil:
-		m.unanswered = fmt.Errorf("health: the platform: %w within the %s of Start", errSilent, limit)
+		m.unanswered = fmt.Errorf("%w within the %s of Start", errSilent, limit)
 	}
 }

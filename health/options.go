@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/govalues/decimal"
 
@@ -20,6 +22,10 @@ const (
 	defaultSourceTimeout      = 5 * time.Second
 	defaultRejectionThreshold = 2
 	defaultRejectionRecheck   = time.Second
+	defaultBreakerFailures    = 3
+	defaultBreakerOpen        = 30 * time.Second
+
+	maxNameLen = 100
 )
 
 // Option configures a Checker. New reports the options that make no sense.
@@ -27,34 +33,37 @@ type Option func(*config) error
 
 // config is what the options fill in. It does not change after New.
 type config struct {
-	name           string
-	client         *requester.Client
-	logger         *slog.Logger
-	onChange       func(old, new *Snapshot)
-	interval       time.Duration
-	maxStale       time.Duration
-	pollInterval   time.Duration
-	startupTimeout time.Duration
-	sourceTimeout  time.Duration
-	breaker        VerifierSettings
-
-	jitter          func() float64 // random numbers in [0, 1)
+	client          *requester.Client
+	logger          *slog.Logger
+	onChange        func(old, new *Snapshot)
+	startupTimeout  time.Duration
 	requireVerified bool
+	breakerFailures int
+	pace            pace
 	rules           rules
+
+	jitter    func() float64       // random numbers in [0, 1)
+	suspended func() time.Duration // how long the machine was suspended, see clock
 }
 
-// newConfig has all defaults, applies the options and checks what only makes sense together.
+// newConfig starts from the defaults, applies the options and validates the combination.
 func newConfig(opts []Option) (*config, error) {
 	cfg := &config{
-		logger:         slog.New(slog.DiscardHandler),
-		interval:       defaultInterval,
-		maxStale:       defaultMaxStale,
-		pollInterval:   defaultPollInterval,
-		startupTimeout: defaultStartupTimeout,
-		sourceTimeout:  defaultSourceTimeout,
-		jitter:         rand.Float64,
-		breaker:        VerifierSettings{BreakerFailures: defaultBreakerFailures, BreakerOpen: defaultBreakerOpen},
-		rules:          rules{rejectionThreshold: defaultRejectionThreshold, recheck: defaultRejectionRecheck},
+		logger:          slog.New(slog.DiscardHandler),
+		startupTimeout:  defaultStartupTimeout,
+		breakerFailures: defaultBreakerFailures,
+		jitter:          rand.Float64,
+		suspended:       suspendedTime,
+		pace: pace{
+			interval:      defaultInterval,
+			pollInterval:  defaultPollInterval,
+			sourceTimeout: defaultSourceTimeout,
+		},
+		rules: rules{
+			maxStale:           defaultMaxStale,
+			rejectionThreshold: defaultRejectionThreshold,
+			recheck:            defaultRejectionRecheck,
+		},
 	}
 	var errs []error
 	for _, opt := range opts {
@@ -74,21 +83,51 @@ func newConfig(opts []Option) (*config, error) {
 		}
 		cfg.client = client
 	}
-	if least := 2*cfg.interval + min(cfg.client.Timeout(), forever); cfg.maxStale < least {
-		return nil, fmt.Errorf("health: WithMaxStale(%s): must be at least %s, twice the interval (%s) plus the client's timeout (%s), or one slow answer would close the gate",
-			cfg.maxStale, least, cfg.interval, cfg.client.Timeout())
+	cfg.pace.timeout = min(cfg.client.Timeout(), forever)
+	if cfg.pace.breakerOpen == 0 {
+		cfg.pace.breakerOpen = min(defaultBreakerOpen, cfg.rules.maxStale/4)
 	}
-	cfg.breaker.Name = cfg.name
-	cfg.breaker.MaxHold = cfg.maxStale / 2
-	cfg.rules.maxStale = cfg.maxStale
-	return cfg, nil
+	return cfg, cfg.validate()
 }
 
-// positive stores d where it belongs if it is more than zero, at most [forever].
-func positive(option string, d time.Duration, where func(*config) *time.Duration) Option {
+// validate rejects combinations under which a good credential could be called bad, and options
+// that have no effect.
+func (c *config) validate() error {
+	var errs []error
+	reject := func(when bool, format string, args ...any) {
+		if when {
+			errs = append(errs, fmt.Errorf("health: "+format, args...))
+		}
+	}
+	p, r := c.pace, c.rules
+	reject(p.timeout > p.interval, "WithInterval(%s): shorter than the client's timeout of %s, so "+
+		"that one slow answer would take several intervals; set requester.WithTimeout, too",
+		p.interval, p.timeout)
+	least := 2*p.interval + p.timeout
+	reject(r.maxStale < least, "WithMaxStale(%s): must be at least %s, twice the interval (%s) plus "+
+		"the client's timeout (%s), or one slow answer would close the gate",
+		r.maxStale, least, p.interval, p.timeout)
+	reject(p.breakerOpen > r.maxStale/2, "WithBreakerOpen(%s): must be at most %s, half of "+
+		"WithMaxStale, or a short outage would close the gate", p.breakerOpen, r.maxStale/2)
+	reject(r.recheck > p.interval, "WithRejectionRecheck(%s): must be at most the interval, %s",
+		r.recheck, p.interval)
+	reject(r.lowBalanceFails && !r.watchBalance,
+		"FailOnLowBalance has no effect without WithMinBalance")
+	reject(r.expectAccount != "" && r.allowAccountChange,
+		"AllowAccountChange contradicts ExpectAccount: the account cannot change")
+	return errors.Join(errs...)
+}
+
+// leastDuration is the shortest duration that an option takes. Anything shorter is a number
+// without a unit.
+const leastDuration = 10 * time.Millisecond
+
+// duration stores d where it belongs, at most [forever].
+func duration(option string, d time.Duration, where func(*config) *time.Duration) Option {
 	return func(c *config) error {
-		if d <= 0 {
-			return fmt.Errorf("health: %s(%s): must be positive", option, d)
+		if d < leastDuration {
+			return fmt.Errorf("health: %s(%s): must be at least %s; has it a unit, as in 60*time.Second?",
+				option, d, leastDuration)
 		}
 		*where(c) = min(d, forever)
 		return nil
@@ -99,10 +138,14 @@ func positive(option string, d time.Duration, where func(*config) *time.Duration
 // Default: no name.
 func WithName(name string) Option {
 	return func(c *config) error {
-		if name == "" {
+		switch {
+		case name == "":
 			return errors.New("health: WithName: the name is empty")
+		case len(name) > maxNameLen || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+			return fmt.Errorf("health: WithName(%q): use at most %d printable characters",
+				name[:min(len(name), maxNameLen)], maxNameLen)
 		}
-		c.name = name
+		c.rules.name = name
 		return nil
 	}
 }
@@ -149,42 +192,42 @@ func OnChange(f func(old, new *Snapshot)) Option {
 // WithInterval sets how long after an answer the platform is asked again, ±10 % at random. After a failure the time is a
 // second, doubling up to the interval. Default: 1 min.
 func WithInterval(d time.Duration) Option {
-	return positive("WithInterval", d, func(c *config) *time.Duration { return &c.interval })
+	return duration("WithInterval", d, func(c *config) *time.Duration { return &c.pace.interval })
 }
 
 // WithMaxStale sets how old the last good answer may become while the platform cannot be reached, before the status goes
 // from warn (stale) to fail (unreachable). At least twice the interval plus the client's timeout. Default: 15 min.
 func WithMaxStale(d time.Duration) Option {
-	return positive("WithMaxStale", d, func(c *config) *time.Duration { return &c.maxStale })
+	return duration("WithMaxStale", d, func(c *config) *time.Duration { return &c.rules.maxStale })
 }
 
 // WithPollInterval sets how often a provider that is cheap to look at ([credentials.Poller], such as a file) is looked at
 // between checks. A new token is in use this long after it was written. Default: 5 s.
 func WithPollInterval(d time.Duration) Option {
-	return positive("WithPollInterval", d, func(c *config) *time.Duration { return &c.pollInterval })
+	return duration("WithPollInterval", d, func(c *config) *time.Duration { return &c.pace.pollInterval })
 }
 
 // WithStartupTimeout bounds Start. Default: 10 s.
 func WithStartupTimeout(d time.Duration) Option {
-	return positive("WithStartupTimeout", d, func(c *config) *time.Duration { return &c.startupTimeout })
+	return duration("WithStartupTimeout", d, func(c *config) *time.Duration { return &c.startupTimeout })
 }
 
 // WithSourceTimeout bounds one read of the provider; where the last good answer is about to be too old, a read has less, so that
 // a call is still possible. When it is over, checks go on with the loaded token; what the provider brings later is used
 // all the same. Default: 5 s.
 func WithSourceTimeout(d time.Duration) Option {
-	return positive("WithSourceTimeout", d, func(c *config) *time.Duration { return &c.sourceTimeout })
+	return duration("WithSourceTimeout", d, func(c *config) *time.Duration { return &c.pace.sourceTimeout })
 }
 
 // WithRejectionRecheck sets how long after a refusal the platform is asked again to confirm it. Default: 1 s.
 func WithRejectionRecheck(d time.Duration) Option {
-	return positive("WithRejectionRecheck", d, func(c *config) *time.Duration { return &c.rules.recheck })
+	return duration("WithRejectionRecheck", d, func(c *config) *time.Duration { return &c.rules.recheck })
 }
 
 // WithBreakerOpen sets how long the open circuit breaker lets no call through, ±10 % drawn at random once per
 // checker. Default: 30 s.
 func WithBreakerOpen(d time.Duration) Option {
-	return positive("WithBreakerOpen", d, func(c *config) *time.Duration { return &c.breaker.BreakerOpen })
+	return duration("WithBreakerOpen", d, func(c *config) *time.Duration { return &c.pace.breakerOpen })
 }
 
 // WithBreakerFailures sets how many failures in a row open the circuit breaker. Default: 3.
@@ -193,7 +236,7 @@ func WithBreakerFailures(n int) Option {
 		if n < 1 {
 			return fmt.Errorf("health: WithBreakerFailures(%d): must be at least 1", n)
 		}
-		c.breaker.BreakerFailures = n
+		c.breakerFailures = n
 		return nil
 	}
 }
@@ -246,6 +289,9 @@ func AllowAccountChange() Option {
 // with [FailOnLowBalance] a failure. An account without a readable balance is not judged. Default: not looked at.
 func WithMinBalance(least decimal.Decimal) Option {
 	return func(c *config) error {
+		if least.Sign() < 0 {
+			return fmt.Errorf("health: WithMinBalance(%s): must not be negative", least)
+		}
 		c.rules.minBalance, c.rules.watchBalance = least, true
 		return nil
 	}

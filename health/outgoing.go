@@ -9,15 +9,11 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// reverifyPause is how long after a verification an outgoing request that is answered with 401 does not cause another one:
-// an endpoint that always says 401 must not double the calls to the platform.
-const reverifyPause = 10 * time.Second
-
 // Loan is the verified token, lent to one outgoing request.
 type Loan struct {
 	checker *Checker
 	token   credentials.Token
-	sentAt  time.Time
+	sentAt  instant
 }
 
 // Lend decides about one request that the service is about to send. It returns nil for a request that the token has no
@@ -36,7 +32,7 @@ func (c *Checker) lend() (*Loan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Loan{checker: c, token: token, sentAt: time.Now()}, nil
+	return &Loan{checker: c, token: token, sentAt: c.clock.now()}, nil
 }
 
 // Authorize sets Authorization, and X-Act-Under-Account-ID where the client acts under another account, except where the
@@ -62,13 +58,12 @@ func hasKey(h http.Header, key string) bool {
 	return false
 }
 
-// Refused is for a request that was answered with 401. It has the token verified again, together with everybody else who
-// asks for that, unless it was verified since the request was sent or in the last ten seconds; and it returns a new loan
-// when another token is in use now. Nil means that there is nothing better to try.
+// Refused is for a request that was answered with 401. It waits until the source was read again
+// and the tokens that it newly holds were verified, together with all other requests that were
+// refused, for at most the client's timeout. It returns a new loan if another token is in use
+// then, and nil if there is no better token.
 func (l *Loan) Refused(ctx context.Context) *Loan {
-	if call := l.checker.reverify(l.token, l.sentAt); call != nil {
-		_ = call.wait(ctx) // whatever came of it, the token in use now is what counts
-	}
+	l.checker.awaitReplacement(ctx, l.token, l.sentAt)
 	next, err := l.checker.lend()
 	if err != nil || next.token.Equal(l.token) || ctx.Err() != nil {
 		return nil
@@ -76,25 +71,50 @@ func (l *Loan) Refused(ctx context.Context) *Loan {
 	return next
 }
 
-// reverify starts or joins a check, or returns nil when there is nothing to learn from one.
-func (c *Checker) reverify(token credentials.Token, sentAt time.Time) *refresh {
+// awaitReplacement waits until the refusal of a request, sent at sentAt with token, has been
+// looked into.
+func (c *Checker) awaitReplacement(ctx context.Context, token credentials.Token, sentAt instant) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	verifiedAt := c.m.good.SentAt
-	switch {
-	case c.m.closed || c.phase != running:
-		return nil
-	case !token.Equal(c.m.token):
-		return nil // replaced already: the refusal is of no interest any more
-	case c.m.verdict != verified:
-		// Refused already. What there is to learn is whether another token works, and that a check which goes on will tell.
-		if c.current != nil {
-			return c.current
+	r := c.m.refusedElsewhere(token, sentAt)
+	c.mu.Unlock()
+	if r == nil {
+		return
+	}
+	c.wake()
+	limit := time.NewTimer(c.cfg.pace.timeout)
+	defer limit.Stop()
+	for {
+		snap, published := c.watch()
+		if !snap.state.Token.Equal(token) && snap.open {
+			return
 		}
-		return c.pending
-	case verifiedAt.After(sentAt) || time.Since(verifiedAt) < reverifyPause:
+		select {
+		case <-r.done:
+			return
+		case <-published:
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// refusedElsewhere is for a token that was refused at another endpoint, in a request sent at
+// sentAt. The source is read, and then the token in use is verified again, but not more often
+// than reverifyPause. It returns nil if there is nothing to wait for.
+func (m *machine) refusedElsewhere(token credentials.Token, sentAt instant) *round {
+	r := m.inUse
+	if m.closed || !m.started || r == nil || !token.Equal(r.token) {
 		return nil
 	}
-	// An answer that has arrived and is about to be taken in is as good as one that was: it is newer than any the caller saw.
-	return c.joinLocked(c.heard)
+	read := m.source.begun // the last read may be recent enough
+	if m.source.readAt < sentAt {
+		read++
+	}
+	round := m.join(read, false)
+	if m.works() && r.refusals == 0 && r.verifiedAt < sentAt {
+		round.doubt = r
+	}
+	return round
 }

@@ -106,17 +106,6 @@ func TestARefusedLoan(t *testing.T) {
 			},
 		},
 		{
-			name: "makes no call when an answer has just arrived",
-			story: func(t *testing.T, w *world) *health.Loan {
-				token, err := w.checker.Token()
-				require.NoError(t, err)
-				loan := borrow(t, w)
-				require.NoError(t, w.checker.Overhear(t.Context(), token))
-				w.platform.forget()
-				return loan
-			},
-		},
-		{
 			name: "makes no call after Close",
 			story: func(t *testing.T, w *world) *health.Loan {
 				loan := borrow(t, w)

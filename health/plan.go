@@ -4,7 +4,7 @@ import "time"
 
 // sourceState is what is known of the source, and when it is read.
 type sourceState struct {
-	name string
+	name func() string
 
 	busy    bool    // the provider is being called
 	reading bool    // by a read rather than a poll
@@ -70,7 +70,7 @@ func (m *machine) planSource(now instant, t *todo) {
 			return
 		}
 		s.overdue, t.changed = true, true
-		m.readEnded(now, silence(s.name, m.pace.sourceTimeout))
+		m.readEnded(now, silence(s.name(), m.pace.sourceTimeout))
 	}
 	if s.busy {
 		return // it is not called again before it has returned
@@ -133,7 +133,7 @@ func (m *machine) planInUse(now instant, t *todo) {
 		return
 	}
 	due := max(r.due, r.blockedUntil())
-	if m.checks.forces(r) {
+	if m.forcesMain(r) {
 		due = r.blockedUntil()
 	}
 	if now >= due {
@@ -141,6 +141,24 @@ func (m *machine) planInUse(now instant, t *todo) {
 		return
 	}
 	t.at(due)
+}
+
+// forcesMain reports whether the current round needs an answer about the main token now. It
+// waits for the read, and for the tokens of the source that may replace the main one: a token
+// that was replaced is not worth a call.
+func (m *machine) forcesMain(r *record) bool {
+	if !m.checks.forces(r) || !m.roundRead() {
+		return false
+	}
+	if r.rank >= 0 {
+		return true
+	}
+	for _, o := range m.offered {
+		if m.checks.forces(o) && o.blockedUntil() == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // planOthers makes at most one call at a time about a token that could take the place of the one
@@ -191,7 +209,7 @@ func (m *machine) dueOther(r *record) instant {
 		// The rate limit is the account's: it binds the token that replaces this one, too.
 		blocked = max(blocked, in.heldUntil)
 	}
-	if m.checks.forces(r) && m.source.done >= m.checks.current.read {
+	if m.checks.forces(r) && m.roundRead() {
 		return blocked
 	}
 	return max(r.due, blocked)

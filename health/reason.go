@@ -13,8 +13,8 @@ import (
 // The zero value is no reason.
 type Reason uint8
 
-// The reasons, most serious first. Those up to ReasonStarting mean fail, those up to ReasonLowBalance warn (with
-// [WithMinBalance] and [FailOnLowBalance], ReasonLowBalance means fail and comes right after ReasonStarting).
+// The reasons, most serious first. Those up to ReasonInsufficientBalance mean fail, those up to
+// ReasonLowBalance warn.
 const (
 	// ReasonClosed: [Checker.Close] was called. Nothing is checked any more.
 	ReasonClosed Reason = iota + 1
@@ -29,6 +29,9 @@ const (
 	ReasonUnreachable
 	// ReasonStarting: no check has come to a verdict yet.
 	ReasonStarting
+	// ReasonInsufficientBalance: the account's balance is below [WithMinBalance], and
+	// [FailOnLowBalance] is set.
+	ReasonInsufficientBalance
 	// ReasonConfirmingRejection: a token that was verified has been refused, less often than [WithRejectionThreshold] asks.
 	ReasonConfirmingRejection
 	// ReasonStale: the platform does not answer, and the last good answer is younger than [WithMaxStale].
@@ -54,8 +57,9 @@ var reasonTexts = [reasonEnd]struct{ name, meaning, advice string }{
 	ReasonNoCredential:        {"no_credential", "no API token could be loaded", "put a token where the error says that it was looked for, or make that source answer"},
 	ReasonWrongAccount:        {"wrong_account", "the token belongs to another account", "provide a token of the expected account, or change the expectation"},
 	ReasonRejected:            {"rejected", "the platform refuses the token", "generate a new token on the account's Integrations page and put it where the service reads it; check that it belongs to this environment (production or sandbox)"},
-	ReasonUnreachable:         {"unreachable", "the platform could not be asked for too long", "check the network, the proxy and the platform's status page; the service recovers by itself"},
+	ReasonUnreachable:         {"unreachable", "the platform has not verified the token recently", "check the network, the proxy and the platform's status page; the service recovers automatically"},
 	ReasonStarting:            {"starting", "no check has finished yet", "wait for the first check"},
+	ReasonInsufficientBalance: {"insufficient_balance", "the account's balance is too low to work with", "top up the account"},
 	ReasonConfirmingRejection: {"confirming_rejection", "the platform has refused the token and is asked again", "wait for the confirmation, which follows in about a second"},
 	ReasonStale:               {"stale", "the platform does not answer at the moment", "nothing to do yet: the last good answer is still used, and the service recovers by itself"},
 	ReasonRotationRejected:    {"rotation_rejected", "a new token was refused and the old one is still in use", "put a working token of the same account in place before the old one is deleted"},
@@ -92,7 +96,7 @@ func (r Reason) Advice() string {
 	return "report a bug"
 }
 
-// Status returns the status that this reason gives when it is the primary one, low balance counted as a warning.
+// Status returns the status that this reason gives if it is the primary one.
 func (r Reason) Status() Status {
 	switch {
 	case r == ReasonVerified:
@@ -142,18 +146,14 @@ func (s Reasons) String() string {
 	return b.String()
 }
 
-// failing are the reasons that mean fail whatever the options say.
-const failing = Reasons(1<<(ReasonStarting+1) - 1<<ReasonClosed)
+// failing are the reasons that mean fail.
+const failing = Reasons(1<<(ReasonInsufficientBalance+1) - 1<<ReasonClosed)
 
-// primary returns the most serious reason of the set and the status that it gives.
-func (s Reasons) primary(lowBalanceFails bool) (Reason, Status) {
+// primary returns the most serious reason of the set. An empty set is a credential that was not
+// judged.
+func (s Reasons) primary() Reason {
 	if s == 0 {
-		// Nobody has said anything about this credential.
-		return ReasonStarting, StatusFail
+		return ReasonStarting
 	}
-	if lowBalanceFails && s&failing == 0 && s.Has(ReasonLowBalance) {
-		return ReasonLowBalance, StatusFail
-	}
-	first := Reason(bits.TrailingZeros16(uint16(s)))
-	return first, first.Status()
+	return Reason(bits.TrailingZeros16(uint16(s)))
 }

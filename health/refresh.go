@@ -3,11 +3,14 @@ package health
 import (
 	"context"
 	"errors"
+
+	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
 // round is a check that callers wait for.
 type round struct {
 	force bool          // ask about every token, also those that are not due
+	doubt *record       // verify it again if it is still in use when the rest is done
 	read  uint64        // number of the first read of the source that is recent enough
 	after uint64        // answers with a higher number are recent enough
 	done  chan struct{} // closed when the round is finished
@@ -72,6 +75,11 @@ func (m *machine) readAgain() {
 	}
 }
 
+// roundRead reports whether the source was read for the current round, or does not answer.
+func (m *machine) roundRead() bool {
+	return m.source.done >= m.checks.current.read || m.source.overdue
+}
+
 // planRound begins the pending round.
 func (m *machine) planRound(now instant, t *todo) {
 	c, s := &m.checks, &m.source
@@ -91,8 +99,8 @@ func (m *machine) planRound(now instant, t *todo) {
 // finishRound ends the current round when the source was read and no call is in flight that
 // could change the result.
 func (m *machine) finishRound(now instant, t *todo) {
-	c, s := &m.checks, &m.source
-	if c.current == nil || s.done < c.current.read && !s.overdue {
+	c := &m.checks
+	if c.current == nil || !m.roundRead() {
 		return
 	}
 	if r := m.main(); r != nil && r.asking {
@@ -100,6 +108,13 @@ func (m *machine) finishRound(now instant, t *todo) {
 	}
 	for _, r := range m.replacements() {
 		if r.asking {
+			return
+		}
+	}
+	if r := c.current.doubt; r != nil && r == m.inUse && !r.recently(now, reverifyPause) {
+		c.current.doubt = nil
+		if now >= r.blockedUntil() {
+			m.ask(now, r, t)
 			return
 		}
 	}
@@ -165,6 +180,9 @@ func (e *leftError) Error() string {
 }
 func (e *leftError) Unwrap() error { return e.cause }
 
+// Class returns requester.Cancelled.
+func (e *leftError) Class() requester.Class { return requester.Cancelled }
+
 // wake makes the loop plan again.
 func (c *Checker) wake() {
 	select {
@@ -184,4 +202,3 @@ func (c *Checker) runningLocked() error {
 		return nil
 	}
 }
-

@@ -55,25 +55,6 @@ func TestRefresh(t *testing.T) {
 			assert.Equal(t, "warn: source_unavailable", w.verdict())
 		})
 	})
-	t.Run("takes in an answer that came while the source was read", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			w := started(t)
-			release := make(chan struct{})
-			w.source.hangsUntil(release)
-			refreshed := make(chan error)
-			go func() { refreshed <- w.checker.Refresh(t.Context()) }()
-			time.Sleep(time.Second)
-			token, err := w.checker.Token()
-			require.NoError(t, err)
-			require.NoError(t, w.checker.Overhear(t.Context(), token))
-			then := time.Now()
-			time.Sleep(time.Second)
-			close(release)
-			require.NoError(t, <-refreshed)
-			assert.Equal(t, 1, w.platform.count(), "it is news enough")
-			assert.Equal(t, then, w.checker.Snapshot().VerifiedAt())
-		})
-	})
 	t.Run("tells of a verdict by its reason", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t)
@@ -212,7 +193,7 @@ func TestClose(t *testing.T) {
 			all.Wait()
 			assert.Equal(t, "fail: closed,starting", w.verdict())
 			assert.ErrorIs(t, w.checker.Check(t.Context()), health.ErrClosed)
-			assert.Len(t, w.log.take(), 1)
+			assert.Len(t, w.lines(), 1)
 		})
 	})
 	t.Run("cancels the call in flight and closes the gate", func(t *testing.T) {
@@ -263,7 +244,7 @@ func TestDrain(t *testing.T) {
 		assert.True(t, snap.Draining())
 		time.Sleep(10 * time.Minute)
 		assert.False(t, w.checker.Snapshot().Ready(), "for good")
-		require.Len(t, w.log.take(), 1)
+		require.Len(t, w.lines(), 1)
 	})
 }
 
@@ -332,7 +313,7 @@ func TestOnChange(t *testing.T) {
 			w.checker.Drain()
 			synctest.Wait()
 			assert.Equal(t, 3, calls)
-			lines := w.log.take()
+			lines := w.lines()
 			assert.Contains(t, lines, `level=ERROR msg="toloka credential callback panicked" panic.type=string`)
 		})
 	})

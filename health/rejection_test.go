@@ -131,7 +131,7 @@ func TestARotation(t *testing.T) {
 			assert.Equal(t, []string{
 				`level=INFO msg="toloka credential rotated" environment=production account.id=1 account.name="Jack Smith" company.id=123 balance=121.3 latency=0s token.previous=AAAA…#` +
 					hash(tokenA) + ` token.source=test:source token.fingerprint=BBBB…#` + hash(tokenB),
-			}, w.log.take())
+			}, w.lines())
 		})
 	})
 	t.Run("to a refused token is warned about once, and the old one stays", func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestARotation(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tokenA, token.Reveal())
 			assert.Equal(t, 21, w.platform.count(), "one at the poll, then one a minute for each token")
-			lines := w.log.take()
+			lines := w.lines()
 			require.Len(t, lines, 1)
 			assert.Regexp(t, `^level=WARN msg="toloka credential: new token refused, the old one stays in use" environment=production status=warn reason=rotation_rejected token.refused=BBBB…#`+hash(tokenB)+
 				` error="requester: .*" action="put a working token of the same account in place before the old one is deleted" token.source=test:source token.fingerprint=AAAA…#`+hash(tokenA)+`$`, lines[0])
@@ -191,7 +191,7 @@ func TestARotation(t *testing.T) {
 			w.will(byToken(map[string]reply{tokenA: account("1")}))
 			w.source.has(tokenB, tokenC)
 			time.Sleep(10 * time.Minute)
-			lines := w.log.take()
+			lines := w.lines()
 			require.Len(t, lines, 2)
 			assert.Contains(t, lines[0], " token.refused=BBBB…#"+hash(tokenB))
 			assert.Contains(t, lines[1], " token.refused=CCCC…#"+hash(tokenC))
@@ -204,11 +204,11 @@ func TestARotation(t *testing.T) {
 			w.source.has(tokenB)
 			time.Sleep(6 * time.Second)
 			require.Equal(t, "warn: rotation_rejected", w.verdict())
-			w.log.take()
+			w.lines()
 			w.source.has(tokenC)
 			time.Sleep(10 * time.Minute)
 			assert.Equal(t, "warn: rotation_rejected", w.verdict())
-			assert.Empty(t, w.log.take())
+			assert.Empty(t, w.lines())
 			w.will(always(account("1")))
 			time.Sleep(time.Minute)
 			assert.Equal(t, "pass: verified", w.verdict())
@@ -404,11 +404,11 @@ func TestSeveralTokens(t *testing.T) {
 			w := first(t, map[string]reply{tokenB: account("1")})
 			assert.Equal(t, []string{tokenA, tokenB}, w.platform.tokens(), "at once")
 			assert.Equal(t, "warn: using_fallback", w.verdict())
-			w.log.take()
+			w.lines()
 			w.platform.forget()
 			time.Sleep(10*time.Minute + time.Second)
 			assert.Equal(t, 20, w.platform.count(), "both at each interval")
-			assert.Empty(t, w.log.take(), "which is no news")
+			assert.Empty(t, w.lines(), "which is no news")
 			require.NoError(t, w.checker.Refresh(t.Context()))
 
 			w.will(always(account("1")))
@@ -469,13 +469,13 @@ func TestSeveralTokens(t *testing.T) {
 	t.Run("say once that the one in use is refused when the other is too", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := first(t, map[string]reply{tokenA: account("1"), tokenB: account("1")})
-			w.log.take()
+			w.lines()
 			w.platform.forget()
 			w.will(always(refused))
 			err := w.checker.Refresh(t.Context())
 			assert.Equal(t, "warn: confirming_rejection", w.verdict())
 			assert.Equal(t, []string{tokenA, tokenB}, w.platform.tokens())
-			assert.Len(t, w.log.take(), 1)
+			assert.Len(t, w.lines(), 1)
 			assert.Equal(t, requester.Rejected, requester.ClassOf(err))
 			assert.NotContains(t, err.Error(), "BBBB…", "which is beside the point")
 		})

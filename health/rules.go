@@ -11,6 +11,7 @@ import (
 
 // rules are the options that decide about a token.
 type rules struct {
+	name                  string // the checker's, for errors
 	maxStale              time.Duration
 	rejectionThreshold    int
 	recheck               time.Duration

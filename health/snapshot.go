@@ -16,11 +16,10 @@ type State struct {
 
 	// Reasons are all that hold. The empty set counts as ReasonStarting.
 	Reasons Reasons
-	// LowBalanceFails makes ReasonLowBalance mean fail rather than warn ([FailOnLowBalance]).
-	LowBalanceFails bool
-	// Lenient makes the snapshot ready (not open) while the only reason to fail is that the platform cannot be reached
-	// ([ReadyWhileUnreachable]) and the token was verified before.
-	Lenient bool
+	// KeepReady keeps the snapshot ready, though not open, while the only reason to fail is that
+	// the platform cannot be reached, and the token was verified before
+	// ([ReadyWhileUnreachable]).
+	KeepReady bool
 	// Draining is set by [Checker.Drain]: not ready, whatever the status.
 	Draining bool
 	// Started is set once Start has returned nil, and stays.
@@ -30,7 +29,7 @@ type State struct {
 	Token credentials.Token
 	// TokenSource describes where the token came from, for example "env:TOLOKA_TOKEN".
 	TokenSource string
-	// Account is the account of the last good answer about Token, nil before there is one.
+	// Account is the account that the platform last named for Token, nil before it did.
 	Account *requester.Account
 	// VerifiedAt is when the request of that answer was sent; the zero time before there is one.
 	VerifiedAt time.Time
@@ -67,12 +66,11 @@ type Snapshot struct {
 // NewSnapshot returns the snapshot of a state. Programs get theirs from [Checker.Snapshot]; this is for fakes and tests.
 func NewSnapshot(s State) *Snapshot {
 	snap := &Snapshot{state: s}
-	if s.Reasons == 0 {
-		snap.state.Reasons = ReasonsOf(ReasonStarting)
-	}
-	snap.reason, snap.status = s.Reasons.primary(s.LowBalanceFails)
+	snap.reason = s.Reasons.primary()
+	snap.state.Reasons |= ReasonsOf(snap.reason)
+	snap.status = snap.reason.Status()
 	snap.open = snap.status != StatusFail
-	snap.readiness = readiness(s, snap.reason, snap.status)
+	snap.readiness = readiness(s, snap.status)
 	snap.ready = snap.readiness != StatusFail
 	if !snap.open {
 		snap.err = &Error{Name: s.Name, Reason: snap.reason, Err: s.Err}
@@ -81,13 +79,11 @@ func NewSnapshot(s State) *Snapshot {
 }
 
 // readiness is what load balancers are told: the status, but for draining and for [ReadyWhileUnreachable].
-func readiness(s State, reason Reason, status Status) Status {
+func readiness(s State, status Status) Status {
 	if s.Draining || s.Reasons.Has(ReasonClosed) {
 		return StatusFail
 	}
-	lowBalanceFails := s.LowBalanceFails && s.Reasons.Has(ReasonLowBalance)
-	if s.Lenient && reason == ReasonUnreachable && !s.VerifiedAt.IsZero() &&
-		s.Reasons&failing == ReasonsOf(ReasonUnreachable) && !lowBalanceFails {
+	if s.KeepReady && !s.VerifiedAt.IsZero() && s.Reasons&failing == ReasonsOf(ReasonUnreachable) {
 		return StatusWarn
 	}
 	return status
@@ -103,10 +99,10 @@ func (s *Snapshot) Environment() string { return s.state.Environment }
 func (s *Snapshot) Status() Status { return s.status }
 
 // Reason returns the primary reason.
-func (s *Snapshot) Reason() Reason { return s.reason }
+func (s *Snapshot) Reason() Reason { return s.state.Reasons.primary() }
 
 // Reasons returns all reasons that hold.
-func (s *Snapshot) Reasons() Reasons { return s.state.Reasons }
+func (s *Snapshot) Reasons() Reasons { return s.state.Reasons | ReasonsOf(s.Reason()) }
 
 // Open reports whether the credential may be relied upon: the status is not fail.
 func (s *Snapshot) Open() bool { return s.open }
@@ -127,7 +123,7 @@ func (s *Snapshot) Started() bool { return s.state.Started }
 // Token returns the token in use. While the status is fail it returns an [*Error] instead: a token that is not verified is not lent.
 func (s *Snapshot) Token() (credentials.Token, error) {
 	if !s.open {
-		return credentials.Token{}, s.err
+		return credentials.Token{}, s.Check()
 	}
 	return s.state.Token, nil
 }
@@ -141,10 +137,14 @@ func (s *Snapshot) TokenSource() string { return s.state.TokenSource }
 // Account returns the verified account. While the status is fail it returns an [*Error] instead.
 func (s *Snapshot) Account() (*requester.Account, error) {
 	if !s.open {
-		return nil, s.err
+		return nil, s.Check()
 	}
 	return s.state.Account, nil
 }
+
+// LastAccount returns the account that the platform last named for the token in use, whatever
+// the status, and nil if it did not. It is for display: use Account to act on it.
+func (s *Snapshot) LastAccount() *requester.Account { return s.state.Account }
 
 // VerifiedAt returns when the request of the last good answer was sent, the zero time when there was none.
 func (s *Snapshot) VerifiedAt() time.Time { return s.state.VerifiedAt }
@@ -166,10 +166,14 @@ func (s *Snapshot) RetryAfter() time.Duration { return s.state.RetryAfter }
 
 // Check returns nil while the status is pass or warn, otherwise an [*Error].
 func (s *Snapshot) Check() error {
-	if s.open {
+	switch {
+	case s.open:
 		return nil
+	case s.err == nil: // the zero Snapshot
+		return &Error{Reason: ReasonStarting}
+	default:
+		return s.err
 	}
-	return s.err
 }
 
 // Cause returns the failure behind the primary reason, nil where there is none. It is for logs; it names no secret, but

@@ -18,6 +18,7 @@ import (
 // allReasons are in the order of DESIGN's table: most serious first.
 var allReasons = []health.Reason{
 	health.ReasonClosed, health.ReasonNoCredential, health.ReasonWrongAccount, health.ReasonRejected, health.ReasonUnreachable, health.ReasonStarting,
+	health.ReasonInsufficientBalance,
 	health.ReasonConfirmingRejection, health.ReasonStale, health.ReasonRotationRejected, health.ReasonSourceUnavailable, health.ReasonUsingFallback, health.ReasonLowBalance,
 	health.ReasonVerified,
 }
@@ -67,17 +68,6 @@ func TestThePrimaryReasonIsTheFirstOfTheTable(t *testing.T) {
 			assert.Equal(t, first.Status(), snap.Status())
 		}
 	}
-	t.Run("but a balance that fails comes before every warning and after every failure", func(t *testing.T) {
-		for _, r := range allReasons {
-			snap := health.NewSnapshot(health.State{Reasons: health.ReasonsOf(r, health.ReasonLowBalance), LowBalanceFails: true})
-			assert.Equal(t, health.StatusFail, snap.Status())
-			if r.Status() == health.StatusFail {
-				assert.Equal(t, r, snap.Reason())
-			} else {
-				assert.Equal(t, health.ReasonLowBalance, snap.Reason())
-			}
-		}
-	})
 }
 
 func TestReasonsAreASet(t *testing.T) {
@@ -162,12 +152,12 @@ func TestReadinessDuringAnOutage(t *testing.T) {
 		want  health.Status
 	}{
 		{"is fail by default", health.State{Reasons: unreachable, VerifiedAt: at}, health.StatusFail},
-		{"is warn where it is asked for", health.State{Reasons: unreachable, VerifiedAt: at, Lenient: true}, health.StatusWarn},
-		{"is fail where nothing was ever verified", health.State{Reasons: unreachable, Lenient: true}, health.StatusFail},
-		{"is fail while draining", health.State{Reasons: unreachable, VerifiedAt: at, Lenient: true, Draining: true}, health.StatusFail},
-		{"is fail when closed", health.State{Reasons: unreachable | health.ReasonsOf(health.ReasonClosed), VerifiedAt: at, Lenient: true}, health.StatusFail},
-		{"is fail with a balance that fails", health.State{Reasons: unreachable | health.ReasonsOf(health.ReasonLowBalance), VerifiedAt: at, Lenient: true, LowBalanceFails: true}, health.StatusFail},
-		{"is warn with a balance that warns", health.State{Reasons: unreachable | health.ReasonsOf(health.ReasonLowBalance), VerifiedAt: at, Lenient: true}, health.StatusWarn},
+		{"is warn where it is asked for", health.State{Reasons: unreachable, VerifiedAt: at, KeepReady: true}, health.StatusWarn},
+		{"is fail where nothing was ever verified", health.State{Reasons: unreachable, KeepReady: true}, health.StatusFail},
+		{"is fail while draining", health.State{Reasons: unreachable, VerifiedAt: at, KeepReady: true, Draining: true}, health.StatusFail},
+		{"is fail when closed", health.State{Reasons: unreachable | health.ReasonsOf(health.ReasonClosed), VerifiedAt: at, KeepReady: true}, health.StatusFail},
+		{"is fail with a balance that fails", health.State{Reasons: unreachable | health.ReasonsOf(health.ReasonInsufficientBalance), VerifiedAt: at, KeepReady: true}, health.StatusFail},
+		{"is warn with a balance that warns", health.State{Reasons: unreachable | health.ReasonsOf(health.ReasonLowBalance), VerifiedAt: at, KeepReady: true}, health.StatusWarn},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -17,6 +17,7 @@ type source struct {
 	provider credentials.Provider
 	timeout  time.Duration
 	busy     chan struct{} // holds one element while the provider is being called
+	naming   chan struct{} // likewise for its name
 	name     atomic.Pointer[string]
 
 	// Used by the call that is going on.
@@ -24,7 +25,7 @@ type source struct {
 }
 
 func newSource(p credentials.Provider, timeout time.Duration) *source {
-	s := &source{provider: p, timeout: timeout, busy: make(chan struct{}, 1)}
+	s := &source{provider: p, timeout: timeout, busy: make(chan struct{}, 1), naming: make(chan struct{}, 1)}
 	s.setName(fmt.Sprintf("%T", p)) // until the provider was called
 	return s
 }
@@ -172,9 +173,34 @@ func (s *source) call(ctx context.Context, f func(context.Context), end func(err
 		}
 		end(err)
 	}()
-	s.setName(describe.Of(s.provider))
+	s.describe()
 	f(ctx)
 	err = nil
+}
+
+// describe asks the provider for its name, which may change. A provider that does not answer
+// keeps the name that it had.
+func (s *source) describe() {
+	select {
+	case s.naming <- struct{}{}:
+	default:
+		return // it has not returned from an earlier call
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			_ = recover()
+			<-s.naming
+		}()
+		s.setName(describe.Of(s.provider))
+	}()
+	timer := time.NewTimer(s.timeout / 10)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
 }
 
 // holdsNone reports whether a source's error says that it holds no token, or none that can be

@@ -29,31 +29,37 @@ func (c *Checker) Start(ctx context.Context) error {
 	}
 	// The loop lives on the checker's context: nothing in the caller's, such as a trace,
 	// reaches the calls.
-	loop, stop := context.WithCancel(c.ctx)
-	stopped := make(chan struct{})
-	c.mu.Lock()
-	c.stopped = stopped
-	c.mu.Unlock()
-	go c.run(loop, stopped)
+	stop, stopped := c.launch()
 
 	err := c.awaitVerdict(ctx)
 	c.patient.Store(false)
 	closed := true
 	c.update(func(instant) (note, bool) {
 		closed = false
-		c.m.starting = false
+		c.m.settle()
 		c.m.started = err == nil
 		return note{}, true
 	})
-	if err != nil || closed {
+	if closed {
+		err = ErrClosed
+	}
+	if err != nil {
 		stop()
 		<-stopped
 	}
 	c.log.flush(flushTime)
-	if closed {
-		return ErrClosed
-	}
 	return err
+}
+
+// launch starts the loop. It ends with stop, or with Close.
+func (c *Checker) launch() (stop context.CancelFunc, stopped <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ctx, stop := context.WithCancel(c.ctx)
+	done := make(chan struct{})
+	c.stopped = done
+	go c.run(ctx, done)
+	return stop, done
 }
 
 // begin prepares a first Start, or another one after an error.

@@ -27,13 +27,9 @@ func (m *machine) reasons(now instant) Reasons {
 		add(ReasonStale, m.inUse.outages > 0 && !m.expired(now))
 		add(ReasonRotationRejected, m.inUse.rank < 0 && m.passedOver != nil)
 		add(ReasonUsingFallback, m.inUse.rank > 0 && m.fallbackErr() != nil)
-		if m.rules.lowBalance(m.account().account) != nil {
-			low := ReasonLowBalance
-			if m.rules.lowBalanceFails {
-				low = ReasonInsufficientBalance
-			}
-			add(low, true)
-		}
+		low := m.rules.lowBalance(m.account().account) != nil
+		add(ReasonInsufficientBalance, low && m.rules.lowBalanceFails)
+		add(ReasonLowBalance, low && !m.rules.lowBalanceFails)
 	}
 	add(ReasonVerified, set == 0 && m.works())
 	return set
@@ -132,7 +128,7 @@ func (m *machine) state(now instant) State {
 		s.Token, s.Breaker = r.token, r.breaker.State()
 		s.Account, s.VerifiedAt = account.account, account.at
 	}
-	s.Err = m.cause(s.Reasons.Primary())
+	s.Err = m.cause(s.Reasons.primary())
 	return s
 }
 

@@ -108,7 +108,7 @@ func started(t *testing.T, opts ...health.Option) *world {
 	w := newWorld(t, always(account("1")), opts...)
 	require.NoError(t, w.checker.Start(t.Context()))
 	w.platform.forget()
-	w.log.take()
+	w.lines()
 	return w
 }
 
@@ -196,6 +196,12 @@ func (p *platform) times() []time.Duration {
 	return out
 }
 
+// lines returns the log lines since the last call.
+func (w *world) lines() []string {
+	w.checker.Flush()
+	return w.log.take()
+}
+
 // verdict is the status and all reasons in one string, for short assertions.
 func (w *world) verdict() string {
 	snap := w.checker.Snapshot()
@@ -212,8 +218,6 @@ type source struct {
 	reads  int
 	readAt []time.Time
 	polls  int
-	last   string
-	failed bool // the last read did
 }
 
 func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
@@ -221,7 +225,6 @@ func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
 	defer s.mu.Unlock()
 	s.reads++
 	s.readAt = append(s.readAt, time.Now())
-	s.failed = true
 	if until := s.until; until != nil {
 		s.mu.Unlock()
 		<-until
@@ -241,8 +244,6 @@ func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
 		}
 		out = append(out, t)
 	}
-	s.last = strings.Join(s.tokens, ",")
-	s.failed = s.err != nil
 	if len(out) == 0 && s.err == nil {
 		return nil, fmt.Errorf("source: nothing here: %w", credentials.ErrNotFound)
 	}
@@ -257,14 +258,14 @@ func (s *source) Token(ctx context.Context) (credentials.Token, error) {
 	return tokens[0], nil
 }
 
-func (s *source) Poll(context.Context) (bool, error) {
+func (s *source) Poll(context.Context) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.polls++
 	if s.err != nil {
-		return false, s.err
+		return "", s.err
 	}
-	return s.failed || strings.Join(s.tokens, ",") != s.last, nil
+	return "version " + strings.Join(s.tokens, ","), nil
 }
 
 func (s *source) Describe() string { return "test:source" }
