@@ -3,24 +3,29 @@ package credentials
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/tolokacheck/tolokacheck/internal/describe"
 )
 
-// Failover returns a [Provider] for teams that keep two live tokens, so that the service has
-// another one when the platform refuses the first: a [MultiProvider] whose Tokens are the
-// primary's and then the secondary's, once if they are the same. A provider that is itself a
-// MultiProvider, such as another Failover, gives all of its tokens.
+// Failover returns a [Provider] for services that keep two live tokens, so that another one is
+// there when the platform refuses the first. It is a [MultiProvider] whose Tokens are the
+// primary's and then the secondary's, without duplicates. All tokens of a provider that is itself
+// a MultiProvider, such as another Failover, are included.
 //
-// Both are read at the same time, so that one which hangs does not hold back the other beyond
-// ctx. When one of them cannot be read, Tokens still offers what was last read of it, together with
-// an error that says so. Token gives the first token that can be read now, and an error only if
-// none can. An error wraps [ErrNotFound] if no failed provider has a token, [ErrInvalid] if one of
-// them is invalid and none may answer later. A nil provider gives [ErrInvalid].
+// Both are read at the same time, so that one which hangs does not delay the other beyond
+// ctx. If one of them cannot be read, Tokens returns what was last read of it together with
+// an error that says so. Token returns the first token that can be read now, and an error only if
+// there is none. An error wraps [ErrNotFound] if no failed provider has a token, and [ErrInvalid]
+// if one of them is invalid and none failed temporarily. A nil provider is [ErrInvalid].
 //
-// It is also a [Describer], and a [Poller] that reports a change of either.
+// The Provider is also a [Describer], a [Poller] and a [Warner], for both.
 func Failover(primary, secondary Provider) Provider {
-	return &failover{members: slices.Concat(membersOf("primary", primary), membersOf("secondary", secondary))}
+	return &failover{
+		members: slices.Concat(membersOf("primary", primary), membersOf("secondary", secondary)),
+	}
 }
 
 type failover struct {
@@ -31,17 +36,17 @@ type member struct {
 	role     string
 	provider Provider
 
-	mu   sync.Mutex // never held during I/O
-	last []Token    // what was last read
+	mu   sync.Mutex // not held during I/O
+	last []Token    // as last read
 }
 
 type memberRead struct {
 	fresh []Token // read now
-	stale []Token // else what was last read
+	stale []Token // if nothing could be read now, what was last read
 	err   error
 }
 
-// failoverError says of which members it could not read, and what that means.
+// failoverError lists the members that could not be read.
 type failoverError struct {
 	problems []string
 	causes   []error
@@ -51,6 +56,7 @@ var (
 	_ Provider      = (*failover)(nil)
 	_ Describer     = (*failover)(nil)
 	_ Poller        = (*failover)(nil)
+	_ Warner        = (*failover)(nil)
 	_ MultiProvider = (*failover)(nil)
 )
 
@@ -91,28 +97,33 @@ func (f *failover) Tokens(ctx context.Context) ([]Token, error) {
 	return tokens, failure.orNil()
 }
 
-func (f *failover) Poll(ctx context.Context) (changed bool, err error) {
+// Poll joins the versions of the members. A member that fails has none, so that its failure and
+// its return are changes, and the read after them says what is wrong.
+func (f *failover) Poll(ctx context.Context) (version string, err error) {
 	if err := f.ready(ctx); err != nil {
-		return false, err
+		return "", err
 	}
 	failure := new(failoverError)
-	for _, m := range f.members {
-		c, err := poll(ctx, m.provider)
-		changed = changed || c
+	for i, m := range f.members {
+		v, err := poll(ctx, m.provider)
+		if v != "" {
+			version += versionOf(i, strconv.Quote(v))
+		}
 		failure.add(m.role, m.known(err), "")
 	}
-	if changed {
-		return true, nil // reading it will tell what is wrong with the other
-	}
-	return false, failure.orNil()
+	return version, failure.orNil()
 }
 
-func (f *failover) Describe() string {
+func (f *failover) Describe() string { return describeAll(f.providers()) }
+
+func (f *failover) Warnings() []string { return warningsOf(f.providers()) }
+
+func (f *failover) providers() []Provider {
 	providers := make([]Provider, len(f.members))
 	for i, m := range f.members {
 		providers[i] = m.provider
 	}
-	return describeAll(providers)
+	return providers
 }
 
 func (f *failover) ready(ctx context.Context) error {
@@ -124,8 +135,8 @@ func (f *failover) ready(ctx context.Context) error {
 	return contextError(ctx, f.Describe())
 }
 
-// membersOf is p or, for a failover, what p is made of: its members know better than p can tell
-// which tokens were read now.
+// membersOf returns p or, for a failover, its members: they know which tokens were read now, and
+// p does not tell.
 func membersOf(role string, p Provider) []*member {
 	inner, ok := p.(*failover)
 	if !ok {
@@ -164,12 +175,12 @@ func (m *member) read(ctx context.Context) memberRead {
 	return memberRead{stale: m.last, err: err}
 }
 
-// known is err in the light of what was read before.
+// known makes ErrNotFound transient if a token was read before.
 func (m *member) known(err error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil && len(m.last) > 0 {
-		return formerly(err)
+		return transient(err)
 	}
 	return err
 }
@@ -192,7 +203,7 @@ func (e *failoverError) Error() string { return prefix + strings.Join(e.problems
 
 func (e *failoverError) Unwrap() []error { return decisive(e.causes) }
 
-// tokensOf reads all the tokens of p. With none there is an error.
+// tokensOf reads all the tokens of p. Without any it returns an error.
 func tokensOf(ctx context.Context, p Provider) ([]Token, error) {
 	multi, ok := p.(MultiProvider)
 	if !ok {
@@ -205,7 +216,9 @@ func tokensOf(ctx context.Context, p Provider) ([]Token, error) {
 	tokens, err := multi.Tokens(ctx)
 	tokens = slices.DeleteFunc(slices.Clone(tokens), Token.IsZero)
 	if len(tokens) == 0 && err == nil {
-		err = &sourceError{source: Describe(p), problem: "provider returned neither tokens nor an error", kind: ErrInvalid}
+		err = &sourceError{
+			source: describe.Of(p), problem: "provider returned neither tokens nor an error", kind: ErrInvalid,
+		}
 	}
 	return tokens, err
 }
