@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -226,8 +227,12 @@ func (c *Checker) publishLocked(now instant) (old, snap *Snapshot) {
 	s.Since = wall
 	old = c.snapshot.Load()
 	snap = NewSnapshot(s)
-	if old != nil && old.status == snap.status && old.reason == snap.reason {
-		snap.state.Since = old.state.Since
+	switch {
+	case old == nil:
+	case old.reason == snap.reason:
+		snap.state.Since, snap.state.History = old.state.Since, old.state.History
+	default:
+		snap.state.History = remembered(old.state.History, Change{wall, old.reason, snap.reason, s.Err})
 	}
 	c.snapshot.Store(snap)
 	if c.published != nil {
@@ -235,6 +240,14 @@ func (c *Checker) publishLocked(now instant) (old, snap *Snapshot) {
 		c.published = nil
 	}
 	return old, snap
+}
+
+// remembered returns a copy of the history with another change.
+func remembered(history []Change, c Change) []Change {
+	if n := len(history) - maxHistory + 1; n > 0 {
+		history = history[n:]
+	}
+	return append(slices.Clip(history), c)
 }
 
 // change is a step that OnChange is told of.

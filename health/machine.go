@@ -148,7 +148,7 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 
 	as := m.roleOf(r)
 	was := r.turnedDown()
-	o, err := m.outcomeOf(a)
+	o, err := m.outcomeOf(r, a)
 	r.note(o, a.Class, err, r.askedAt, m.rules.recheck)
 	if a.Account != nil {
 		m.cache.put(r.key, fetched{a.Account, a.SentAt})
@@ -189,10 +189,12 @@ func (m *machine) apply(as role, o outcome, r *record) note {
 	if old == nil || old == r {
 		return note{}
 	}
-	rotated := as == candidate
 	defer m.forget(old)
-	if !rotated {
+	if as != candidate {
 		return note{}
+	}
+	if old.refusals > 0 {
+		old.due = old.askedAt + m.pace.next(m.jitter()) // it needs no confirmation any more
 	}
 	return note{rotatedFrom: old.token}
 }

@@ -64,7 +64,7 @@ var reasonTexts = [reasonEnd]struct{ name, meaning, advice string }{
 	ReasonStale:               {"stale", "the platform does not answer at the moment", "nothing to do yet: the last good answer is still used, and the service recovers by itself"},
 	ReasonRotationRejected:    {"rotation_rejected", "a new token was refused and the old one is still in use", "put a working token of the same account in place before the old one is deleted"},
 	ReasonSourceUnavailable:   {"source_unavailable", "the token's source cannot be read and the loaded token is still in use", "make the source readable again before the service restarts"},
-	ReasonUsingFallback:       {"using_fallback", "the first token was refused and a fallback is in use", "replace the first token"},
+	ReasonUsingFallback:       {"using_fallback", "the first token does not work and a fallback is in use", "replace the first token"},
 	ReasonLowBalance:          {"low_balance", "the account's balance is low", "top up the account"},
 	ReasonVerified:            {"verified", "the credential is verified", "nothing to do"},
 }

@@ -65,11 +65,11 @@ func (m *machine) roleOf(r *record) role {
 	}
 }
 
-// outcomeOf returns what an answer means, and the error that it leaves in the token's record.
-func (m *machine) outcomeOf(a platform.Answer) (outcome, error) {
+// outcomeOf returns what an answer about r means, and the error that it leaves in the token's record.
+func (m *machine) outcomeOf(r *record, a platform.Answer) (outcome, error) {
 	switch a.Class {
 	case requester.Verified:
-		if misfit := m.rules.misfit(a.Account, m.pinned); misfit != nil {
+		if misfit := m.rules.misfit(r.token, a.Account, m.pinned); misfit != nil {
 			return otherAccount, misfit
 		}
 		return accepted, nil

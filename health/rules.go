@@ -6,6 +6,7 @@ import (
 
 	"github.com/govalues/decimal"
 
+	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
@@ -24,21 +25,29 @@ type rules struct {
 	readyWhileUnreachable bool
 }
 
-// misfit returns why an account is not the expected or the pinned one, nil if it is.
-func (r *rules) misfit(a *requester.Account, pinned string) error {
+// misfit returns why the account of a token is not the expected or the pinned one, nil if it is.
+func (r *rules) misfit(t credentials.Token, a *requester.Account, pinned string) error {
 	company, _ := a.Company()
 	switch {
 	case r.expectAccount != "" && a.ID() != r.expectAccount:
-		return fmt.Errorf("the token belongs to account %s, expected is account %s",
-			a.ID(), r.expectAccount)
+		return fmt.Errorf("%s belongs to account %s, expected is account %s",
+			named(t), a.ID(), r.expectAccount)
 	case r.expectCompany != "" && company.ID != r.expectCompany:
-		return fmt.Errorf("the token belongs to account %s of %s, expected is company %s",
-			a.ID(), companyName(company), r.expectCompany)
+		return fmt.Errorf("%s belongs to account %s of %s, expected is company %s",
+			named(t), a.ID(), companyName(company), r.expectCompany)
 	case !r.allowAccountChange && pinned != "" && a.ID() != pinned:
-		return fmt.Errorf("the token belongs to account %s, this service was verified as account %s",
-			a.ID(), pinned)
+		return fmt.Errorf("%s belongs to account %s, this service was verified as account %s",
+			named(t), a.ID(), pinned)
 	}
 	return nil
+}
+
+// named returns what an operator can compare with the list of tokens on the account page.
+func named(t credentials.Token) string {
+	if f := t.Fingerprint(); f != "" {
+		return "the token " + f
+	}
+	return "the token"
 }
 
 func companyName(c requester.Company) string {

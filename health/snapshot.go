@@ -42,12 +42,28 @@ type State struct {
 
 	// Since is when the status and the primary reason became what they are.
 	Since time.Time
+	// History has the last changes of the primary reason, the oldest first, up to 50. It is
+	// shared between snapshots and must not be modified.
+	History []Change
 	// RetryAfter is how long after the publication of this snapshot another look is worth while. Health endpoints and the
 	// gate send it, rounded up to whole seconds and at least one, with a 503.
 	RetryAfter time.Duration
 	// Err is the failure behind the primary reason, nil where there is none. It names no secret.
 	Err error
 }
+
+// Change is a change of the primary reason.
+type Change struct {
+	// At is when it happened.
+	At time.Time
+	// From and To are the primary reasons before and after it.
+	From, To Reason
+	// Err is the error behind To, nil if there is none. It names no secret.
+	Err error
+}
+
+// maxHistory is how many changes a snapshot remembers.
+const maxHistory = 50
 
 // Snapshot is everything there is to know about a credential at one moment. It never changes, so any number of
 // goroutines read it without a lock, and what they read belongs together: never a new token with an old account.
@@ -160,6 +176,10 @@ func (s *Snapshot) Breaker() string { return s.state.Breaker }
 
 // Since returns when the status and the primary reason became what they are.
 func (s *Snapshot) Since() time.Time { return s.state.Since }
+
+// History returns the last changes of the primary reason, the oldest first, up to 50. The slice
+// must not be modified.
+func (s *Snapshot) History() []Change { return s.state.History }
 
 // RetryAfter returns how long after publication another look is worth while.
 func (s *Snapshot) RetryAfter() time.Duration { return s.state.RetryAfter }

@@ -1,6 +1,8 @@
 package health
 
 import (
+	"fmt"
+
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
@@ -55,7 +57,7 @@ func (m *machine) fallbackErr() error {
 	}
 	for _, r := range m.preferred() {
 		if r.outages > 0 {
-			return r.err
+			return fmt.Errorf("%s has no verdict: %w", named(r.token), r.err)
 		}
 	}
 	return nil
