@@ -59,6 +59,8 @@ func (e *Error) Error() string {
 // meaning is that of the reason, unless the cause says more.
 func (e *Error) meaning() string {
 	switch {
+	case e.Reason == ReasonStarting && errors.Is(e.Err, ErrNotStarted):
+		return "the credential is not monitored"
 	case e.Reason != ReasonUnreachable:
 		return e.Reason.Meaning()
 	case requester.ClassOf(e.Err) == requester.Misdirected:
@@ -71,6 +73,9 @@ func (e *Error) meaning() string {
 // adviceFor returns what to do about a reason, "" where the text of its cause says so: the errors
 // of package requester do.
 func adviceFor(r Reason, cause error) string {
+	if r == ReasonStarting && errors.Is(cause, ErrNotStarted) {
+		return "call Start when the server listens"
+	}
 	var api *requester.APIError
 	var transport *requester.TransportError
 	if r != ReasonRejected && r != ReasonUnreachable || !errors.As(cause, &api) && !errors.As(cause, &transport) {

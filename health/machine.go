@@ -138,9 +138,11 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	r.heard = m.answers
 	switch a.Class {
 	case requester.Cancelled, requester.NotAsked:
+		r.skipped = a.Err
 		r.due = now + m.pace.backoff(1, m.jitter()) // nothing was learned
 		return note{}
 	}
+	r.skipped = nil
 	if a.Answered {
 		m.answeredAt = a.SentAt.Add(a.Latency)
 	}
@@ -194,7 +196,7 @@ func (m *machine) apply(as role, o outcome, r *record) note {
 		return note{}
 	}
 	if old.refusals > 0 {
-		old.due = old.askedAt + m.pace.next(m.jitter()) // it needs no confirmation any more
+		old.due = old.askedAt + m.regular(old) // it needs no confirmation any more
 	}
 	return note{rotatedFrom: old.token}
 }
@@ -228,9 +230,9 @@ func (m *machine) preferred() []*record {
 func (m *machine) schedule(now instant, r *record, a platform.Answer) {
 	switch a.Class {
 	case requester.Verified:
-		r.due = now + m.pace.next(m.jitter())
+		r.due = now + m.regular(r)
 	case requester.Rejected:
-		r.due = now + m.pace.next(m.jitter())
+		r.due = now + m.regular(r)
 		unconfirmed := r.refusals < m.rules.rejectionThreshold
 		if unconfirmed && (r == m.inUse || !m.works()) {
 			r.due = r.refusedAt + m.rules.recheck
@@ -251,6 +253,16 @@ func (m *machine) schedule(now instant, r *record, a platform.Answer) {
 	} else {
 		r.openUntil = 0
 	}
+}
+
+// regular returns the time from a verdict on r to the next call. Other tokens than the one in use
+// get no more than one call per interval.
+func (m *machine) regular(r *record) time.Duration {
+	d := m.pace.next(m.jitter())
+	if r != m.inUse {
+		d = max(d, m.pace.interval)
+	}
+	return d
 }
 
 // hold returns how long a rate limit forbids calls about r. While the token works, one call

@@ -133,7 +133,7 @@ func (m *machine) planInUse(now instant, t *todo) {
 		return
 	}
 	due := max(r.due, r.blockedUntil())
-	if m.forcesMain(r) {
+	if m.forcesMain(now, r) {
 		due = r.blockedUntil()
 	}
 	if now >= due {
@@ -146,7 +146,7 @@ func (m *machine) planInUse(now instant, t *todo) {
 // forcesMain reports whether the current round needs an answer about the main token now. It
 // waits for the read, and for the tokens of the source that may replace the main one: a token
 // that was replaced is not worth a call.
-func (m *machine) forcesMain(r *record) bool {
+func (m *machine) forcesMain(now instant, r *record) bool {
 	if !m.checks.forces(r) || !m.roundRead() {
 		return false
 	}
@@ -154,7 +154,8 @@ func (m *machine) forcesMain(r *record) bool {
 		return true
 	}
 	for _, o := range m.offered {
-		if m.checks.forces(o) && o.blockedUntil() == 0 {
+		askable := max(m.dueOther(o), m.others.from(m.pace.interval))
+		if o.asking || m.checks.forces(o) && now >= askable {
 			return false
 		}
 	}

@@ -29,6 +29,7 @@ type record struct {
 	refusedErr error   // of the last refusal
 	outages    int     // calls in a row without a verdict
 	err        error   // of the last call, nil if the token was accepted
+	skipped    error   // why the call was not made, if it was not
 
 	class requester.Class // of the last call
 

@@ -136,6 +136,8 @@ func (m *machine) mainErr(now instant, r *round) error {
 	switch {
 	case main == nil:
 		return nil // the source's error says why
+	case main.heard > r.after && main.skipped != nil:
+		return &NotAskedError{Wait: max(0, main.due-now), Why: main.skipped.Error()}
 	case main.heard <= r.after:
 		why := whyOpen
 		if main.heldUntil > main.openUntil {

@@ -87,7 +87,7 @@ var (
 
 type notAsked struct{ why string }
 
-func (e *notAsked) Error() string { return "the platform was not asked: " + e.why }
+func (e *notAsked) Error() string { return e.why }
 
 // Class returns requester.NotAsked.
 func (e *notAsked) Class() requester.Class { return requester.NotAsked }
