@@ -7,38 +7,43 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/tolokacheck/tolokacheck/internal/describe"
+	"github.com/tolokacheck/tolokacheck/internal/isnil"
 )
 
-// Chain returns a [Provider] that asks providers in their order and delivers the first token.
-// It goes on to the next one only at [ErrNotFound]; any other failure stops it, because a token
-// of another source would hide it. The error is a [*ChainError].
+// Chain returns a [Provider] that asks providers in order and delivers the first token. It
+// continues with the next one only after [ErrNotFound]. Any other failure stops it, because a
+// token of another source would hide that failure. The error is a [*ChainError].
 //
-// The source that has delivered first is kept: from then on no other is asked, and when its token
-// is missing for a moment the error is of neither kind, so that the service keeps the token
-// it has. No providers, or a nil one among them, give an error that wraps [ErrInvalid].
+// The first source that delivers is kept: no other is asked from then on, and if its token is
+// missing for a moment the error is transient, so that the service keeps the token it has. No
+// providers, or a nil one among them, give an error that wraps [ErrInvalid].
 //
-// A Chain is also a [Describer], which names the source that it keeps, and before that all of
-// them; and a [Poller], which asks those of its sources that are.
+// The Provider is also a [Describer], a [Poller] and a [Warner]. Before it keeps a source it
+// answers for all of them, then for that one only.
 func Chain(providers ...Provider) Provider { return newChain(providers) }
 
-// ChainError is the error of a [Chain] and of [Default]. It wraps [ErrNotFound] if no source
-// has a token; else it wraps the error of the source that stopped the chain, and only that.
+// ChainError is the error of [Chain] and of [Default]. It wraps [ErrNotFound] if no source
+// has a token; otherwise it wraps only the error of the source that stopped the chain.
 type ChainError struct {
 	// Attempts are the sources that were asked, in order.
 	Attempts []Attempt
 
-	advice string // what to do when there is no token anywhere
+	advice string // what to do if no source has a token
 }
 
-// Attempt is one source that a [Chain] asked in vain.
+// Attempt is one source that had no token or failed.
 type Attempt struct {
-	Source string // by the rules of [Describe]
-	Err    error  // why there is no token from it; never nil
+	Source string // what the source's Describe returned, or its Go type
+	Err    error  // why there is no token from it
 }
 
-// Error lists every attempt, in one line. What stopped the chain comes first.
+// Error lists every attempt, in one line. The one that stopped the chain comes first.
 func (e *ChainError) Error() string {
-	stop := slices.IndexFunc(e.Attempts, func(a Attempt) bool { return !errors.Is(a.Err, ErrNotFound) })
+	stop := slices.IndexFunc(e.Attempts, func(a Attempt) bool {
+		return !isnil.Value(a.Err) && !errors.Is(a.Err, ErrNotFound)
+	})
 	if stop >= 0 {
 		text := prefix + e.Attempts[stop].text()
 		if stop > 0 {
@@ -57,7 +62,15 @@ func (e *ChainError) Error() string {
 }
 
 // Unwrap returns the errors that decide what the chain's error is.
-func (e *ChainError) Unwrap() []error { return decisive(attemptErrors(e.Attempts)) }
+func (e *ChainError) Unwrap() []error {
+	var errs []error
+	for _, a := range e.Attempts {
+		if !isnil.Value(a.Err) {
+			errs = append(errs, a.Err)
+		}
+	}
+	return decisive(errs)
+}
 
 func list(attempts []Attempt) string {
 	texts := make([]string, len(attempts))
@@ -68,30 +81,29 @@ func list(attempts []Attempt) string {
 }
 
 func (a Attempt) text() string {
+	source := a.Source
+	if source == "" {
+		source = "unnamed source"
+	}
+	if isnil.Value(a.Err) {
+		return source + ": no error given"
+	}
 	text := plain(a.Err)
 	switch e := a.Err.(type) {
 	case *sourceError:
 		if e.source != "" {
 			return text
 		}
-	case *ChainError: // names its own sources
+	case *ChainError: // it names its own sources
 		if errors.Is(e, ErrNotFound) {
 			return list(e.Attempts)
 		}
 		return text
 	}
-	if strings.HasPrefix(text, a.Source+":") {
+	if strings.HasPrefix(text, source+":") {
 		return text
 	}
-	return a.Source + ": " + text
-}
-
-func attemptErrors(attempts []Attempt) []error {
-	errs := make([]error, len(attempts))
-	for i, a := range attempts {
-		errs[i] = a.Err
-	}
-	return errs
+	return source + ": " + text
 }
 
 type chain struct {
@@ -104,6 +116,7 @@ var (
 	_ Provider  = (*chain)(nil)
 	_ Describer = (*chain)(nil)
 	_ Poller    = (*chain)(nil)
+	_ Warner    = (*chain)(nil)
 )
 
 func newChain(providers []Provider) *chain {
@@ -117,7 +130,7 @@ func (c *chain) Token(ctx context.Context) (Token, error) {
 	if kept := c.kept.Load(); kept != nil {
 		token, err := deliver(ctx, *kept)
 		if err != nil {
-			return Token{}, c.failed(Attempt{Describe(*kept), formerly(err)})
+			return Token{}, c.failed(Attempt{describe.Of(*kept), transient(err)})
 		}
 		return token, nil
 	}
@@ -128,7 +141,7 @@ func (c *chain) Token(ctx context.Context) (Token, error) {
 			c.kept.CompareAndSwap(nil, &p)
 			return token, nil
 		}
-		attempts = append(attempts, Attempt{Describe(p), err})
+		attempts = append(attempts, Attempt{describe.Of(p), err})
 		if !errors.Is(err, ErrNotFound) {
 			break
 		}
@@ -136,29 +149,29 @@ func (c *chain) Token(ctx context.Context) (Token, error) {
 	return Token{}, c.failed(attempts...)
 }
 
-// Poll skips the sources that are no Pollers: before the first delivery it cannot know more of
-// them without the whole cost of Token, and after it they do not change between two checks.
-func (c *chain) Poll(ctx context.Context) (changed bool, err error) {
+// Poll passes over sources that are not Pollers: before the first delivery it could know more of
+// them only at the full cost of Token.
+func (c *chain) Poll(ctx context.Context, have []Token) (changed bool, err error) {
 	if err := c.ready(ctx); err != nil {
 		return false, err
 	}
 	if kept := c.kept.Load(); kept != nil {
-		changed, err := poll(ctx, *kept)
+		changed, err := poll(ctx, *kept, have)
 		if err != nil {
-			return false, c.failed(Attempt{Describe(*kept), formerly(err)})
+			return false, c.failed(Attempt{describe.Of(*kept), transient(err)})
 		}
 		return changed, nil
 	}
 	var attempts []Attempt
 	for _, p := range c.providers {
-		changed, err := poll(ctx, p)
+		changed, err := poll(ctx, p, have)
 		switch {
 		case changed:
 			return true, nil
 		case err == nil:
 			continue
 		}
-		attempts = append(attempts, Attempt{Describe(p), err})
+		attempts = append(attempts, Attempt{describe.Of(p), err})
 		if !errors.Is(err, ErrNotFound) {
 			return false, c.failed(attempts...)
 		}
@@ -171,9 +184,16 @@ func (c *chain) Poll(ctx context.Context) (changed bool, err error) {
 
 func (c *chain) Describe() string {
 	if kept := c.kept.Load(); kept != nil {
-		return Describe(*kept)
+		return describe.Of(*kept)
 	}
 	return describeAll(c.providers)
+}
+
+func (c *chain) Warnings() []string {
+	if kept := c.kept.Load(); kept != nil {
+		return warnings(*kept)
+	}
+	return warningsOf(c.providers)
 }
 
 func (c *chain) ready(ctx context.Context) error {
@@ -181,7 +201,9 @@ func (c *chain) ready(ctx context.Context) error {
 		return &sourceError{problem: "chain has no providers", kind: ErrInvalid}
 	}
 	if i := slices.Index(c.providers, nil); i >= 0 {
-		return &sourceError{problem: fmt.Sprintf("provider %d of %d in the chain is nil", i+1, len(c.providers)), kind: ErrInvalid}
+		return &sourceError{
+			problem: fmt.Sprintf("provider %d of %d in the chain is nil", i+1, len(c.providers)), kind: ErrInvalid,
+		}
 	}
 	return contextError(ctx, c.Describe())
 }
@@ -194,12 +216,4 @@ func (c *chain) failed(attempts ...Attempt) error {
 		}
 	}
 	return failure
-}
-
-// poll asks p if it can be asked.
-func poll(ctx context.Context, p Provider) (changed bool, err error) {
-	if poller, ok := p.(Poller); ok {
-		return poller.Poll(ctx)
-	}
-	return false, nil
 }

@@ -3,11 +3,16 @@ package credentials
 import (
 	"context"
 	"os"
+
+	"github.com/tolokacheck/tolokacheck/internal/names"
 )
 
 // Env returns a [Provider] of the environment variable name, read at every call. A variable
-// that is not set or empty gives [ErrNotFound]: container images declare variables as
-// NAME="" for others to fill. An empty name gives [ErrInvalid].
+// that is not set or is empty is [ErrNotFound]: container images declare variables as
+// NAME="" for others to fill. An empty name is [ErrInvalid].
+//
+// Errors and Describe show name only if it looks like the name of a variable. A name that does not,
+// such as the token itself, is [ErrInvalid] unless the variable is set.
 func Env(name string) Provider { return env{name: name, lookup: os.LookupEnv} }
 
 type lookupFunc func(name string) (value string, ok bool)
@@ -27,7 +32,9 @@ func (e env) Token(ctx context.Context) (Token, error) {
 		return Token{}, err
 	}
 	if e.name == "" {
-		return Token{}, &sourceError{source: e.Describe(), problem: "name of the variable is empty", kind: ErrInvalid}
+		return Token{}, &sourceError{
+			source: e.Describe(), problem: "name of the variable is empty: give one such as " + tokenVariable, kind: ErrInvalid,
+		}
 	}
 	value, err := variable(e.lookup, e.name)
 	if err != nil {
@@ -40,16 +47,29 @@ func (e env) Token(ctx context.Context) (Token, error) {
 	return token, nil
 }
 
-func (e env) Describe() string { return "env:" + e.name }
-
-// variable returns the value of the variable name, or an error of kind ErrNotFound.
-func variable(lookup lookupFunc, name string) (string, error) {
-	switch value, ok := lookup(name); {
-	case value != "":
-		return value, nil
-	case ok:
-		return "", &sourceError{source: "env:" + name, problem: "empty", kind: ErrNotFound}
-	default:
-		return "", &sourceError{source: "env:" + name, problem: "not set", kind: ErrNotFound}
+func (e env) Describe() string {
+	if e.name == "" {
+		return "env:"
 	}
+	return "env:" + names.Variable(e.name).Text
+}
+
+// variable returns the value of the variable name. Without one the error wraps ErrNotFound, or
+// ErrInvalid if name does not look like the name of a variable.
+func variable(lookup lookupFunc, name string) (string, error) {
+	value, ok := lookup(name)
+	if value != "" {
+		return value, nil
+	}
+	shown := names.Variable(name)
+	e := &sourceError{source: "env:" + shown.Text, problem: "not set", kind: ErrNotFound}
+	switch {
+	case shown.Problem != "":
+		e.problem = "the name of a variable belongs here, but this " + shown.Problem +
+			": give a name such as " + tokenVariable + ", not the token"
+		e.kind = ErrInvalid
+	case ok:
+		e.problem = "empty"
+	}
+	return "", e
 }

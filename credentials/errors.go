@@ -9,22 +9,22 @@ import (
 const prefix = "credentials: "
 
 var (
-	// ErrNotFound says that a source has no token: the variable is not set, the file does
-	// not exist. A [Chain] goes on to its next source.
+	// ErrNotFound means that a source has no token: the variable is not set, the file does
+	// not exist. A [Chain] continues with its next source.
 	ErrNotFound = errors.New("credentials: no token found")
 
-	// ErrInvalid says that a source, or what it holds, can never give a token as it
-	// stands: an empty file, a directory, a file that may not be read, a value with white
-	// space inside. Waiting cannot mend it, a person must; a [Chain] stops and says so.
+	// ErrInvalid means that a source, or what it holds, cannot give a token until someone
+	// changes it: an empty file, a directory, a file without read permission, a value that is
+	// not a token, an option that makes no sense. A [Chain] stops and returns it.
 	ErrInvalid = errors.New("credentials: token source is invalid")
 )
 
 // sourceError says which source failed and how. Its text leaves out the texts of kind and
-// cause: problem says the same in words that fit the source.
+// cause, because problem says the same in words that fit the source.
 type sourceError struct {
-	source  string // as its user knows it: "env:TOLOKA_TOKEN"; empty when there is none
+	source  string // as the user knows it: "env:TOLOKA_TOKEN"; empty if there is none
 	problem string // what is wrong and, where it helps, what to do
-	kind    error  // ErrNotFound, ErrInvalid, or nil: not now
+	kind    error  // ErrNotFound, ErrInvalid, or nil for a transient error
 	cause   error  // may be nil
 }
 
@@ -45,8 +45,8 @@ func (e *sourceError) Unwrap() []error {
 	return errs
 }
 
-// contextError returns nil while ctx is alive. Every provider asks it first: work for a
-// caller who has left is wasted, and a file or a server must not decide what comes back.
+// contextError returns nil while ctx is alive. Every provider calls it first, so that a caller
+// whose context has ended always gets the context's error.
 func contextError(ctx context.Context, source string) error {
 	err := ctx.Err()
 	if err == nil {
@@ -55,9 +55,9 @@ func contextError(ctx context.Context, source string) error {
 	return &sourceError{source: source, problem: err.Error(), cause: err}
 }
 
-// formerly turns an error that wraps [ErrNotFound], of a source that has delivered before, into
-// one of neither kind: the token may come back, and nobody should look for another instead.
-func formerly(err error) error {
+// transient turns an error that wraps [ErrNotFound], of a source that delivered before, into
+// one of neither kind: the token may come back, and no other should be used instead.
+func transient(err error) error {
 	const note = "; there was a token before"
 	switch e, ok := err.(*sourceError); {
 	case !errors.Is(err, ErrNotFound):
@@ -69,22 +69,22 @@ func formerly(err error) error {
 	}
 }
 
-// decisive returns those of errs that tell what to do about all of them together. As long as one
-// source may answer later, waiting may help; else one that is invalid must be mended; only when
-// no source has a token is there none.
+// decisive returns those of errs that decide what all of them mean together. A transient error
+// comes first, because waiting may help; then an invalid source, which someone has to change.
+// Only if every source has no token are all of them returned.
 func decisive(errs []error) []error {
-	var notNow, invalid []error
+	var temporary, invalid []error
 	for _, err := range errs {
 		switch {
 		case errors.Is(err, ErrInvalid):
 			invalid = append(invalid, err)
 		case !errors.Is(err, ErrNotFound):
-			notNow = append(notNow, err)
+			temporary = append(temporary, err)
 		}
 	}
 	switch {
-	case notNow != nil:
-		return notNow
+	case temporary != nil:
+		return temporary
 	case invalid != nil:
 		return invalid
 	default:
@@ -92,5 +92,5 @@ func decisive(errs []error) []error {
 	}
 }
 
-// plain is the text of err as part of another error's of this package.
+// plain is the text of err as a part of another error of this package.
 func plain(err error) string { return strings.TrimPrefix(err.Error(), prefix) }

@@ -1,14 +1,21 @@
 package credentials
 
-import (
-	"io"
-	"os"
+import "os"
+
+// MaxTokenLen is the length of the longest token.
+const MaxTokenLen = maxTokenLen
+
+// The kinds of mounts that FindMount returns.
+const (
+	NotMounted   = notMounted
+	FileMount    = fileMount
+	SubPathMount = subPathMount
 )
 
 // FileWithOpen is File with another way to open: for what real files do not do on demand, such
 // as I/O errors, and permission errors for the superuser.
 func FileWithOpen(path string, open func(path string) (*os.File, error), opts ...FileOption) Provider {
-	f := newFile(path, "file:"+displayPath(path), opts)
+	f := File(path, opts...).(*file)
 	f.open = open
 	return f
 }
@@ -18,11 +25,8 @@ func NewDefault(lookup func(name string) (string, bool), secrets string, opts ..
 	return newDefault(lookup, secrets, opts)
 }
 
-// OpenFile is how File opens.
-func OpenFile(path string) (*os.File, error) { return openFile(path) }
-
-// ReadAll is how File reads what it has opened.
-func ReadAll(r io.Reader) ([]byte, error) { return readAll(r) }
-
-// InSecretMount reports whether the permissions of path are somebody else's matter.
+// InSecretMount reports whether the permissions of path are not judged.
 func InSecretMount(path string) bool { return inSecretMount(path) }
+
+// FindMount looks path up in a table like /proc/self/mountinfo.
+func FindMount(table, path string) mountKind { return findMount(table, path) }

@@ -5,22 +5,26 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/tolokacheck/tolokacheck/internal/describe"
 )
 
-// Failover returns a [Provider] for teams that keep two live tokens, so that the service has
-// another one when the platform refuses the first: a [MultiProvider] whose Tokens are the
-// primary's and then the secondary's, once if they are the same. A provider that is itself a
-// MultiProvider, such as another Failover, gives all of its tokens.
+// Failover returns a [Provider] for services that keep two live tokens, so that another one is
+// there when the platform refuses the first. It is a [MultiProvider] whose Tokens are the
+// primary's and then the secondary's, without duplicates. All tokens of a provider that is itself
+// a MultiProvider, such as another Failover, are included.
 //
-// Both are read at the same time, so that one which hangs does not hold back the other beyond
-// ctx. When one of them cannot be read, Tokens still offers what was last read of it, together with
-// an error that says so. Token gives the first token that can be read now, and an error only if
-// none can. An error wraps [ErrNotFound] if no failed provider has a token, [ErrInvalid] if one of
-// them is invalid and none may answer later. A nil provider gives [ErrInvalid].
+// Both are read at the same time, so that one which hangs does not delay the other beyond
+// ctx. If one of them cannot be read, Tokens returns what was last read of it together with
+// an error that says so. Token returns the first token that can be read now, and an error only if
+// there is none. An error wraps [ErrNotFound] if no failed provider has a token, and [ErrInvalid]
+// if one of them is invalid and none failed temporarily. A nil provider is [ErrInvalid].
 //
-// It is also a [Describer], and a [Poller] that reports a change of either.
+// The Provider is also a [Describer], a [Poller] and a [Warner], for both.
 func Failover(primary, secondary Provider) Provider {
-	return &failover{members: slices.Concat(membersOf("primary", primary), membersOf("secondary", secondary))}
+	return &failover{
+		members: slices.Concat(membersOf("primary", primary), membersOf("secondary", secondary)),
+	}
 }
 
 type failover struct {
@@ -31,17 +35,17 @@ type member struct {
 	role     string
 	provider Provider
 
-	mu   sync.Mutex // never held during I/O
-	last []Token    // what was last read
+	mu   sync.Mutex // not held during I/O
+	last []Token    // as last read
 }
 
 type memberRead struct {
 	fresh []Token // read now
-	stale []Token // else what was last read
+	stale []Token // if nothing could be read now, what was last read
 	err   error
 }
 
-// failoverError says of which members it could not read, and what that means.
+// failoverError lists the members that could not be read.
 type failoverError struct {
 	problems []string
 	causes   []error
@@ -51,6 +55,7 @@ var (
 	_ Provider      = (*failover)(nil)
 	_ Describer     = (*failover)(nil)
 	_ Poller        = (*failover)(nil)
+	_ Warner        = (*failover)(nil)
 	_ MultiProvider = (*failover)(nil)
 )
 
@@ -74,7 +79,7 @@ func (f *failover) Tokens(ctx context.Context) ([]Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tokens []Token
+	offered := make([][]Token, len(f.members))
 	failure := new(failoverError)
 	for i, m := range f.members {
 		note := ""
@@ -82,37 +87,46 @@ func (f *failover) Tokens(ctx context.Context) ([]Token, error) {
 			note = " (its last token is still offered)"
 		}
 		failure.add(m.role, reads[i].err, note)
-		for _, t := range slices.Concat(reads[i].fresh, reads[i].stale) {
-			if !slices.ContainsFunc(tokens, t.Equal) {
-				tokens = append(tokens, t)
-			}
-		}
+		offered[i] = slices.Concat(reads[i].fresh, reads[i].stale)
 	}
-	return tokens, failure.orNil()
+	return distinct(offered), failure.orNil()
 }
 
-func (f *failover) Poll(ctx context.Context) (changed bool, err error) {
+// Poll first compares have with what any caller has read last: another caller may have read a
+// change that this one has not seen.
+func (f *failover) Poll(ctx context.Context, have []Token) (changed bool, err error) {
 	if err := f.ready(ctx); err != nil {
 		return false, err
 	}
+	lasts := make([][]Token, len(f.members))
+	for i, m := range f.members {
+		lasts[i] = m.lastRead()
+	}
+	if !sameTokens(have, distinct(lasts)) {
+		return true, nil
+	}
 	failure := new(failoverError)
-	for _, m := range f.members {
-		c, err := poll(ctx, m.provider)
+	for i, m := range f.members {
+		c, err := poll(ctx, m.provider, lasts[i])
 		changed = changed || c
 		failure.add(m.role, m.known(err), "")
 	}
 	if changed {
-		return true, nil // reading it will tell what is wrong with the other
+		return true, nil // the read after it says what is wrong with the other
 	}
 	return false, failure.orNil()
 }
 
-func (f *failover) Describe() string {
+func (f *failover) Describe() string { return describeAll(f.providers()) }
+
+func (f *failover) Warnings() []string { return warningsOf(f.providers()) }
+
+func (f *failover) providers() []Provider {
 	providers := make([]Provider, len(f.members))
 	for i, m := range f.members {
 		providers[i] = m.provider
 	}
-	return describeAll(providers)
+	return providers
 }
 
 func (f *failover) ready(ctx context.Context) error {
@@ -124,8 +138,8 @@ func (f *failover) ready(ctx context.Context) error {
 	return contextError(ctx, f.Describe())
 }
 
-// membersOf is p or, for a failover, what p is made of: its members know better than p can tell
-// which tokens were read now.
+// membersOf returns p or, for a failover, its members: they know which tokens were read now, and
+// p does not tell.
 func membersOf(role string, p Provider) []*member {
 	inner, ok := p.(*failover)
 	if !ok {
@@ -164,12 +178,16 @@ func (m *member) read(ctx context.Context) memberRead {
 	return memberRead{stale: m.last, err: err}
 }
 
-// known is err in the light of what was read before.
-func (m *member) known(err error) error {
+func (m *member) lastRead() []Token {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err != nil && len(m.last) > 0 {
-		return formerly(err)
+	return m.last
+}
+
+// known makes ErrNotFound transient if a token was read before.
+func (m *member) known(err error) error {
+	if err != nil && len(m.lastRead()) > 0 {
+		return transient(err)
 	}
 	return err
 }
@@ -192,7 +210,7 @@ func (e *failoverError) Error() string { return prefix + strings.Join(e.problems
 
 func (e *failoverError) Unwrap() []error { return decisive(e.causes) }
 
-// tokensOf reads all the tokens of p. With none there is an error.
+// tokensOf reads all the tokens of p. Without any it returns an error.
 func tokensOf(ctx context.Context, p Provider) ([]Token, error) {
 	multi, ok := p.(MultiProvider)
 	if !ok {
@@ -205,7 +223,22 @@ func tokensOf(ctx context.Context, p Provider) ([]Token, error) {
 	tokens, err := multi.Tokens(ctx)
 	tokens = slices.DeleteFunc(slices.Clone(tokens), Token.IsZero)
 	if len(tokens) == 0 && err == nil {
-		err = &sourceError{source: Describe(p), problem: "provider returned neither tokens nor an error", kind: ErrInvalid}
+		err = &sourceError{
+			source: describe.Of(p), problem: "provider returned neither tokens nor an error", kind: ErrInvalid,
+		}
 	}
 	return tokens, err
+}
+
+// distinct returns the tokens of all lists in order, each once.
+func distinct(lists [][]Token) []Token {
+	var tokens []Token
+	for _, list := range lists {
+		for _, t := range list {
+			if !slices.ContainsFunc(tokens, t.Equal) {
+				tokens = append(tokens, t)
+			}
+		}
+	}
+	return tokens
 }

@@ -2,52 +2,64 @@ package credentials
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/tolokacheck/tolokacheck/internal/describe"
 )
 
-// Provider reads a token from where it is kept.
+// Provider reads a token from its source.
 type Provider interface {
-	// Token reads the token as it is now. Implementations do not cache: rotation is seen
-	// because every call looks. They return early, with the context's error wrapped, when
-	// ctx ends, and are safe for concurrent use.
+	// Token returns the current token. It reads the source at every call and does not cache,
+	// so that a rotated token is seen. It returns early, with an error that wraps the
+	// context's error, when ctx ends. It is safe for concurrent use.
 	//
-	// The error is one of three kinds. One that wraps [ErrNotFound]: this source has no
-	// token, and another may be asked. One that wraps [ErrInvalid]: a person has to mend
-	// something. Any other: the source does not answer now, and may later.
-	// No error shows a token, and with an error there is no token.
+	// An error that wraps [ErrNotFound] means that this source has no token; another source
+	// may be tried. One that wraps [ErrInvalid] is permanent until someone changes the source.
+	// Any other error is transient. No error shows a token, and with an error the Token is zero.
 	Token(ctx context.Context) (Token, error)
 }
 
-// Describer is what a [Provider] may also be: one that can name its source in a few words
-// without a secret, for logs and errors: "env:TOLOKA_TOKEN", "file:/etc/toloka/token".
-// Describe does no I/O and is safe for concurrent use.
+// Describer is an optional interface of a [Provider]. Without it logs and errors name the
+// provider's Go type.
 type Describer interface {
+	// Describe names the source in a few words for logs and errors, without a secret:
+	// "env:TOLOKA_TOKEN", "file:/etc/toloka/token". It does no I/O and is safe for
+	// concurrent use.
 	Describe() string
 }
 
-// Poller is what a [Provider] may also be: one that tells cheaply whether it is worth while to
-// call Token again.
+// Poller is an optional interface of a [Provider] whose source is cheap to look at, such as a
+// file. Its users call Poll every few seconds, and Token only after a change.
 type Poller interface {
-	// Poll reports whether Token would now deliver another token than at its last call, or
-	// would deliver one where its last call failed or never came. The error is the one
-	// that Token would return now, if it would return one; changed is false then. Both
-	// are as far as can be seen cheaply. Poll itself is not a call of Token: it says
-	// true until Token is called. Safe for concurrent use.
-	Poll(ctx context.Context) (changed bool, err error)
+	// Poll reports whether Token, or Tokens of a [MultiProvider], would now return something
+	// other than have: the tokens that the caller read last, or none if its last read failed. If
+	// Token would return an error, Poll returns that error and false. Both hold as far as can be
+	// seen cheaply. The provider keeps no state between calls, so several users can poll it.
+	// Safe for concurrent use.
+	Poll(ctx context.Context, have []Token) (changed bool, err error)
 }
 
-// MultiProvider is what a [Provider] may also be: one that keeps several tokens which are all
+// Warner is an optional interface of a [Provider] that notices problems which do not prevent
+// it from reading the token, such as a file that every user can read.
+type Warner interface {
+	// Warnings returns a sentence for each problem that the last read found, with the source
+	// and what to do: "file:/etc/token: mode 0644 lets …". It does no I/O and is safe for
+	// concurrent use. Users log each sentence once.
+	Warnings() []string
+}
+
+// MultiProvider is an optional interface of a [Provider] that has several tokens which are all
 // meant to work, such as [Failover].
 type MultiProvider interface {
-	// Tokens returns them, the preferred one first, without duplicates. It may return
-	// tokens together with an error: what could be read, and why the rest could not.
-	// Safe for concurrent use.
+	// Tokens returns the tokens without duplicates, the preferred one first. It may return
+	// tokens together with an error that says which sources could not be read. It is safe
+	// for concurrent use.
 	Tokens(ctx context.Context) ([]Token, error)
 }
 
 // ProviderFunc makes a [Provider] of a function, for a source that this package does not
-// know. The function must keep to what [Provider] says of Token. A nil ProviderFunc gives an
+// support. The function must do what [Provider] says of Token. A nil ProviderFunc returns an
 // error that wraps [ErrInvalid].
 type ProviderFunc func(ctx context.Context) (Token, error)
 
@@ -58,39 +70,63 @@ func (f ProviderFunc) Token(ctx context.Context) (Token, error) {
 	if f == nil {
 		return Token{}, &sourceError{problem: "ProviderFunc is nil", kind: ErrInvalid}
 	}
-	if err := contextError(ctx, Describe(f)); err != nil {
+	if err := contextError(ctx, describe.Of(f)); err != nil {
 		return Token{}, err
 	}
 	return f(ctx)
 }
 
-// Describe names the source of p: by its own word where it is a [Describer], else by its Go
-// type.
-func Describe(p Provider) string {
-	if d, ok := p.(Describer); ok {
-		return d.Describe()
-	}
-	return fmt.Sprintf("%T", p)
-}
-
-// deliver reads p and holds it to its contract: what a composite passes on is a token or an
-// error.
+// deliver calls p.Token and rejects a zero token without an error.
 func deliver(ctx context.Context, p Provider) (Token, error) {
 	token, err := p.Token(ctx)
 	if err != nil {
 		return Token{}, err
 	}
 	if token.IsZero() {
-		return Token{}, &sourceError{source: Describe(p), problem: "provider returned neither a token nor an error", kind: ErrInvalid}
+		return Token{}, &sourceError{
+			source: describe.Of(p), problem: "provider returned neither a token nor an error", kind: ErrInvalid,
+		}
 	}
 	return token, nil
+}
+
+// poll polls p, which never changes if it is not a Poller.
+func poll(ctx context.Context, p Provider, have []Token) (changed bool, err error) {
+	if poller, ok := p.(Poller); ok {
+		return poller.Poll(ctx, have)
+	}
+	return false, nil
+}
+
+// sameTokens reports whether both are the same tokens in the same order.
+func sameTokens(a, b []Token) bool { return slices.EqualFunc(a, b, Token.Equal) }
+
+// warnings returns what p warns of, if it is a Warner.
+func warnings(p Provider) []string {
+	if w, ok := p.(Warner); ok {
+		return w.Warnings()
+	}
+	return nil
+}
+
+// warningsOf returns the warnings of several providers, each once.
+func warningsOf(providers []Provider) []string {
+	var all []string
+	for _, p := range providers {
+		for _, w := range warnings(p) {
+			if !slices.Contains(all, w) {
+				all = append(all, w)
+			}
+		}
+	}
+	return all
 }
 
 // describeAll names several sources as one.
 func describeAll(providers []Provider) string {
 	names := make([]string, len(providers))
 	for i, p := range providers {
-		names[i] = Describe(p)
+		names[i] = describe.Of(p)
 	}
 	return strings.Join(names, ", ")
 }

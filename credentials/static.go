@@ -2,8 +2,8 @@ package credentials
 
 import "context"
 
-// Static returns a [Provider] of a token that the program already has, for tests and for
-// secrets that come as a string. It never changes. When value is not a token, every call of
+// Static returns a [Provider] of a value that the program already has, for tests and for
+// secrets that come as a string. It never changes. If value is not a token, every call of
 // Token returns the error of [ParseToken], which wraps [ErrInvalid].
 func Static(value string) Provider {
 	token, problem := parse(value)

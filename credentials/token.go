@@ -7,16 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
+
+	"github.com/tolokacheck/tolokacheck/internal/secrettext"
 )
 
-// MaxTokenLen is the length of the longest value that [ParseToken] accepts, in bytes,
-// without its scheme. The platform's tokens have less than a hundred; the bound keeps a
-// file of something else out of a request header.
-const MaxTokenLen = 4 << 10
-
-// Scheme is the HTTP authorization scheme that a token travels under. The zero value
-// means that the token does not state one, and that who sends it decides.
+// Scheme is the HTTP authorization scheme that a token is sent under. The zero value means that
+// the token does not state one; the sender then uses its default.
 type Scheme string
 
 // The schemes of the platform. The Integrations page gives every generated token with
@@ -26,16 +22,23 @@ const (
 	SchemeOAuth  Scheme = "OAuth"
 )
 
-// Token is an API token that cannot be printed by accident: no formatting verb,
-// debugger-style printer, encoder or log handler gets at its value. All of them show the
-// [Token.Fingerprint] at most. [Token.Reveal] is the one way to the value.
+// minFingerprint is the length from which a token has a fingerprint. The value of a shorter one
+// could be found by trying out what matches the hash.
+const minFingerprint = 20
+
+// Token is an API token that cannot be printed by accident: no formatting verb, reflection-based
+// printer, encoder or log handler can read its value. They show the [Token.Fingerprint] at
+// most. [Token.Reveal] is the only way to the value.
 //
-// The zero value is no token. Tokens are immutable and safe for concurrent use. They do
-// not compare with ==: use [Token.Equal].
+// The zero value is no token. Tokens are immutable and safe for concurrent use. They cannot be
+// compared with ==; use [Token.Equal].
 type Token struct {
 	// A func is the one kind of field that no printer looks into: reflection reaches a
-	// string in an unexported field, and some follow pointers.
+	// string in an unexported field, and some printers follow pointers.
 	open func() secret
+	// A struct of one pointer-shaped field is stored in an interface as that pointer, and
+	// go-spew crashes on it. A second field prevents that.
+	_ bool
 }
 
 type secret struct {
@@ -43,12 +46,12 @@ type secret struct {
 	scheme Scheme
 }
 
-// Reveal returns the value, without the scheme: for the Authorization header, and for
-// nothing else. It is "" for the zero Token.
+// Reveal returns the value without the scheme. Use it for the Authorization header only. It
+// returns "" for the zero Token.
 func (t Token) Reveal() string { return t.secret().value }
 
 // Scheme returns the scheme that the token states: the one it was written with
-// ("OAuth AQAA…") or was given by [Token.WithScheme]; else "".
+// ("OAuth AQAA…") or was given by [Token.WithScheme]; otherwise "".
 func (t Token) Scheme() Scheme { return t.secret().scheme }
 
 // WithScheme returns the same token, stating s. An empty s makes it state none. The zero
@@ -60,7 +63,7 @@ func (t Token) WithScheme(s Scheme) Token {
 	return newToken(t.Reveal(), s)
 }
 
-// IsZero reports whether t is no token at all.
+// IsZero reports whether t is the zero value, which is no token.
 func (t Token) IsZero() bool { return t.open == nil }
 
 // Equal reports whether both tokens have the same value and state the same scheme. The
@@ -71,44 +74,43 @@ func (t Token) Equal(u Token) bool {
 	return values && a.scheme == b.scheme && t.IsZero() == u.IsZero()
 }
 
-// Fingerprint names the token where its value must not appear, such as in a log line:
-// "AQVN…#9f86d081" is its first four characters, by which the account's Integrations page
-// lists it, and the first eight hexadecimal digits of the SHA-256 of its value. A token of
-// fewer than 20 characters shows the digits only ("…#9f86d081"); the zero Token is "none".
+// Fingerprint identifies the token where its value must not appear, such as in a log line.
+// "AQVN…#9f86d081" is the first four characters, by which the account's Integrations page
+// lists it, and the first eight hexadecimal digits of the SHA-256 of the value. The fingerprint
+// of a token of fewer than 20 characters is "hidden", that of the zero Token is "none".
 func (t Token) Fingerprint() string {
-	if t.IsZero() {
-		return "none"
-	}
 	value := t.Reveal()
-	sum := sha256.Sum256([]byte(value))
-	start := ""
-	if len(value) >= 20 {
-		start = value[:4]
+	switch {
+	case t.IsZero():
+		return "none"
+	case len(value) < minFingerprint:
+		return "hidden"
 	}
-	return start + "…#" + hex.EncodeToString(sum[:4])
+	sum := sha256.Sum256([]byte(value))
+	return value[:4] + "…#" + hex.EncodeToString(sum[:4])
 }
 
 // LooksLikeAPIKey reports whether the value has the shape of the platform's API keys, by
-// the rule that its public Python and Java clients share: exactly two dots, the first of
-// them at byte index 22, 23 or 24. It is a hint for error messages: the Integrations page
+// the rule of its public Python and Java clients: exactly two dots, the first of
+// them at byte index 22, 23 or 24. It is a hint for error messages only: the Integrations page
 // gives every generated token with the ApiKey scheme, whatever its shape.
-func (t Token) LooksLikeAPIKey() bool { return looksLikeAPIKey(t.Reveal()) }
+func (t Token) LooksLikeAPIKey() bool { return secrettext.APIKey(t.Reveal()) }
 
 // String returns "credentials.Token(AQVN…#9f86d081)": the fingerprint, never the value.
 func (t Token) String() string { return "credentials.Token(" + t.Fingerprint() + ")" }
 
-// GoString returns what [Token.String] does: %#v must not show more than %v.
+// GoString returns the same as [Token.String], for %#v.
 func (t Token) GoString() string { return t.String() }
 
-// Format writes what [Token.String] returns, for every verb and flag: without it %x and %d
-// would reach past String.
+// Format writes the same as [Token.String] for every verb and flag. Without it %x and %d
+// would not use String.
 func (t Token) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, t.String()) }
 
-// LogValue gives log/slog what [Token.String] returns.
+// LogValue returns the same as [Token.String], for log/slog.
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// MarshalText returns what [Token.String] does, and with it JSON, XML and YAML get no more
-// than the fingerprint. There is no way back: a Token cannot be unmarshalled.
+// MarshalText returns the same as [Token.String], for JSON, XML and YAML. A Token cannot be
+// unmarshalled.
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 func (t Token) secret() secret {
@@ -121,9 +123,4 @@ func (t Token) secret() secret {
 func newToken(value string, scheme Scheme) Token {
 	s := secret{value: value, scheme: scheme}
 	return Token{open: func() secret { return s }}
-}
-
-func looksLikeAPIKey(value string) bool {
-	first := strings.IndexByte(value, '.')
-	return 22 <= first && first <= 24 && strings.Count(value, ".") == 2
 }

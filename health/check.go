@@ -96,6 +96,7 @@ func (c *Checker) readSource(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	c.logWarnings()
 	c.update(func(now time.Time) event {
 		c.offerLocked(tokens, err)
 		if len(c.m.offered) > 0 {

@@ -27,6 +27,8 @@ type Checker struct {
 	// that the checker's own work does not slow the readers down.
 	snapshot atomic.Pointer[Snapshot]
 
+	warned []string // what the source warned of and was logged; only for the goroutine that checks
+
 	ctx    context.Context // ends with Close; checks descend from it, never from a caller's context
 	cancel context.CancelFunc
 	poke   chan struct{} // wakes the loop: a refresh waits for it

@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -129,4 +130,18 @@ func (c *Checker) log(level slog.Level, msg string, snap *Snapshot, attrs []slog
 		line = append(line, slog.String("token.fingerprint", snap.TokenFingerprint()))
 	}
 	c.cfg.logger.LogAttrs(context.Background(), level, msg, line...)
+}
+
+// logWarnings logs what the source warns of, each warning once.
+func (c *Checker) logWarnings() {
+	warnings := c.source.warnings.Load()
+	if warnings == nil {
+		return
+	}
+	for _, w := range *warnings {
+		if !slices.Contains(c.warned, w) {
+			c.warned = append(c.warned, w)
+			c.log(slog.LevelWarn, "toloka credential: "+w, c.Snapshot(), nil)
+		}
+	}
 }

@@ -80,7 +80,10 @@ func (c *Checker) mayPoll() bool {
 // pollSource reports whether the source is worth a read. What it finds out about the source's health is published.
 func (c *Checker) pollSource(poller credentials.Poller) bool {
 	patience, _ := c.sourcePatience()
-	changed, err := c.source.poll(c.ctx, patience, poller)
+	c.mu.Lock()
+	have := c.m.held
+	c.mu.Unlock()
+	changed, err := c.source.poll(c.ctx, patience, poller, have)
 	if c.ctx.Err() != nil || changed {
 		return changed
 	}

@@ -45,6 +45,7 @@ type machine struct {
 	closed, draining, started bool
 
 	offered   []credentials.Token // what the source holds, most preferred first; kept while it cannot be read
+	held      []credentials.Token // what the last read returned; none if it failed
 	sourceErr error               // why the source could not be read (whole) last time
 	pollErr   error               // why the last look since then could not tell whether it has changed
 
@@ -78,7 +79,7 @@ func (m *machine) working() bool { return m.verdict == verified || m.verdict == 
 
 // offer takes in what the source holds. On an error without tokens the tokens known from before stay.
 func (m *machine) offer(tokens []credentials.Token, err error) {
-	m.sourceErr, m.pollErr = err, nil
+	m.held, m.sourceErr, m.pollErr = tokens, err, nil
 	if len(tokens) == 0 {
 		return
 	}

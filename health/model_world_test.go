@@ -270,8 +270,6 @@ type modelSource struct {
 
 	mu      sync.Mutex
 	holding modelHolding
-	last    modelHolding  // what was delivered last
-	fresh   bool          // something was delivered
 	hang    chan struct{} // nil: it does not
 	polite  bool
 	reading int
@@ -340,7 +338,6 @@ func (s *modelSource) Tokens(ctx context.Context) ([]credentials.Token, error) {
 	}
 	h := s.holding
 	s.events.add(modelEvent{at: time.Since(s.born), what: what, tokens: h.tokens, err: h.err})
-	s.last, s.fresh = h, len(h.tokens) > 0
 	var tokens []credentials.Token
 	for _, i := range h.tokens {
 		t, err := credentials.ParseToken(modelTokenValue(i))
@@ -370,7 +367,7 @@ func (s *modelSource) Token(ctx context.Context) (credentials.Token, error) {
 	return tokens[0], nil
 }
 
-func (s *modelSource) poll(ctx context.Context) (bool, error) {
+func (s *modelSource) poll(ctx context.Context, have []credentials.Token) (bool, error) {
 	alive := s.waits(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -384,7 +381,9 @@ func (s *modelSource) poll(ctx context.Context) (bool, error) {
 	case h.err != sourceWell:
 		s.events.add(modelEvent{at: time.Since(s.born), what: evPoll, err: h.err})
 		return false, errModelSource[h.err]
-	case s.fresh && slices.Equal(h.tokens, s.last.tokens):
+	case len(have) > 0 && slices.EqualFunc(h.tokens, have, func(i int, t credentials.Token) bool {
+		return t.Reveal() == modelTokenValue(i)
+	}):
 		s.events.add(modelEvent{at: time.Since(s.born), what: evPoll})
 		return false, nil
 	default:
@@ -404,8 +403,14 @@ type (
 
 func (p modelSingle) Token(ctx context.Context) (credentials.Token, error) { return p.s.Token(ctx) }
 func (p modelSingle) Describe() string                                     { return p.s.Describe() }
-func (p modelSinglePoll) Poll(ctx context.Context) (bool, error)           { return p.s.poll(ctx) }
-func (p modelMultiPoll) Poll(ctx context.Context) (bool, error)            { return p.poll(ctx) }
+
+func (p modelSinglePoll) Poll(ctx context.Context, have []credentials.Token) (bool, error) {
+	return p.s.poll(ctx, have)
+}
+
+func (p modelMultiPoll) Poll(ctx context.Context, have []credentials.Token) (bool, error) {
+	return p.poll(ctx, have)
+}
 
 func (s *modelSource) provider(o modelOptions) credentials.Provider {
 	single, multi := modelSingle{s}, modelMulti{s}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/describe"
 )
 
 // source reads the provider in a goroutine of its own, so that one that hangs (NFS, Vault) holds up nothing: whoever waits
@@ -17,6 +18,7 @@ type source struct {
 	busy     chan struct{}            // holds one element while the provider is being called
 	late     chan []credentials.Token // holds what a read has brought that nobody waited for any more
 	name     atomic.Pointer[string]
+	warnings atomic.Pointer[[]string] // what the provider warned of last
 }
 
 func newSource(p credentials.Provider) *source {
@@ -54,13 +56,15 @@ func (s *source) read(ctx context.Context, patience time.Duration) ([]credential
 }
 
 // poll asks a provider that can tell cheaply whether a read is worth while.
-func (s *source) poll(ctx context.Context, patience time.Duration, p credentials.Poller) (changed bool, err error) {
+func (s *source) poll(
+	ctx context.Context, patience time.Duration, p credentials.Poller, have []credentials.Token,
+) (changed bool, err error) {
 	type look struct {
 		changed bool
 		err     error
 	}
 	l, err := call(ctx, s, patience, func(ctx context.Context) look {
-		changed, err := p.Poll(ctx)
+		changed, err := p.Poll(ctx, have)
 		return look{changed, err}
 	}, func(look) {})
 	if err != nil {
@@ -108,8 +112,12 @@ func (s *source) String() string { return *s.name.Load() }
 // reads run, and never under a lock.
 func (s *source) describe() {
 	defer func() { _ = recover() }() // then it keeps the name that it had
-	name := credentials.Describe(s.provider)
+	name := describe.Of(s.provider)
 	s.name.Store(&name)
+	if w, ok := s.provider.(credentials.Warner); ok {
+		warnings := w.Warnings()
+		s.warnings.Store(&warnings)
+	}
 }
 
 var (

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -212,8 +213,6 @@ type source struct {
 	reads  int
 	readAt []time.Time
 	polls  int
-	last   string
-	failed bool // the last read did
 }
 
 func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
@@ -221,7 +220,6 @@ func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
 	defer s.mu.Unlock()
 	s.reads++
 	s.readAt = append(s.readAt, time.Now())
-	s.failed = true
 	if until := s.until; until != nil {
 		s.mu.Unlock()
 		<-until
@@ -241,8 +239,6 @@ func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
 		}
 		out = append(out, t)
 	}
-	s.last = strings.Join(s.tokens, ",")
-	s.failed = s.err != nil
 	if len(out) == 0 && s.err == nil {
 		return nil, fmt.Errorf("source: nothing here: %w", credentials.ErrNotFound)
 	}
@@ -257,14 +253,18 @@ func (s *source) Token(ctx context.Context) (credentials.Token, error) {
 	return tokens[0], nil
 }
 
-func (s *source) Poll(context.Context) (bool, error) {
+func (s *source) Poll(_ context.Context, have []credentials.Token) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.polls++
 	if s.err != nil {
 		return false, s.err
 	}
-	return s.failed || strings.Join(s.tokens, ",") != s.last, nil
+	values := make([]string, len(have))
+	for i, token := range have {
+		values[i] = token.Reveal()
+	}
+	return !slices.Equal(s.tokens, values), nil
 }
 
 func (s *source) Describe() string { return "test:source" }
