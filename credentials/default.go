@@ -34,7 +34,7 @@ func Default(opts ...FileOption) Provider {
 type defaults struct {
 	*chain
 	lookup lookupFunc
-	broken error // an invalid option
+	broken *sourceError // an invalid option
 }
 
 var (

@@ -64,7 +64,7 @@ type file struct {
 	path   string
 	source string // as errors name it: by the variable that held the path, if one did
 	cfg    fileConfig
-	broken error // an invalid option
+	broken *sourceError // an invalid option
 	open   secretfile.Opener
 	judged atomic.Pointer[judgment]
 
