@@ -16,16 +16,19 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/davecgh/go-spew/spew"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/describe"
 )
 
-// canary is inside every token of these tests, behind what a fingerprint shows.
+// canary is in every token of these tests, after the characters that a fingerprint shows.
 const (
 	canary      = "zQxJ9vKw"
 	canaryToken = "AQVN-0123456789-" + canary + "-0123456789"
@@ -57,23 +60,23 @@ func shapes(token credentials.Token) map[string]any {
 	u := unexported{token, &token, e.Slice, e.Array, e.Map, &token, nil}
 	u.next = &unexported{token: token, any: e}
 	return map[string]any{
-		"a token":                         token,
-		"a pointer":                       &token,
-		"a slice":                         e.Slice,
-		"a map":                           e.Map,
-		"exported fields":                 e,
-		"a pointer to exported fields":    &e,
-		"unexported fields":               u,
-		"a pointer to unexported fields":  &u,
-		"a slice of all":                  []any{token, &token, e, &e, u, &u},
-		"an embedded field":               embedded{token},
-		"a pointer to an embedded field":  &embedded{token},
-		"an error made of it":             fmt.Errorf("refused: %v %+v %#v", token, e, u),
-		"a func that closes over a token": func() string { return token.Reveal() },
+		"token":                        token,
+		"pointer":                      &token,
+		"slice":                        e.Slice,
+		"map":                          e.Map,
+		"exported fields":              e,
+		"pointer to exported fields":   &e,
+		"unexported fields":            u,
+		"pointer to unexported fields": &u,
+		"slice of all":                 []any{token, &token, e, &e, u, &u},
+		"embedded field":               embedded{token},
+		"pointer to an embedded field": &embedded{token},
+		"error with the token":         fmt.Errorf("refused: %v %+v %#v", token, e, u),
+		"func with the token":          func() string { return token.Reveal() },
 	}
 }
 
-// shows reports whether text has the canary in one of the ways that printers write strings.
+// shows reports whether text contains the canary in one of the ways that printers write strings.
 func shows(text string) bool {
 	lower := strings.ToLower(text)
 	var decimals, hexes []string
@@ -144,6 +147,15 @@ func TestNoPrinterShowsAToken(t *testing.T) {
 			assert.False(t, shows(r.String()), r.String())
 		})
 
+		t.Run("spew: "+shape, func(t *testing.T) {
+			methods := spew.ConfigState{Indent: " "}
+			raw := spew.ConfigState{Indent: " ", DisableMethods: true, DisablePointerMethods: true, DisableCapacities: true}
+			for _, config := range []*spew.ConfigState{&spew.Config, &methods, &raw} {
+				text := config.Sdump(value) + config.Sprintf("%v %+v %#v %#+v", value, value, value, value)
+				assert.False(t, shows(text), text)
+			}
+		})
+
 		t.Run("reflection: "+shape, func(t *testing.T) {
 			walk(reflect.ValueOf(value), func(found string) {
 				if _, ok := value.(error); !ok || shows(found) {
@@ -161,8 +173,8 @@ func TestEveryPrinterShowsTheFingerprint(t *testing.T) {
 		assert.Equal(t, want, fmt.Sprintf(verb, token), verb)
 	}
 	assert.Equal(t, want, token.String())
-	assert.Equal(t, want, token.GoString()) // what printers call that do not know Format
-	text, err := token.MarshalText()        // what YAML encoders ask for
+	assert.Equal(t, want, token.GoString()) // for printers that do not use Format
+	text, err := token.MarshalText()        // for YAML encoders
 	require.NoError(t, err)
 	assert.Equal(t, want, string(text))
 	encoded, err := json.Marshal(map[string]any{"token": token, "pointer": &token})
@@ -172,17 +184,37 @@ func TestEveryPrinterShowsTheFingerprint(t *testing.T) {
 
 	var fromJSON credentials.Token
 	err = json.Unmarshal(encoded, &struct{ Token *credentials.Token }{&fromJSON})
-	require.Error(t, err, "a token has no way back")
+	require.Error(t, err, "a token cannot be unmarshalled")
 	assert.True(t, fromJSON.IsZero())
 }
+
+func TestNoErrorShowsAPackagedToken(t *testing.T) {
+	for _, p := range packaged {
+		written := strings.ReplaceAll(p.written, "@T@", canaryToken)
+		for name, err := range map[string]error{
+			"ParseToken": second(credentials.ParseToken(written)),
+			"Static":     second(credentials.Static(written).Token(t.Context())),
+			"Env":        second(credentials.Env(written).Token(t.Context())),
+			"File":       second(credentials.File(written).Token(t.Context())),
+			"JSON field": second(credentials.File("x", credentials.WithField(written)).Token(t.Context())),
+		} {
+			require.Error(t, err, "%s: %s", name, p.name)
+			assert.False(t, shows(fmt.Sprintf("%v %+v %#v", err, err, err)), "%s: %s: %v", name, p.name, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
 
 func TestNoProviderShowsItsToken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(path, []byte(canaryToken), 0o600))
+	jsonPath := filepath.Join(t.TempDir(), "token.json")
+	require.NoError(t, os.WriteFile(jsonPath, []byte(`{"token": "`+canaryToken+`"}`), 0o604))
 	t.Setenv("TOLOKA_TOKEN", canaryToken)
 	t.Setenv("CANARY_BAD", canaryToken+" x")
 	broken := credentials.Env("CANARY_BAD")
-	mistaken := credentials.File("AQVN0123456789abcdefgh." + canary + ".x") // a token for a path
+	mistaken := credentials.File("AQVN0123456789abcdefgh." + canary + ".x") // a token instead of a path
 
 	providers := map[string]credentials.Provider{
 		"Static":            credentials.Static(canaryToken),
@@ -191,6 +223,11 @@ func TestNoProviderShowsItsToken(t *testing.T) {
 		"Env, refused":      broken,
 		"File":              credentials.File(path),
 		"File, mistaken":    mistaken,
+		"Env, mistaken":     credentials.Env(canaryToken),
+		"File, JSON":        credentials.File(jsonPath, credentials.WithField("token")),
+		"File, field":       credentials.File(jsonPath, credentials.WithField(canaryToken)),
+		"File, JSON broken": credentials.File(path, credentials.WithJSON()),
+		"File, quoted":      credentials.File(jsonPath),
 		"Chain":             credentials.Chain(credentials.Env("CANARY_UNSET"), credentials.File(path)),
 		"Chain, refused":    credentials.Chain(credentials.Env("CANARY_UNSET"), broken),
 		"Default":           credentials.Default(),
@@ -201,8 +238,11 @@ func TestNoProviderShowsItsToken(t *testing.T) {
 	for name, p := range providers {
 		t.Run(name, func(t *testing.T) {
 			_, err := p.Token(context.Background())
-			values := []any{err, errors.Join(err), credentials.Describe(p)}
-			if name != "File, mistaken" && name != "Failover, refused" { // these hold it as a path
+			values := []any{err, errors.Join(err), describe.Of(p)}
+			if w, ok := p.(credentials.Warner); ok {
+				values = append(values, w.Warnings())
+			}
+			if !slices.Contains([]string{"File, mistaken", "Env, mistaken", "File, field", "Failover, refused"}, name) { // these hold it as a name
 				values = append(values, p)
 			}
 			for _, value := range values {
@@ -219,7 +259,7 @@ func TestNoProviderShowsItsToken(t *testing.T) {
 	}
 }
 
-// recorder is a test that fails and goes on.
+// recorder is a test that only records its failures.
 type recorder struct {
 	strings.Builder
 	failures int
@@ -230,8 +270,8 @@ func (r *recorder) Errorf(format string, args ...any) {
 	fmt.Fprintf(r, format, args...)
 }
 
-// walk gives found every string and byte slice that reflection reaches from v: what a printer
-// that ignores methods and follows every pointer could show.
+// walk calls found with every string and byte slice that reflection reaches from v: what a
+// printer that ignores methods and follows every pointer could show.
 func walk(v reflect.Value, found func(string)) { walkSeen(v, found, map[uintptr]bool{}) }
 
 func walkSeen(v reflect.Value, found func(string), seen map[uintptr]bool) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -110,12 +109,7 @@ func (a Attempt) text() string {
 type chain struct {
 	providers []Provider
 	advice    string
-	kept      atomic.Pointer[kept] // the source that delivered first
-}
-
-type kept struct {
-	Provider
-	index int
+	kept      atomic.Pointer[Provider] // the source that delivered first
 }
 
 var (
@@ -134,17 +128,17 @@ func (c *chain) Token(ctx context.Context) (Token, error) {
 		return Token{}, err
 	}
 	if kept := c.kept.Load(); kept != nil {
-		token, err := deliver(ctx, kept.Provider)
+		token, err := deliver(ctx, *kept)
 		if err != nil {
-			return Token{}, c.failed(Attempt{describe.Of(kept.Provider), transient(err)})
+			return Token{}, c.failed(Attempt{describe.Of(*kept), transient(err)})
 		}
 		return token, nil
 	}
 	var attempts []Attempt
-	for i, p := range c.providers {
+	for _, p := range c.providers {
 		token, err := deliver(ctx, p)
 		if err == nil {
-			c.kept.CompareAndSwap(nil, &kept{p, i})
+			c.kept.CompareAndSwap(nil, &p)
 			return token, nil
 		}
 		attempts = append(attempts, Attempt{describe.Of(p), err})
@@ -157,50 +151,47 @@ func (c *chain) Token(ctx context.Context) (Token, error) {
 
 // Poll passes over sources that are not Pollers: before the first delivery it could know more of
 // them only at the full cost of Token.
-func (c *chain) Poll(ctx context.Context) (version string, err error) {
+func (c *chain) Poll(ctx context.Context, have []Token) (changed bool, err error) {
 	if err := c.ready(ctx); err != nil {
-		return "", err
+		return false, err
 	}
 	if kept := c.kept.Load(); kept != nil {
-		version, err := poll(ctx, kept.Provider)
-		switch {
-		case version != "":
-			return versionOf(kept.index, version), nil
-		case err != nil:
-			return "", c.failed(Attempt{describe.Of(kept.Provider), transient(err)})
+		changed, err := poll(ctx, *kept, have)
+		if err != nil {
+			return false, c.failed(Attempt{describe.Of(*kept), transient(err)})
 		}
-		return "", nil
+		return changed, nil
 	}
 	var attempts []Attempt
-	for i, p := range c.providers {
-		version, err := poll(ctx, p)
+	for _, p := range c.providers {
+		changed, err := poll(ctx, p, have)
 		switch {
-		case version != "":
-			return versionOf(i, version), nil
+		case changed:
+			return true, nil
 		case err == nil:
 			continue
 		}
 		attempts = append(attempts, Attempt{describe.Of(p), err})
 		if !errors.Is(err, ErrNotFound) {
-			return "", c.failed(attempts...)
+			return false, c.failed(attempts...)
 		}
 	}
 	if len(attempts) == len(c.providers) {
-		return "", c.failed(attempts...)
+		return false, c.failed(attempts...)
 	}
-	return "", nil
+	return false, nil
 }
 
 func (c *chain) Describe() string {
 	if kept := c.kept.Load(); kept != nil {
-		return describe.Of(kept.Provider)
+		return describe.Of(*kept)
 	}
 	return describeAll(c.providers)
 }
 
 func (c *chain) Warnings() []string {
 	if kept := c.kept.Load(); kept != nil {
-		return warnings(kept.Provider)
+		return warnings(*kept)
 	}
 	return warningsOf(c.providers)
 }
@@ -226,6 +217,3 @@ func (c *chain) failed(attempts ...Attempt) error {
 	}
 	return failure
 }
-
-// versionOf keeps equal versions of two sources apart.
-func versionOf(source int, version string) string { return strconv.Itoa(source) + ":" + version }

@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/describe"
 )
 
-// fake is a provider that says what it is told, and counts.
+// fake is a provider with fixed answers that counts its calls.
 type fake struct {
 	name    string
 	token   credentials.Token
@@ -30,7 +31,7 @@ func (f *fake) Token(context.Context) (credentials.Token, error) {
 
 func (f *fake) Describe() string { return f.name }
 
-func (f *fake) Poll(context.Context) (bool, error) { return f.changed, f.pollErr }
+func (f *fake) Poll(context.Context, []credentials.Token) (bool, error) { return f.changed, f.pollErr }
 
 var errSealed = errors.New("vault is sealed")
 
@@ -40,15 +41,15 @@ func TestChain(t *testing.T) {
 	}
 	found := func(name, value string) *fake { return &fake{name: name, token: parse(t, value)} }
 
-	t.Run("delivers the first token and asks nobody after it", func(t *testing.T) {
+	t.Run("delivers the first token", func(t *testing.T) {
 		a, b, c := none("a"), found("b", oldToken), found("c", newToken)
 		p := credentials.Chain(a, b, c)
 		wantValue(t, p, oldToken)
 		assert.Equal(t, []int{1, 1, 0}, []int{a.calls, b.calls, c.calls})
-		assert.Equal(t, "b", credentials.Describe(p))
+		assert.Equal(t, "b", describe.Of(p))
 	})
 
-	t.Run("keeps to the source that delivered", func(t *testing.T) {
+	t.Run("keeps the source that delivered", func(t *testing.T) {
 		a, b, c := none("a"), found("b", oldToken), found("c", newToken)
 		p := credentials.Chain(a, b, c)
 		wantValue(t, p, oldToken)
@@ -66,13 +67,13 @@ func TestChain(t *testing.T) {
 		_, err = p.Token(t.Context())
 		require.EqualError(t, err, "credentials: b: vault is sealed")
 		require.ErrorIs(t, err, errSealed)
-		assert.Equal(t, "b", credentials.Describe(p))
+		assert.Equal(t, "b", describe.Of(p))
 
 		*b = *found("b", newToken)
 		wantValue(t, p, newToken)
 	})
 
-	t.Run("with no token anywhere lists every place and is not found", func(t *testing.T) {
+	t.Run("no token anywhere", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "token")
 		p := credentials.Chain(missing, credentials.File(path), none("keychain"))
 		for range 2 {
@@ -85,10 +86,10 @@ func TestChain(t *testing.T) {
 			assert.Equal(t, "file:"+path, chainErr.Attempts[1].Source)
 			require.EqualError(t, chainErr.Attempts[1].Err, "credentials: file:"+path+": no such file")
 		}
-		assert.Equal(t, "env:CREDENTIALS_TEST_UNSET, file:"+path+", keychain", credentials.Describe(p))
+		assert.Equal(t, "env:CREDENTIALS_TEST_UNSET, file:"+path+", keychain", describe.Of(p))
 	})
 
-	t.Run("stops at a source that is broken, names it first, and is not 'not found'", func(t *testing.T) {
+	t.Run("stops at a broken source", func(t *testing.T) {
 		for _, tt := range []struct {
 			err, kind error
 			text      string
@@ -110,14 +111,14 @@ func TestChain(t *testing.T) {
 		}
 	})
 
-	t.Run("a broken first source is all that there is to tell", func(t *testing.T) {
+	t.Run("broken first source", func(t *testing.T) {
 		f := newSecretFile(t, "")
 		_, err := credentials.Chain(credentials.File(f.path), missing).Token(t.Context())
 		require.EqualError(t, err, "credentials: file:"+f.path+": file is empty")
 		wantKind(t, err, credentials.ErrInvalid)
 	})
 
-	t.Run("in a chain reads as one", func(t *testing.T) {
+	t.Run("chain in a chain", func(t *testing.T) {
 		secrets := t.TempDir()
 		_, err := credentials.Chain(none("a"), credentials.NewDefault(environment(), secrets)).Token(t.Context())
 		require.EqualError(t, err, "credentials: no token found: a: nothing there: credentials: no token found; "+
@@ -138,41 +139,47 @@ func TestChain(t *testing.T) {
 		wantKind(t, err, nil)
 	})
 
-	t.Run("an error that begins with its source is not given it twice", func(t *testing.T) {
+	t.Run("error that starts with its source", func(t *testing.T) {
 		_, err := credentials.Chain(&fake{name: "keychain", err: errors.New("keychain: is locked")}).Token(t.Context())
 		require.EqualError(t, err, "credentials: keychain: is locked")
 	})
 
-	t.Run("a provider that gives neither a token nor an error is invalid", func(t *testing.T) {
+	t.Run("provider without a token or an error", func(t *testing.T) {
 		_, err := credentials.Chain(&fake{name: "a"}).Token(t.Context())
 		require.EqualError(t, err, "credentials: a: provider returned neither a token nor an error")
 		wantKind(t, err, credentials.ErrInvalid)
 	})
 
-	t.Run("without providers is invalid", func(t *testing.T) {
+	t.Run("no providers", func(t *testing.T) {
 		p := credentials.Chain()
 		_, err := p.Token(t.Context())
 		require.EqualError(t, err, "credentials: chain has no providers")
 		wantKind(t, err, credentials.ErrInvalid)
-		_, err = poll(t, p)
+		_, err = poll(t, p, nil)
 		wantKind(t, err, credentials.ErrInvalid)
-		assert.Empty(t, credentials.Describe(p))
+		assert.Empty(t, describe.Of(p))
 	})
 
-	t.Run("with a nil provider is invalid, whatever comes before it", func(t *testing.T) {
-		_, err := credentials.Chain(found("a", oldToken), nil, missing).Token(t.Context())
-		require.EqualError(t, err, "credentials: provider 2 of 3 in the chain is nil")
-		wantKind(t, err, credentials.ErrInvalid)
+	t.Run("nil provider", func(t *testing.T) {
+		for want, p := range map[string]credentials.Provider{
+			"provider 1 of 1 in the chain is nil": credentials.Chain(nil),
+			"provider 1 of 2 in the chain is nil": credentials.Chain(nil, credentials.Static(oldToken)),
+			"provider 2 of 3 in the chain is nil": credentials.Chain(credentials.Static(oldToken), nil, missing),
+		} {
+			_, err := p.Token(t.Context())
+			require.EqualError(t, err, "credentials: "+want)
+			wantKind(t, err, credentials.ErrInvalid)
+		}
 	})
 
-	t.Run("is not changed by what happens to the caller's slice", func(t *testing.T) {
+	t.Run("copies the caller's slice", func(t *testing.T) {
 		providers := []credentials.Provider{credentials.Static(oldToken)}
 		p := credentials.Chain(providers...)
 		providers[0] = nil
 		wantValue(t, p, oldToken)
 	})
 
-	t.Run("asks nobody for a caller who has left", func(t *testing.T) {
+	t.Run("ended context", func(t *testing.T) {
 		a := found("a", oldToken)
 		_, err := credentials.Chain(a).Token(cancelled(t))
 		require.EqualError(t, err, "credentials: a: context canceled")
@@ -192,13 +199,13 @@ func TestChainPoll(t *testing.T) {
 		message string
 		kind    error
 	}{
-		{"a token that has come is a change", []credentials.Provider{notFound, changed, sealed}, true, "", nil},
-		{"nothing anywhere is not found", []credentials.Provider{notFound, notFound}, false, "credentials: no token found: a: no token found; a: no token found", credentials.ErrNotFound},
-		{"a broken source stops the search", []credentials.Provider{notFound, sealed, changed}, false, "credentials: b: vault is sealed (asked before: a: no token found)", nil},
-		{"a source that cannot be polled may have one", []credentials.Provider{notFound, missing}, false, "", nil},
+		{"new token", []credentials.Provider{notFound, changed, sealed}, true, "", nil},
+		{"no token anywhere", []credentials.Provider{notFound, notFound}, false, "credentials: no token found: a: no token found; a: no token found", credentials.ErrNotFound},
+		{"broken source", []credentials.Provider{notFound, sealed, changed}, false, "credentials: b: vault is sealed (asked before: a: no token found)", nil},
+		{"source that is not a Poller", []credentials.Provider{notFound, missing}, false, "", nil},
 	} {
-		t.Run("before the first token: "+tt.name, func(t *testing.T) {
-			got, err := poll(t, credentials.Chain(tt.chain...))
+		t.Run("before the first token/"+tt.name, func(t *testing.T) {
+			got, err := poll(t, credentials.Chain(tt.chain...), nil)
 			assert.Equal(t, tt.changed, got)
 			if tt.message == "" {
 				require.NoError(t, err)
@@ -209,7 +216,7 @@ func TestChainPoll(t *testing.T) {
 		})
 	}
 
-	t.Run("after it only the kept source counts", func(t *testing.T) {
+	t.Run("kept source", func(t *testing.T) {
 		before := &fake{name: "before", err: credentials.ErrNotFound}
 		kept := &fake{name: "kept", token: parse(t, oldToken)}
 		p := credentials.Chain(before, kept)
@@ -219,25 +226,44 @@ func TestChainPoll(t *testing.T) {
 		kept.changed = true
 		wantPoll(t, p, true)
 		kept.changed, kept.pollErr = false, credentials.ErrNotFound
-		_, err := poll(t, p)
+		_, err := poll(t, p, nil)
 		require.EqualError(t, err, "credentials: kept: no token found; there was a token before")
 		wantKind(t, err, nil)
 	})
 
-	t.Run("a kept source that cannot be polled never changes", func(t *testing.T) {
+	t.Run("kept source that is not a Poller", func(t *testing.T) {
 		p := credentials.Chain(credentials.Static(oldToken))
 		wantValue(t, p, oldToken)
 		wantPoll(t, p, false)
 	})
 
-	t.Run("asks nobody for a caller who has left", func(t *testing.T) {
-		_, err := credentials.Chain(changed).(credentials.Poller).Poll(cancelled(t))
+	t.Run("ended context", func(t *testing.T) {
+		_, err := credentials.Chain(changed).(credentials.Poller).Poll(cancelled(t), nil)
 		require.ErrorIs(t, err, context.Canceled)
 	})
 }
 
-func TestChainErrorOfNothing(t *testing.T) {
-	err := &credentials.ChainError{}
-	require.EqualError(t, err, "credentials: no token found")
-	assert.Empty(t, err.Unwrap())
+func TestChainErrorBuiltByHand(t *testing.T) {
+	var none *credentials.ChainError
+	for _, tt := range []struct {
+		name     string
+		attempts []credentials.Attempt
+		text     string
+		unwraps  int
+	}{
+		{"nothing", nil, "credentials: no token found", 0},
+		{"zero attempt", []credentials.Attempt{{}}, "credentials: no token found: unnamed source: no error given", 0},
+		{"no error", []credentials.Attempt{{Source: "a"}}, "credentials: no token found: a: no error given", 0},
+		{"nil pointer", []credentials.Attempt{{Source: "a", Err: none}}, "credentials: no token found: a: no error given", 0},
+		{"no source", []credentials.Attempt{{Err: errSealed}}, "credentials: unnamed source: vault is sealed", 1},
+		{"no error before a failure", []credentials.Attempt{{Source: "a"}, {Source: "b", Err: errSealed}}, "credentials: b: vault is sealed (asked before: a: no error given)", 1},
+		{"zero error inside", []credentials.Attempt{{Source: "a", Err: &credentials.ChainError{}}}, "credentials: no token found", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := &credentials.ChainError{Attempts: tt.attempts}
+			require.EqualError(t, err, tt.text)
+			assert.Len(t, err.Unwrap(), tt.unwraps)
+			assert.False(t, errors.Is(err, credentials.ErrInvalid))
+		})
+	}
 }

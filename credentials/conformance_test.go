@@ -2,6 +2,7 @@ package credentials_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -11,9 +12,10 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/credentials/credentialstest"
+	"github.com/tolokacheck/tolokacheck/internal/secretfile"
 )
 
-// missing is a source that never has a token.
+// missing never has a token.
 var missing = credentials.Env("CREDENTIALS_TEST_UNSET")
 
 func TestConformance(t *testing.T) {
@@ -31,7 +33,7 @@ func TestConformance(t *testing.T) {
 			f := newSecretFile(tb, value)
 			d := f.driver(credentials.FileWithOpen(f.path, func(path string) (*os.File, error) {
 				reads.Add(1)
-				return credentials.OpenFile(path)
+				return secretfile.Open(path)
 			}))
 			d.Reads = func() int { return int(reads.Load()) }
 			return d
@@ -52,9 +54,20 @@ func TestConformance(t *testing.T) {
 		})
 	})
 
+	t.Run("File with a JSON object", func(t *testing.T) {
+		credentialstest.Run(t, func(tb testing.TB, value string) credentialstest.Driver {
+			object := func(value string) string { return fmt.Sprintf("{%q: %q}\n", "api_key", value) }
+			f := newSecretFile(tb, object(value))
+			d := f.driver(credentials.File(f.path, credentials.WithField("api_key")))
+			set := d.Set
+			d.Set = func(value string) { set(object(value)) }
+			return d
+		})
+	})
+
 	for name, wrap := range map[string]func(credentials.Provider) credentials.Provider{
-		"Chain of one":                 func(p credentials.Provider) credentials.Provider { return credentials.Chain(p) },
-		"Chain behind a missing token": func(p credentials.Provider) credentials.Provider { return credentials.Chain(missing, p) },
+		"Chain of one":                func(p credentials.Provider) credentials.Provider { return credentials.Chain(p) },
+		"Chain after a missing token": func(p credentials.Provider) credentials.Provider { return credentials.Chain(missing, p) },
 		"Chain in a chain": func(p credentials.Provider) credentials.Provider {
 			return credentials.Chain(credentials.Chain(missing, p), missing)
 		},
@@ -96,7 +109,7 @@ func openEnv(tb testing.TB, value string) credentialstest.Driver {
 	}
 }
 
-// environment is a lookup of one variable.
+// environment returns a lookup in pairs of name and value.
 func environment(pairs ...string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		for i := 0; i < len(pairs); i += 2 {
@@ -108,7 +121,7 @@ func environment(pairs ...string) func(string) (string, bool) {
 	}
 }
 
-// secretFile is a file of its own directory.
+// secretFile is a file in a directory of its own.
 type secretFile struct {
 	testing.TB
 	path string
@@ -120,13 +133,13 @@ func newSecretFile(tb testing.TB, content string) secretFile {
 	return f
 }
 
-// write writes in place, as an editor does.
+// write writes in place, as some editors do.
 func (f secretFile) write(content string) {
 	f.Helper()
 	require.NoError(f, os.WriteFile(f.path, []byte(content), 0o600))
 }
 
-// replace moves another file over it, as careful writers do.
+// replace renames another file to it, as careful writers do.
 func (f secretFile) replace(content string) {
 	f.Helper()
 	next := f.path + ".next"

@@ -34,7 +34,7 @@ func Default(opts ...FileOption) Provider {
 type defaults struct {
 	*chain
 	lookup lookupFunc
-	broken error // an invalid option
+	broken *sourceError // an invalid option
 }
 
 var (
@@ -65,11 +65,11 @@ func (d defaults) Token(ctx context.Context) (Token, error) {
 	return d.chain.Token(ctx)
 }
 
-func (d defaults) Poll(ctx context.Context) (version string, err error) {
+func (d defaults) Poll(ctx context.Context, have []Token) (changed bool, err error) {
 	if err := d.ready(ctx); err != nil {
-		return "", err
+		return false, err
 	}
-	return d.chain.Poll(ctx)
+	return d.chain.Poll(ctx, have)
 }
 
 func (d defaults) ready(ctx context.Context) error {
@@ -116,12 +116,12 @@ func (v *variableFile) Token(ctx context.Context) (Token, error) {
 	return f.Token(ctx)
 }
 
-func (v *variableFile) Poll(ctx context.Context) (version string, err error) {
+func (v *variableFile) Poll(ctx context.Context, have []Token) (changed bool, err error) {
 	f, err := v.file()
 	if err != nil {
-		return "", err
+		return false, err
 	}
-	return f.Poll(ctx)
+	return f.Poll(ctx, have)
 }
 
 func (v *variableFile) Describe() string {

@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/describe"
 )
 
 const advice = "; set TOLOKA_TOKEN to an API token from the account's Integrations page, or TOLOKA_TOKEN_FILE to the path of a file that holds one"
 
 func TestDefault(t *testing.T) {
-	t.Run("takes the first of its places that has a token", func(t *testing.T) {
+	t.Run("order of the places", func(t *testing.T) {
 		file, unit, docker := newSecretFile(t, "file-token"), newSecretFile(t, "unit-token"), newSecretFile(t, "docker-token")
 		token := []string{"TOLOKA_TOKEN", "variable-token"}
 		path := []string{"TOLOKA_TOKEN_FILE", file.path}
@@ -39,12 +40,12 @@ func TestDefault(t *testing.T) {
 				}
 				p := credentials.NewDefault(environment(pairs...), filepath.Dir(docker.path))
 				wantValue(t, p, tt.value)
-				assert.Equal(t, tt.describe, credentials.Describe(p))
+				assert.Equal(t, tt.describe, describe.Of(p))
 			})
 		}
 	})
 
-	t.Run("with no token anywhere lists every place and what to do", func(t *testing.T) {
+	t.Run("no token anywhere", func(t *testing.T) {
 		empty := t.TempDir()
 		docker := "file:" + filepath.Join(empty, "toloka-token") + ": no such file"
 		for _, tt := range []struct {
@@ -52,9 +53,9 @@ func TestDefault(t *testing.T) {
 			pairs   []string
 			message string
 		}{
-			{"nothing is set", nil, "env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set; env:CREDENTIALS_DIRECTORY: not set; " + docker},
-			{"all are set to nothing", []string{"TOLOKA_TOKEN", "", "TOLOKA_TOKEN_FILE", "", "CREDENTIALS_DIRECTORY", ""}, "env:TOLOKA_TOKEN: empty; env:TOLOKA_TOKEN_FILE: empty; env:CREDENTIALS_DIRECTORY: empty; " + docker},
-			{"the files are missing", []string{"TOLOKA_TOKEN_FILE", filepath.Join(empty, "x"), "CREDENTIALS_DIRECTORY", empty}, "env:TOLOKA_TOKEN: not set; TOLOKA_TOKEN_FILE=" + filepath.Join(empty, "x") + ": no such file; $CREDENTIALS_DIRECTORY/toloka-token=" + filepath.Join(empty, "toloka-token") + ": no such file; " + docker},
+			{"nothing set", nil, "env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set; env:CREDENTIALS_DIRECTORY: not set; " + docker},
+			{"all empty", []string{"TOLOKA_TOKEN", "", "TOLOKA_TOKEN_FILE", "", "CREDENTIALS_DIRECTORY", ""}, "env:TOLOKA_TOKEN: empty; env:TOLOKA_TOKEN_FILE: empty; env:CREDENTIALS_DIRECTORY: empty; " + docker},
+			{"missing files", []string{"TOLOKA_TOKEN_FILE", filepath.Join(empty, "x"), "CREDENTIALS_DIRECTORY", empty}, "env:TOLOKA_TOKEN: not set; TOLOKA_TOKEN_FILE=" + filepath.Join(empty, "x") + ": no such file; $CREDENTIALS_DIRECTORY/toloka-token=" + filepath.Join(empty, "toloka-token") + ": no such file; " + docker},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				p := credentials.NewDefault(environment(tt.pairs...), empty)
@@ -64,33 +65,33 @@ func TestDefault(t *testing.T) {
 				var chainErr *credentials.ChainError
 				require.ErrorAs(t, err, &chainErr)
 				assert.Len(t, chainErr.Attempts, 4)
-				wantPoll(t, p, false)
+				wantPoll(t, p, false) // TOLOKA_TOKEN is not polled
 			})
 		}
 	})
 
-	t.Run("with both variables set is invalid, and says nothing of their values", func(t *testing.T) {
+	t.Run("both variables set", func(t *testing.T) {
 		f := newSecretFile(t, oldToken)
 		p := credentials.NewDefault(environment("TOLOKA_TOKEN", newToken, "TOLOKA_TOKEN_FILE", f.path), t.TempDir())
 		_, err := p.Token(t.Context())
 		require.EqualError(t, err, "credentials: TOLOKA_TOKEN and TOLOKA_TOKEN_FILE are both set: unset one of them")
 		wantKind(t, err, credentials.ErrInvalid)
-		_, err = poll(t, p)
+		_, err = poll(t, p, nil)
 		wantKind(t, err, credentials.ErrInvalid)
 	})
 
-	t.Run("a broken place stops the search and is named as it was given", func(t *testing.T) {
+	t.Run("broken place", func(t *testing.T) {
 		f, docker := newSecretFile(t, ""), newSecretFile(t, oldToken)
 		before := " (asked before: env:TOLOKA_TOKEN: not set)"
 		for _, tt := range []struct {
 			name, message string
 			pairs         []string
 		}{
-			{"an empty file", "TOLOKA_TOKEN_FILE=" + f.path + ": file is empty" + before, []string{"TOLOKA_TOKEN_FILE", f.path}},
-			{"a directory", "TOLOKA_TOKEN_FILE=" + filepath.Dir(f.path) + ": is a directory: give the path of the file in it" + before, []string{"TOLOKA_TOKEN_FILE", filepath.Dir(f.path)}},
-			{"an empty systemd credential", "$CREDENTIALS_DIRECTORY/toloka-token=" + f.path + ": file is empty (asked before: env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set)", []string{"CREDENTIALS_DIRECTORY", filepath.Dir(f.path)}},
-			{"a token in the wrong variable", "TOLOKA_TOKEN_FILE=(" + parse(t, apiKey).Fingerprint() + "): no such file: this looks like a token where the path of a file is asked for" + before, []string{"TOLOKA_TOKEN_FILE", apiKey}},
-			{"a variable that is no token", "env:TOLOKA_TOKEN: token has white space inside, at byte 5: only ApiKey or OAuth may stand before a space", []string{"TOLOKA_TOKEN", "AQVN abcd"}},
+			{"empty file", "TOLOKA_TOKEN_FILE=" + f.path + ": file is empty" + before, []string{"TOLOKA_TOKEN_FILE", f.path}},
+			{"directory", "TOLOKA_TOKEN_FILE=" + filepath.Dir(f.path) + ": is a directory: give the path of a file in it" + before, []string{"TOLOKA_TOKEN_FILE", filepath.Dir(f.path)}},
+			{"empty systemd credential", "$CREDENTIALS_DIRECTORY/toloka-token=" + f.path + ": file is empty (asked before: env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set)", []string{"CREDENTIALS_DIRECTORY", filepath.Dir(f.path)}},
+			{"token in the wrong variable", "TOLOKA_TOKEN_FILE=(hidden): no such file: the path of a file belongs here, but this looks like a secret: give the path, not the token" + before, []string{"TOLOKA_TOKEN_FILE", apiKey}},
+			{"invalid value", "env:TOLOKA_TOKEN: token has white space inside, at byte 5: only ApiKey or OAuth may stand before a space", []string{"TOLOKA_TOKEN", "AQVN abcd"}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				p := credentials.NewDefault(environment(tt.pairs...), filepath.Dir(docker.path))
@@ -101,7 +102,7 @@ func TestDefault(t *testing.T) {
 		}
 	})
 
-	t.Run("reads the variables at each call", func(t *testing.T) {
+	t.Run("variables are read at each call", func(t *testing.T) {
 		f := newSecretFile(t, oldToken)
 		p := credentials.NewDefault(os.LookupEnv, t.TempDir())
 		for _, name := range []string{"TOLOKA_TOKEN", "TOLOKA_TOKEN_FILE", "CREDENTIALS_DIRECTORY"} {
@@ -109,16 +110,16 @@ func TestDefault(t *testing.T) {
 		}
 		_, err := p.Token(t.Context())
 		require.ErrorIs(t, err, credentials.ErrNotFound)
-		assert.True(t, strings.HasPrefix(credentials.Describe(p), "env:TOLOKA_TOKEN, file:$TOLOKA_TOKEN_FILE, file:$CREDENTIALS_DIRECTORY/toloka-token, file:"), credentials.Describe(p))
+		assert.True(t, strings.HasPrefix(describe.Of(p), "env:TOLOKA_TOKEN, file:$TOLOKA_TOKEN_FILE, file:$CREDENTIALS_DIRECTORY/toloka-token, file:"), describe.Of(p))
 
 		t.Setenv("TOLOKA_TOKEN_FILE", f.path)
 		wantPoll(t, p, true)
 		wantValue(t, p, oldToken)
-		wantPoll(t, p, false)
+		wantPoll(t, p, false, parse(t, oldToken))
 
 		moved := newSecretFile(t, newToken)
 		t.Setenv("TOLOKA_TOKEN_FILE", moved.path)
-		wantPoll(t, p, true)
+		wantPoll(t, p, true, parse(t, oldToken))
 		wantValue(t, p, newToken)
 
 		t.Setenv("TOLOKA_TOKEN_FILE", "")
@@ -127,23 +128,36 @@ func TestDefault(t *testing.T) {
 		wantKind(t, err, nil)
 	})
 
-	t.Run("gives its options to every file", func(t *testing.T) {
+	t.Run("options apply to every file", func(t *testing.T) {
 		f := newSecretFile(t, oldToken)
 		require.NoError(t, os.Chmod(f.path, 0o644))
 		dir := filepath.Dir(f.path)
 		for _, pairs := range [][]string{{"TOLOKA_TOKEN_FILE", f.path}, {"CREDENTIALS_DIRECTORY", dir}, nil} {
 			_, err := credentials.NewDefault(environment(pairs...), dir, credentials.RefuseInsecurePermissions()).Token(t.Context())
-			require.ErrorContains(t, err, "file is open to other users (mode 0644): run chmod 600 on it")
+			require.ErrorContains(t, err, "mode 0644 lets every user read the token: run chmod o= on it")
 		}
 	})
 
-	t.Run("looks at the real environment and Docker's real place", func(t *testing.T) {
+	t.Run("invalid option", func(t *testing.T) {
+		for message, opt := range map[string]credentials.FileOption{
+			"option 1 of 1 is nil": nil, "WithField: the name of the field is empty": credentials.WithField(""),
+		} {
+			p := credentials.NewDefault(environment("TOLOKA_TOKEN", oldToken), t.TempDir(), opt)
+			_, err := p.Token(t.Context())
+			require.EqualError(t, err, "credentials: "+message)
+			wantKind(t, err, credentials.ErrInvalid)
+			_, err = poll(t, p, nil)
+			wantKind(t, err, credentials.ErrInvalid)
+		}
+	})
+
+	t.Run("real environment", func(t *testing.T) {
 		for _, name := range []string{"TOLOKA_TOKEN_FILE", "CREDENTIALS_DIRECTORY"} {
 			t.Setenv(name, "")
 		}
 		t.Setenv("TOLOKA_TOKEN", oldToken)
 		p := credentials.Default()
-		assert.Equal(t, "env:TOLOKA_TOKEN, file:$TOLOKA_TOKEN_FILE, file:$CREDENTIALS_DIRECTORY/toloka-token, file:/run/secrets/toloka-token", credentials.Describe(p))
+		assert.Equal(t, "env:TOLOKA_TOKEN, file:$TOLOKA_TOKEN_FILE, file:$CREDENTIALS_DIRECTORY/toloka-token, file:/run/secrets/toloka-token", describe.Of(p))
 		wantValue(t, p, oldToken)
 	})
 }

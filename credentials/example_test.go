@@ -20,13 +20,13 @@ func ExampleParseToken() {
 	fmt.Printf("%s %d %+v\n", token, token, struct{ T credentials.Token }{token})
 	fmt.Println(token.Reveal())
 
-	_, err = credentials.ParseToken("AQVNexample 0123456789")
+	_, err = credentials.ParseToken(`"AQVNexample-0123456789"`)
 	fmt.Println(err)
 	// Output:
 	// credentials.Token(AQVN…#0a20c7a2) OAuth
 	// credentials.Token(AQVN…#0a20c7a2) credentials.Token(AQVN…#0a20c7a2) {T:credentials.Token(AQVN…#0a20c7a2)}
 	// AQVNexample-0123456789
-	// credentials: token has white space inside, at byte 12: only ApiKey or OAuth may stand before a space
+	// credentials: token is in double quotes: remove them (docker run --env-file keeps quotes)
 }
 
 func ExampleStatic() {
@@ -59,9 +59,9 @@ func ExampleFile() {
 	token, err := provider.Token(context.Background())
 	fmt.Println(token, err)
 
-	// Somebody rotates the token.
+	// The token is rotated.
 	os.WriteFile(path, []byte("AQVNanother-9876543210\n"), 0o600)
-	changed, err := provider.(credentials.Poller).Poll(context.Background())
+	changed, err := provider.(credentials.Poller).Poll(context.Background(), []credentials.Token{token})
 	fmt.Println(changed, err)
 	token, err = provider.Token(context.Background())
 	fmt.Println(token, err)
@@ -71,6 +71,18 @@ func ExampleFile() {
 	// credentials.Token(AQVN…#3a2d87a7) <nil>
 }
 
+func ExampleWithField() {
+	dir, _ := os.MkdirTemp("", "")
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "toloka.json")
+	os.WriteFile(path, []byte(`{"account": "ads", "api_key": "AQVNexample-0123456789"}`), 0o600)
+
+	provider := credentials.File(path, credentials.WithField("api_key"))
+	token, err := provider.Token(context.Background())
+	fmt.Println(token, err)
+	// Output: credentials.Token(AQVN…#0a20c7a2) <nil>
+}
+
 func ExampleChain() {
 	provider := credentials.Chain(
 		credentials.Env("EXAMPLE_OTHER"),
@@ -78,9 +90,9 @@ func ExampleChain() {
 	)
 	token, err := provider.Token(context.Background())
 	fmt.Println(token, err)
-	fmt.Println(credentials.Describe(provider))
+	fmt.Println(provider.(credentials.Describer).Describe())
 
-	// A source that is broken stops the chain, and the error lists what was asked.
+	// A broken source stops the chain, and the error lists the sources that were asked.
 	_, err = credentials.Chain(
 		credentials.Env("EXAMPLE_OTHER"),
 		credentials.File("/"),
@@ -90,7 +102,7 @@ func ExampleChain() {
 	// Output:
 	// credentials.Token(AQVN…#0a20c7a2) <nil>
 	// static
-	// credentials: file:/: is a directory: give the path of the file in it (asked before: env:EXAMPLE_OTHER: not set)
+	// credentials: file:/: is a directory: give the path of a file in it (asked before: env:EXAMPLE_OTHER: not set)
 }
 
 func ExampleDefault() {
@@ -107,7 +119,7 @@ func ExampleDefault() {
 	token, err := credentials.Default().Token(context.Background())
 	fmt.Println(token, err)
 	// Output:
-	// credentials: TOLOKA_TOKEN_FILE=/: is a directory: give the path of the file in it (asked before: env:TOLOKA_TOKEN: not set)
+	// credentials: TOLOKA_TOKEN_FILE=/: is a directory: give the path of a file in it (asked before: env:TOLOKA_TOKEN: not set)
 	// credentials.Token(AQVN…#0a20c7a2) <nil>
 }
 

@@ -30,3 +30,6 @@ func InSecretMount(path string) bool { return inSecretMount(path) }
 
 // FindMount looks path up in a table like /proc/self/mountinfo.
 func FindMount(table, path string) mountKind { return findMount(table, path) }
+
+// Warning says what is wrong with a file that is mounted like this.
+func (m mountKind) Warning(path string) string { return m.warning(path) }

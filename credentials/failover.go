@@ -3,7 +3,6 @@ package credentials
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -80,7 +79,7 @@ func (f *failover) Tokens(ctx context.Context) ([]Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tokens []Token
+	offered := make([][]Token, len(f.members))
 	failure := new(failoverError)
 	for i, m := range f.members {
 		note := ""
@@ -88,30 +87,34 @@ func (f *failover) Tokens(ctx context.Context) ([]Token, error) {
 			note = " (its last token is still offered)"
 		}
 		failure.add(m.role, reads[i].err, note)
-		for _, t := range slices.Concat(reads[i].fresh, reads[i].stale) {
-			if !slices.ContainsFunc(tokens, t.Equal) {
-				tokens = append(tokens, t)
-			}
-		}
+		offered[i] = slices.Concat(reads[i].fresh, reads[i].stale)
 	}
-	return tokens, failure.orNil()
+	return distinct(offered), failure.orNil()
 }
 
-// Poll joins the versions of the members. A member that fails has none, so that its failure and
-// its return are changes, and the read after them says what is wrong.
-func (f *failover) Poll(ctx context.Context) (version string, err error) {
+// Poll first compares have with what any caller has read last: another caller may have read a
+// change that this one has not seen.
+func (f *failover) Poll(ctx context.Context, have []Token) (changed bool, err error) {
 	if err := f.ready(ctx); err != nil {
-		return "", err
+		return false, err
+	}
+	lasts := make([][]Token, len(f.members))
+	for i, m := range f.members {
+		lasts[i] = m.lastRead()
+	}
+	if !sameTokens(have, distinct(lasts)) {
+		return true, nil
 	}
 	failure := new(failoverError)
 	for i, m := range f.members {
-		v, err := poll(ctx, m.provider)
-		if v != "" {
-			version += versionOf(i, strconv.Quote(v))
-		}
+		c, err := poll(ctx, m.provider, lasts[i])
+		changed = changed || c
 		failure.add(m.role, m.known(err), "")
 	}
-	return version, failure.orNil()
+	if changed {
+		return true, nil // the read after it says what is wrong with the other
+	}
+	return false, failure.orNil()
 }
 
 func (f *failover) Describe() string { return describeAll(f.providers()) }
@@ -175,11 +178,15 @@ func (m *member) read(ctx context.Context) memberRead {
 	return memberRead{stale: m.last, err: err}
 }
 
-// known makes ErrNotFound transient if a token was read before.
-func (m *member) known(err error) error {
+func (m *member) lastRead() []Token {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err != nil && len(m.last) > 0 {
+	return m.last
+}
+
+// known makes ErrNotFound transient if a token was read before.
+func (m *member) known(err error) error {
+	if err != nil && len(m.lastRead()) > 0 {
 		return transient(err)
 	}
 	return err
@@ -221,4 +228,17 @@ func tokensOf(ctx context.Context, p Provider) ([]Token, error) {
 		}
 	}
 	return tokens, err
+}
+
+// distinct returns the tokens of all lists in order, each once.
+func distinct(lists [][]Token) []Token {
+	var tokens []Token
+	for _, list := range lists {
+		for _, t := range list {
+			if !slices.ContainsFunc(tokens, t.Equal) {
+				tokens = append(tokens, t)
+			}
+		}
+	}
+	return tokens
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// several is a provider of several tokens.
+// several is a provider with several tokens.
 type several struct {
 	fake
 	tokens []credentials.Token
@@ -24,18 +24,18 @@ func TestFailover(t *testing.T) {
 	a, b, c := parse(t, oldToken), parse(t, newToken), parse(t, apiKey)
 	notFound := credentials.ErrNotFound
 
-	t.Run("offers the primary's token and then the secondary's", func(t *testing.T) {
+	t.Run("order of the tokens", func(t *testing.T) {
 		p := credentials.Failover(&fake{token: a}, &fake{token: b})
 		wantTokens(t, p, "", a, b)
 		wantValue(t, p, oldToken)
 	})
 
-	t.Run("offers one token that both have once", func(t *testing.T) {
+	t.Run("same token twice", func(t *testing.T) {
 		wantTokens(t, credentials.Failover(&fake{token: a}, &fake{token: a}), "", a)
 		wantTokens(t, credentials.Failover(&fake{token: a}, &fake{token: a.WithScheme(credentials.SchemeOAuth)}), "", a, a.WithScheme(credentials.SchemeOAuth))
 	})
 
-	t.Run("offers what can be read, and says why the rest cannot", func(t *testing.T) {
+	t.Run("one cannot be read", func(t *testing.T) {
 		primary, secondary := &fake{name: "a", err: notFound}, &fake{name: "b", token: b}
 		p := credentials.Failover(primary, secondary)
 		err := wantTokens(t, p, "credentials: primary: no token found", b)
@@ -51,14 +51,14 @@ func TestFailover(t *testing.T) {
 		wantValue(t, p, oldToken)
 	})
 
-	t.Run("offers what was last read of one that is gone for the moment", func(t *testing.T) {
+	t.Run("one is missing for a moment", func(t *testing.T) {
 		primary, secondary := newSecretFile(t, oldToken), newSecretFile(t, newToken)
 		p := credentials.Failover(credentials.File(primary.path), credentials.File(secondary.path))
 		wantTokens(t, p, "", a, b)
 		primary.remove()
 		err := wantTokens(t, p, "credentials: primary: file:"+primary.path+": no such file (its last token is still offered)", a, b)
 		wantKind(t, err, nil)
-		wantValue(t, p, newToken) // Token has nothing that cannot be read now
+		wantValue(t, p, newToken) // Token returns only what can be read now
 		secondary.remove()
 		err = wantTokens(t, p, "credentials: primary: file:"+primary.path+": no such file (its last token is still offered); secondary: file:"+secondary.path+": no such file (its last token is still offered)", a, b)
 		wantKind(t, err, nil)
@@ -69,7 +69,7 @@ func TestFailover(t *testing.T) {
 		wantTokens(t, p, "credentials: secondary: file:"+secondary.path+": no such file (its last token is still offered)", c, b)
 	})
 
-	t.Run("a variable that was unset later is not now, not missing", func(t *testing.T) {
+	t.Run("variable that was unset later", func(t *testing.T) {
 		primary := &fake{name: "a", token: a}
 		p := credentials.Failover(primary, &fake{name: "b", err: notFound})
 		wantKind(t, wantTokens(t, p, "credentials: secondary: no token found", a), notFound)
@@ -78,17 +78,17 @@ func TestFailover(t *testing.T) {
 		wantKind(t, err, nil)
 	})
 
-	t.Run("without any token its error is what both together mean", func(t *testing.T) {
+	t.Run("kind of the error without any token", func(t *testing.T) {
 		invalid := credentials.ErrInvalid
 		for _, tt := range []struct {
 			name                     string
 			primary, secondary, kind error
 		}{
-			{"neither has one", notFound, notFound, notFound},
-			{"one is invalid, one has none", invalid, notFound, invalid},
-			{"one has none, one is invalid", notFound, invalid, invalid},
-			{"one does not answer now, one has none", errSealed, notFound, nil},
-			{"one is invalid, one does not answer now", invalid, errSealed, nil},
+			{"neither has a token", notFound, notFound, notFound},
+			{"primary invalid", invalid, notFound, invalid},
+			{"secondary invalid", notFound, invalid, invalid},
+			{"primary transient", errSealed, notFound, nil},
+			{"primary invalid, secondary transient", invalid, errSealed, nil},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				p := credentials.Failover(&fake{err: tt.primary}, &fake{err: tt.secondary})
@@ -102,7 +102,7 @@ func TestFailover(t *testing.T) {
 		}
 	})
 
-	t.Run("a nil provider is invalid", func(t *testing.T) {
+	t.Run("nil provider", func(t *testing.T) {
 		for _, tt := range []struct {
 			p       credentials.Provider
 			message string
@@ -114,12 +114,12 @@ func TestFailover(t *testing.T) {
 			require.EqualError(t, err, tt.message)
 			wantKind(t, err, credentials.ErrInvalid)
 			wantTokens(t, tt.p, tt.message)
-			_, err = poll(t, tt.p)
+			_, err = poll(t, tt.p, nil)
 			require.EqualError(t, err, tt.message)
 		}
 	})
 
-	t.Run("of a failover offers all the tokens", func(t *testing.T) {
+	t.Run("failover in a failover", func(t *testing.T) {
 		last := &fake{name: "c", token: c}
 		p := credentials.Failover(&fake{token: a}, credentials.Failover(&fake{token: b}, last))
 		wantTokens(t, p, "", a, b, c)
@@ -127,7 +127,7 @@ func TestFailover(t *testing.T) {
 		wantTokens(t, p, "credentials: secondary's secondary: vault is sealed (its last token is still offered)", a, b, c)
 	})
 
-	t.Run("offers all the tokens of a provider that has several", func(t *testing.T) {
+	t.Run("provider with several tokens", func(t *testing.T) {
 		many := &several{tokens: []credentials.Token{a, {}, b}}
 		p := credentials.Failover(many, &fake{token: c})
 		wantTokens(t, p, "", a, b, c)
@@ -137,12 +137,12 @@ func TestFailover(t *testing.T) {
 		wantTokens(t, p, "credentials: primary: provider returned neither tokens nor an error (its last token is still offered)", a, b, c)
 	})
 
-	t.Run("a provider that gives neither a token nor an error is invalid", func(t *testing.T) {
+	t.Run("provider without a token or an error", func(t *testing.T) {
 		err := wantTokens(t, credentials.Failover(&fake{name: "a"}, &fake{token: b}), "credentials: primary: a: provider returned neither a token nor an error", b)
 		wantKind(t, err, credentials.ErrInvalid)
 	})
 
-	t.Run("one that hangs does not hold the other back beyond the context", func(t *testing.T) {
+	t.Run("one hangs", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			hung := credentials.ProviderFunc(func(ctx context.Context) (credentials.Token, error) {
 				<-ctx.Done()
@@ -160,7 +160,7 @@ func TestFailover(t *testing.T) {
 		})
 	})
 
-	t.Run("asks nobody for a caller who has left", func(t *testing.T) {
+	t.Run("ended context", func(t *testing.T) {
 		primary := &fake{name: "a", token: a}
 		p := credentials.Failover(primary, &fake{name: "b", token: b})
 		wantTokens(t, p, "", a, b)
@@ -182,12 +182,12 @@ func TestFailoverPoll(t *testing.T) {
 		{"neither changed", &fake{}, &fake{}, false, ""},
 		{"the primary changed", &fake{changed: true}, &fake{}, true, ""},
 		{"the secondary changed", &fake{}, &fake{changed: true}, true, ""},
-		{"one changed and one cannot be read: reading will tell", &fake{pollErr: errSealed}, &fake{changed: true}, true, ""},
+		{"one changed, one cannot be read", &fake{pollErr: errSealed}, &fake{changed: true}, true, ""},
 		{"one cannot be read", &fake{}, &fake{pollErr: errSealed}, false, "credentials: secondary: vault is sealed"},
 		{"neither can be polled", credentials.Static(oldToken), missing, false, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			changed, err := poll(t, credentials.Failover(tt.primary, tt.secondary))
+			changed, err := poll(t, credentials.Failover(tt.primary, tt.secondary), nil)
 			assert.Equal(t, tt.changed, changed)
 			if tt.message == "" {
 				require.NoError(t, err)
@@ -198,20 +198,43 @@ func TestFailoverPoll(t *testing.T) {
 		})
 	}
 
-	t.Run("follows two files", func(t *testing.T) {
+	t.Run("two files and two callers", func(t *testing.T) {
+		a, b, c := parse(t, oldToken), parse(t, newToken), parse(t, apiKey)
 		primary, secondary := newSecretFile(t, oldToken), newSecretFile(t, newToken)
 		p := credentials.Failover(credentials.File(primary.path), credentials.Chain(missing, credentials.File(secondary.path)))
 		wantPoll(t, p, true)
-		wantTokens(t, p, "", parse(t, oldToken), parse(t, newToken))
-		wantPoll(t, p, false)
+		wantTokens(t, p, "", a, b)
+		wantPoll(t, p, false, a, b)
+
 		secondary.replace(apiKey)
-		wantPoll(t, p, true)
-		wantTokens(t, p, "", parse(t, oldToken), parse(t, apiKey))
-		wantPoll(t, p, false)
+		wantPoll(t, p, true, a, b)
+		wantTokens(t, p, "", a, c)
+		wantPoll(t, p, false, a, c)
+		wantPoll(t, p, true, a, b) // the other caller has not read it
+
+		primary.replace(apiKey)
+		secondary.replace(oldToken)
+		wantPoll(t, p, true, a, c) // the same tokens in another order
+		wantTokens(t, p, "", c, a)
+		wantPoll(t, p, true, a, c)
+		wantPoll(t, p, false, c, a)
+	})
+
+	t.Run("one of two files is missing", func(t *testing.T) {
+		a, b := parse(t, oldToken), parse(t, newToken)
+		primary, secondary := newSecretFile(t, oldToken), newSecretFile(t, newToken)
+		p := credentials.Failover(credentials.File(primary.path), credentials.File(secondary.path))
+		wantTokens(t, p, "", a, b)
+		primary.remove()
+		changed, err := poll(t, p, []credentials.Token{a, b})
+		require.EqualError(t, err, "credentials: primary: file:"+primary.path+": no such file")
+		assert.False(t, changed)
+		primary.write(oldToken)
+		wantPoll(t, p, false, a, b)
 	})
 }
 
-// wantTokens checks the tokens, in order, and the error's text, which is empty for none.
+// wantTokens checks the tokens, in order, and the text of the error; "" means no error.
 func wantTokens(t *testing.T, p credentials.Provider, message string, want ...credentials.Token) error {
 	t.Helper()
 	tokens, err := p.(credentials.MultiProvider).Tokens(t.Context())

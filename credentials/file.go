@@ -64,13 +64,12 @@ type file struct {
 	path   string
 	source string // as errors name it: by the variable that held the path, if one did
 	cfg    fileConfig
-	broken error // an invalid option
+	broken *sourceError // an invalid option
 	open   secretfile.Opener
 	judged atomic.Pointer[judgment]
 
-	mu      sync.Mutex // not held during I/O
-	last    Token      // what Token delivered last; zero if nothing yet
-	version string     // of last
+	mu   sync.Mutex // not held during I/O
+	last Token      // what Token delivered last to any caller; zero if nothing yet
 }
 
 // look is the result of one read of the file: a token or an error.
@@ -94,35 +93,30 @@ func (f *file) Token(ctx context.Context) (Token, error) {
 	if f.broken != nil {
 		return Token{}, f.broken
 	}
-	last, _ := f.state()
+	last := f.lastRead()
 	token, err := f.settle(ctx, last, f.look(ctx, last))
 	if err != nil {
 		return Token{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !token.Equal(f.last) {
-		f.last, f.version = token, versionOfToken(token)
-	}
+	f.last = token
 	return token, nil
 }
 
-func (f *file) Poll(ctx context.Context) (version string, err error) {
+func (f *file) Poll(ctx context.Context, have []Token) (changed bool, err error) {
 	if f.broken != nil {
-		return "", f.broken
+		return false, f.broken
 	}
-	last, version := f.state()
+	last := f.lastRead()
 	now := f.look(ctx, last)
 	if now.err != nil {
 		// It may be the moment of a writer.
 		if now.token, err = f.settle(ctx, last, now); err != nil {
-			return "", err
+			return false, err
 		}
 	}
-	if now.token.Equal(last) {
-		return version, nil
-	}
-	return versionOfToken(now.token), nil
+	return len(have) != 1 || !now.token.Equal(have[0]), nil
 }
 
 func (f *file) Describe() string { return "file:" + shownPath(f.path) }
@@ -134,10 +128,10 @@ func (f *file) Warnings() []string {
 	return nil
 }
 
-func (f *file) state() (last Token, version string) {
+func (f *file) lastRead() Token {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.last, f.version
+	return f.last
 }
 
 // settle reads again until two reads in a row agree, and returns what they found. Before the first

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/secretfile"
 )
 
 const (
@@ -23,8 +24,8 @@ const (
 	newToken = "AQVN-new-0123456789-0123456789"
 )
 
-// scripted is a file that holds another content at each time it is opened; the last content stays.
-// "-" is a missing file, "!" one that may not be read.
+// scripted is a file whose content changes each time it is opened; the last content stays.
+// "-" means a missing file, "!" one without read permission.
 type scripted struct {
 	credentials.Provider
 	secretFile
@@ -53,10 +54,10 @@ func (s *scripted) open(path string) (*os.File, error) {
 		}
 		s.script = s.script[1:]
 	}
-	return credentials.OpenFile(path)
+	return secretfile.Open(path)
 }
 
-func TestFileThatIsBeingWritten(t *testing.T) {
+func TestFileBeingWritten(t *testing.T) {
 	half := newToken[:12]
 	for _, tt := range []struct {
 		name    string
@@ -66,18 +67,18 @@ func TestFileThatIsBeingWritten(t *testing.T) {
 		opens   int
 		took    time.Duration
 	}{
-		{"an unchanged file is read once", []string{oldToken}, oldToken, "", 1, 0},
-		{"a change is believed when it is read twice", []string{newToken}, newToken, "", 2, 5 * time.Millisecond},
-		{"an empty read in between is passed over", []string{"", newToken}, newToken, "", 3, 10 * time.Millisecond},
-		{"a half-written token is passed over", []string{half, newToken}, newToken, "", 3, 10 * time.Millisecond},
-		{"a file truncated, half written and written", []string{"", half, newToken}, newToken, "", 4, 15 * time.Millisecond},
-		{"a half-written scheme is no broken file", []string{"OAuth", "OAuth " + newToken}, newToken, "", 3, 10 * time.Millisecond},
-		{"a rewrite of the old token ends the wait", []string{"", half, oldToken}, oldToken, "", 3, 10 * time.Millisecond},
-		{"a file deleted and made again", []string{"-", "-", newToken}, newToken, "", 4, 10 * time.Millisecond},
-		{"permissions that come after the file", []string{"!", newToken}, newToken, "", 3, 10 * time.Millisecond},
-		{"a file that stays empty", []string{""}, "", "file is empty", 2, 5 * time.Millisecond},
-		{"a file that stays away", []string{"-"}, "", "no such file", 4, 5 * time.Millisecond},
-		{"a file that never comes to rest", []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"}, "", "file is being written: every read finds something else", 11, 50 * time.Millisecond},
+		{"unchanged", []string{oldToken}, oldToken, "", 1, 0},
+		{"changed", []string{newToken}, newToken, "", 2, 5 * time.Millisecond},
+		{"empty in between", []string{"", newToken}, newToken, "", 3, 10 * time.Millisecond},
+		{"half-written token", []string{half, newToken}, newToken, "", 3, 10 * time.Millisecond},
+		{"truncated, half written, written", []string{"", half, newToken}, newToken, "", 4, 15 * time.Millisecond},
+		{"half-written scheme", []string{"OAuth", "OAuth " + newToken}, newToken, "", 3, 10 * time.Millisecond},
+		{"rewritten with the old token", []string{"", half, oldToken}, oldToken, "", 3, 10 * time.Millisecond},
+		{"deleted and created", []string{"-", "-", newToken}, newToken, "", 4, 10 * time.Millisecond},
+		{"permissions set after creation", []string{"!", newToken}, newToken, "", 3, 10 * time.Millisecond},
+		{"stays empty", []string{""}, "", "file is empty", 2, 5 * time.Millisecond},
+		{"stays missing", []string{"-"}, "", "no such file", 4, 5 * time.Millisecond},
+		{"never stops changing", []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"}, "", "file is being written: every read finds something else", 11, 50 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -97,20 +98,20 @@ func TestFileThatIsBeingWritten(t *testing.T) {
 		})
 	}
 
-	t.Run("a poll does not take the moment of a writer for an error", func(t *testing.T) {
+	t.Run("poll", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newScripted(t)
 			s.script = []string{"", newToken}
-			wantPoll(t, s.Provider, true)
+			wantPoll(t, s.Provider, true, parse(t, oldToken))
 			s.script = []string{"", oldToken}
-			wantPoll(t, s.Provider, false)
+			wantPoll(t, s.Provider, false, parse(t, oldToken))
 			s.script = []string{"!", "!"}
-			_, err := poll(t, s.Provider)
+			_, err := poll(t, s.Provider, nil)
 			wantKind(t, err, credentials.ErrInvalid)
 		})
 	})
 
-	t.Run("a caller who leaves while the file settles gets the context's error", func(t *testing.T) {
+	t.Run("context ends while the file is being written", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newScripted(t)
 			s.script = []string{"a", "b", "c"}
@@ -125,7 +126,7 @@ func TestFileThatIsBeingWritten(t *testing.T) {
 		})
 	})
 
-	t.Run("a writer that takes its time is waited for", func(t *testing.T) {
+	t.Run("slow writer", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newSecretFile(t, oldToken)
 			p := credentials.File(f.path)
@@ -145,8 +146,8 @@ func TestFileThatIsBeingWritten(t *testing.T) {
 	})
 }
 
-// kubernetes is a mounted Secret as the kubelet makes it: token -> ..data/token, and ..data -> a
-// directory that is replaced as a whole.
+// kubernetes is a mounted Secret as the kubelet creates it: token links to ..data/token, and
+// ..data to a directory that is replaced as a whole.
 type kubernetes struct {
 	testing.TB
 	dir      string
@@ -177,26 +178,26 @@ func (k *kubernetes) swap(value string) {
 	}
 }
 
-func TestFileThatChanges(t *testing.T) {
+func TestFileChanges(t *testing.T) {
 	value := func(i int) string { return fmt.Sprintf("AQVN-%06d-0123456789-0123456789", i) }
 
 	for _, tt := range []struct {
 		name string
 		open func(tb testing.TB) (path string, set func(value string))
 	}{
-		{"by the swap of a Kubernetes mount", func(tb testing.TB) (string, func(string)) {
+		{"Kubernetes swap", func(tb testing.TB) (string, func(string)) {
 			k := newKubernetes(tb, value(0))
 			return k.path(), k.swap
 		}},
-		{"by a writer in place", func(tb testing.TB) (string, func(string)) {
+		{"written in place", func(tb testing.TB) (string, func(string)) {
 			f := newSecretFile(tb, value(0))
 			return f.path, f.write
 		}},
-		{"by mv over the file", func(tb testing.TB) (string, func(string)) {
+		{"renamed over", func(tb testing.TB) (string, func(string)) {
 			f := newSecretFile(tb, value(0))
 			return f.path, f.replace
 		}},
-		{"by deletion and return", func(tb testing.TB) (string, func(string)) {
+		{"deleted and created", func(tb testing.TB) (string, func(string)) {
 			f := newSecretFile(tb, value(0))
 			return f.path, func(value string) {
 				f.remove()
@@ -204,20 +205,21 @@ func TestFileThatChanges(t *testing.T) {
 			}
 		}},
 	} {
-		t.Run(tt.name+" is delivered at the next call", func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			path, set := tt.open(t)
 			p := credentials.File(path)
 			wantValue(t, p, value(0))
 			for i := range 20 {
-				wantPoll(t, p, false)
+				old := parse(t, value(i))
+				wantPoll(t, p, false, old)
 				set(value(i + 1))
-				wantPoll(t, p, true)
+				wantPoll(t, p, true, old)
 				wantValue(t, p, value(i+1))
 			}
 		})
 	}
 
-	t.Run("readers never meet an error or half a token while Kubernetes swaps", func(t *testing.T) {
+	t.Run("readers during Kubernetes swaps", func(t *testing.T) {
 		k := newKubernetes(t, oldToken)
 		p := credentials.File(k.path())
 		wantValue(t, p, oldToken)
@@ -231,8 +233,7 @@ func TestFileThatChanges(t *testing.T) {
 						return
 					default:
 					}
-					// Only the swap is under test here, so the content stays the
-					// same and nothing has to settle.
+					// The content stays the same, so that nothing has to settle.
 					token, err := p.Token(context.Background())
 					if err != nil || token.Reveal() != oldToken {
 						t.Errorf("token %v, error %v", token, err)
@@ -248,7 +249,7 @@ func TestFileThatChanges(t *testing.T) {
 		readers.Wait()
 	})
 
-	t.Run("readers meet only whole tokens while it is rewritten in place", func(t *testing.T) {
+	t.Run("readers during writes in place", func(t *testing.T) {
 		f := newSecretFile(t, oldToken)
 		p := credentials.File(f.path)
 		wantValue(t, p, oldToken)
@@ -267,7 +268,7 @@ func TestFileThatChanges(t *testing.T) {
 						t.Errorf("token %v was never written", token)
 					}
 					if errors.Is(err, credentials.ErrInvalid) || errors.Is(err, credentials.ErrNotFound) {
-						t.Errorf("the moment of a writer is nothing to mend: %v", err)
+						t.Errorf("the file is being written, but the error is permanent: %v", err)
 					}
 				}
 			})

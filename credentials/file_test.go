@@ -8,16 +8,16 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/secretfile"
 )
 
-func TestFileBeforeItsFirstToken(t *testing.T) {
-	notNow := error(nil)
+func TestFileBeforeFirstToken(t *testing.T) {
+	transient := error(nil)
 	for _, tt := range []struct {
 		name    string
 		prepare func(t *testing.T, path string)
@@ -25,16 +25,16 @@ func TestFileBeforeItsFirstToken(t *testing.T) {
 		kind    error
 		cause   error
 	}{
-		{"a missing file is not found", func(*testing.T, string) {}, "no such file", credentials.ErrNotFound, fs.ErrNotExist},
-		{"an empty file is invalid", content(""), "file is empty", credentials.ErrInvalid, nil},
-		{"a blank file is invalid", content("\ufeff \r\n"), "file is empty", credentials.ErrInvalid, nil},
-		{"two lines are invalid", content("AQVN\nabcd\n"), "token has a line break inside, at byte 5: it must be a single line", credentials.ErrInvalid, nil},
-		{"a letter outside ASCII is invalid", content("AQVÑ\n"), "token has a character outside ASCII, at byte 4", credentials.ErrInvalid, nil},
-		{"a file of zeros, as a crash may leave, is invalid", content(strings.Repeat("\x00", 40)), "token has a control character, at byte 1", credentials.ErrInvalid, nil},
-		{"a byte over 64 KiB is invalid", content(strings.Repeat(" ", 64<<10) + "x"), "file is larger than 64 KiB: that is not a token", credentials.ErrInvalid, nil},
-		{"1 MiB is invalid", content(strings.Repeat("x", 1<<20)), "file is larger than 64 KiB: that is not a token", credentials.ErrInvalid, nil},
-		{"5 KiB without white space are invalid", content(strings.Repeat("x", 5<<10)), "token is longer than 4096 bytes", credentials.ErrInvalid, nil},
-		{"a directory is invalid", directory, "is a directory: give the path of the file in it", credentials.ErrInvalid, nil},
+		{"missing", func(*testing.T, string) {}, "no such file", credentials.ErrNotFound, fs.ErrNotExist},
+		{"empty", content(""), "file is empty", credentials.ErrInvalid, nil},
+		{"blank", content("\ufeff \r\n"), "file is empty", credentials.ErrInvalid, nil},
+		{"two lines", content("AQVN\nabcd\n"), "token has several lines: keep only the line with the token", credentials.ErrInvalid, nil},
+		{"letter outside ASCII", content("AQVÑ\n"), "token has a character outside ASCII, at byte 4: copy it again", credentials.ErrInvalid, nil},
+		{"zeros after a crash", content(strings.Repeat("\x00", 40)), "token has a control character, at byte 1", credentials.ErrInvalid, nil},
+		{"64 KiB and a byte", content(strings.Repeat(" ", 64<<10) + "x"), "file is larger than 64 KiB: it does not hold a single secret", credentials.ErrInvalid, nil},
+		{"1 MiB", content(strings.Repeat("x", 1<<20)), "file is larger than 64 KiB: it does not hold a single secret", credentials.ErrInvalid, nil},
+		{"5 KiB without white space", content(strings.Repeat("x", 5<<10)), "token is longer than 4096 bytes", credentials.ErrInvalid, nil},
+		{"directory", directory, "is a directory: give the path of a file in it", credentials.ErrInvalid, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "token")
@@ -43,7 +43,7 @@ func TestFileBeforeItsFirstToken(t *testing.T) {
 			for range 2 {
 				_, err := p.Token(t.Context())
 				wantFileError(t, err, path, tt.message, tt.kind, tt.cause)
-				changed, err := poll(t, p)
+				changed, err := poll(t, p, nil)
 				wantFileError(t, err, path, tt.message, tt.kind, tt.cause)
 				assert.False(t, changed)
 			}
@@ -56,9 +56,9 @@ func TestFileBeforeItsFirstToken(t *testing.T) {
 		message string
 		kind    error
 	}{
-		{"a file that may not be read is invalid", syscall.EACCES, "permission denied: the user of this process must be allowed to read it", credentials.ErrInvalid},
-		{"a failing disk is neither: it may come back", syscall.EIO, "cannot be read now: input/output error", notNow},
-		{"too many open files is neither", syscall.EMFILE, "cannot be read now: too many open files", notNow},
+		{"no permission", syscall.EACCES, "permission denied: let the user of this process read it", credentials.ErrInvalid},
+		{"failing disk", syscall.EIO, "cannot be read: input/output error", transient},
+		{"too many open files", syscall.EMFILE, "cannot be read: too many open files", transient},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "token")
@@ -73,21 +73,21 @@ func TestFileBeforeItsFirstToken(t *testing.T) {
 		})
 	}
 
-	t.Run("a file that opens and cannot be read may come back", func(t *testing.T) {
+	t.Run("read error", func(t *testing.T) {
 		f := newSecretFile(t, apiKey)
 		p := credentials.FileWithOpen(f.path, func(path string) (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
 		_, err := p.Token(t.Context())
-		wantFileError(t, err, f.path, "cannot be read now: bad file descriptor", notNow, nil)
+		wantFileError(t, err, f.path, "cannot be read: bad file descriptor", transient, nil)
 	})
 
-	t.Run("a file that is too large is not read at all", func(t *testing.T) {
+	t.Run("large file is not read", func(t *testing.T) {
 		f := newSecretFile(t, strings.Repeat("x", 64<<10+1))
 		p := credentials.FileWithOpen(f.path, func(path string) (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
 		_, err := p.Token(t.Context()) // reading would fail
-		wantFileError(t, err, f.path, "file is larger than 64 KiB: that is not a token", credentials.ErrInvalid, nil)
+		wantFileError(t, err, f.path, "file is larger than 64 KiB: it does not hold a single secret", credentials.ErrInvalid, nil)
 	})
 
-	t.Run("a file that cannot be asked what it is may come back", func(t *testing.T) {
+	t.Run("stat error", func(t *testing.T) {
 		f := newSecretFile(t, apiKey)
 		p := credentials.FileWithOpen(f.path, func(path string) (*os.File, error) {
 			opened, err := os.Open(path)
@@ -95,25 +95,16 @@ func TestFileBeforeItsFirstToken(t *testing.T) {
 			return opened, opened.Close()
 		})
 		_, err := p.Token(t.Context())
-		wantFileError(t, err, f.path, "cannot be read now: file already closed", notNow, os.ErrClosed)
+		wantFileError(t, err, f.path, "cannot be read: file already closed", transient, os.ErrClosed)
 	})
 
-	t.Run("an empty path is invalid", func(t *testing.T) {
+	t.Run("empty path", func(t *testing.T) {
 		_, err := credentials.File("").Token(t.Context())
 		require.EqualError(t, err, "credentials: file:: path is empty")
 		require.ErrorIs(t, err, credentials.ErrInvalid)
 	})
 
-	t.Run("a token in place of the path is invalid and not shown", func(t *testing.T) {
-		for _, written := range []string{apiKey, "OAuth AQAA", strings.Repeat("x", 32)} {
-			p := credentials.File(written)
-			_, err := p.Token(t.Context())
-			require.EqualError(t, err, "credentials: file:("+parse(t, written).Fingerprint()+"): no such file: this looks like a token where the path of a file is asked for")
-			require.ErrorIs(t, err, credentials.ErrInvalid)
-		}
-	})
-
-	t.Run("a short name without a slash is a path", func(t *testing.T) {
+	t.Run("relative path", func(t *testing.T) {
 		t.Chdir(t.TempDir())
 		for _, path := range []string{"token", "toloka-token", "toloka-token.production.cluster.txt"} {
 			_, err := credentials.File(path).Token(t.Context())
@@ -122,12 +113,12 @@ func TestFileBeforeItsFirstToken(t *testing.T) {
 		}
 	})
 
-	t.Run("64 KiB with a token in them are read", func(t *testing.T) {
+	t.Run("64 KiB of line ends", func(t *testing.T) {
 		f := newSecretFile(t, apiKey+strings.Repeat("\n", 64<<10-len(apiKey)))
 		wantValue(t, credentials.File(f.path), apiKey)
 	})
 
-	t.Run("a file that goes between two tries is tried twice and no more", func(t *testing.T) {
+	t.Run("missing at the first try", func(t *testing.T) {
 		f := newSecretFile(t, apiKey)
 		tries := 0
 		gone := 1
@@ -135,7 +126,7 @@ func TestFileBeforeItsFirstToken(t *testing.T) {
 			if tries++; tries <= gone {
 				return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ENOENT}
 			}
-			return credentials.OpenFile(path)
+			return secretfile.Open(path)
 		})
 		wantValue(t, p, apiKey)
 		assert.Equal(t, 2, tries)
@@ -151,57 +142,64 @@ func TestFileBeforeItsFirstToken(t *testing.T) {
 	})
 }
 
-func TestFileAfterItsFirstToken(t *testing.T) {
+func TestFileAfterFirstToken(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		change  func(t *testing.T, path string)
 		message string
 		kind    error
 	}{
-		{"a missing file is not now", func(*testing.T, string) {}, "no such file", nil},
-		{"an empty file is not now", content(""), "file is empty", nil},
-		{"a blank file is not now", content("\n"), "file is empty", nil},
-		{"a directory is invalid", directory, "is a directory: give the path of the file in it", credentials.ErrInvalid},
-		{"a value that is no token is invalid", content("AQVN abcd"), "token has white space inside, at byte 5: only ApiKey or OAuth may stand before a space", credentials.ErrInvalid},
+		{"missing", func(*testing.T, string) {}, "no such file", nil},
+		{"empty", content(""), "file is empty", nil},
+		{"blank", content("\n"), "file is empty", nil},
+		{"directory", directory, "is a directory: give the path of a file in it", credentials.ErrInvalid},
+		{"invalid value", content("AQVN abcd"), "token has white space inside, at byte 5: only ApiKey or OAuth may stand before a space", credentials.ErrInvalid},
 	} {
-		t.Run(tt.name+", and the token's return is seen", func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			f := newSecretFile(t, apiKey)
 			p := credentials.File(f.path)
 			wantValue(t, p, apiKey)
-			wantPoll(t, p, false)
+			have := parse(t, apiKey)
+			wantPoll(t, p, false, have)
 
 			f.remove()
 			tt.change(t, f.path)
-			changed, err := poll(t, p)
+			changed, err := poll(t, p, []credentials.Token{have})
 			wantFileError(t, err, f.path, tt.message, tt.kind, nil)
 			assert.False(t, changed)
-			require.NoError(t, os.RemoveAll(f.path))
-			f.write(apiKey)
-			wantPoll(t, p, false) // Token was not called: it would deliver what it last did
-
-			f.remove()
-			tt.change(t, f.path)
 			_, err = p.Token(t.Context())
 			wantFileError(t, err, f.path, tt.message, tt.kind, nil)
+
 			require.NoError(t, os.RemoveAll(f.path))
 			f.write(apiKey)
-			wantPoll(t, p, true) // Token failed, and would not now
+			wantPoll(t, p, false, have) // by a caller who did not read in between
+			wantPoll(t, p, true)        // by the one whose read failed
 			wantValue(t, p, apiKey)
-			wantPoll(t, p, false)
 		})
 	}
 }
 
 func TestFilePoll(t *testing.T) {
-	t.Run("is true until the first token is read", func(t *testing.T) {
+	t.Run("before the first read", func(t *testing.T) {
 		p := credentials.File(newSecretFile(t, apiKey).path)
 		wantPoll(t, p, true)
 		wantPoll(t, p, true)
-		wantValue(t, p, apiKey)
-		wantPoll(t, p, false)
+		wantPoll(t, p, false, parse(t, apiKey))
 	})
 
-	t.Run("is true when a missing file has come", func(t *testing.T) {
+	t.Run("two callers", func(t *testing.T) {
+		f := newSecretFile(t, oldToken)
+		p := credentials.File(f.path)
+		wantValue(t, p, oldToken)
+		f.replace(newToken)
+		wantPoll(t, p, true, parse(t, oldToken))
+		wantValue(t, p, newToken) // one of them reads it
+		wantPoll(t, p, false, parse(t, newToken))
+		wantPoll(t, p, true, parse(t, oldToken))
+		wantPoll(t, p, true, parse(t, newToken), parse(t, oldToken))
+	})
+
+	t.Run("file that was missing", func(t *testing.T) {
 		f := newSecretFile(t, apiKey)
 		f.remove()
 		p := credentials.File(f.path)
@@ -211,28 +209,26 @@ func TestFilePoll(t *testing.T) {
 		wantPoll(t, p, true)
 	})
 
-	t.Run("is false when only the white space, the time or the inode changed", func(t *testing.T) {
+	t.Run("only white space, time and inode changed", func(t *testing.T) {
 		f := newSecretFile(t, apiKey)
 		p := credentials.File(f.path)
 		wantValue(t, p, apiKey)
 		f.replace("\ufeff" + apiKey + "\r\n")
-		wantPoll(t, p, false)
+		wantPoll(t, p, false, parse(t, apiKey))
 	})
 
-	t.Run("is true when only the scheme changed", func(t *testing.T) {
+	t.Run("only the scheme changed", func(t *testing.T) {
 		f := newSecretFile(t, "ApiKey "+apiKey)
 		p := credentials.File(f.path)
 		wantValue(t, p, apiKey)
-		wantPoll(t, p, false)
+		wantPoll(t, p, false, parse(t, "ApiKey "+apiKey))
 		f.replace("OAuth " + apiKey)
-		wantPoll(t, p, true)
-		wantValue(t, p, apiKey)
-		wantPoll(t, p, false)
+		wantPoll(t, p, true, parse(t, "ApiKey "+apiKey))
 		f.replace(apiKey)
-		wantPoll(t, p, true)
+		wantPoll(t, p, true, parse(t, "ApiKey "+apiKey))
 	})
 
-	t.Run("sees a change that keeps the size and the time of the file", func(t *testing.T) {
+	t.Run("same size and time", func(t *testing.T) {
 		f := newSecretFile(t, "AQVN-old")
 		info, err := os.Stat(f.path)
 		require.NoError(t, err)
@@ -240,24 +236,25 @@ func TestFilePoll(t *testing.T) {
 		wantValue(t, p, "AQVN-old")
 		f.write("AQVN-new")
 		require.NoError(t, os.Chtimes(f.path, info.ModTime(), info.ModTime()))
-		wantPoll(t, p, true)
+		wantPoll(t, p, true, parse(t, "AQVN-old"))
 		wantValue(t, p, "AQVN-new")
 	})
 
 	for name, path := range map[string]string{
-		"a plain file":                 newSecretFile(t, apiKey+"\n").path,
-		"a file of a Kubernetes mount": newKubernetes(t, apiKey).path(),
+		"plain file":       newSecretFile(t, apiKey+"\n").path,
+		"Kubernetes mount": newKubernetes(t, apiKey).path(),
 	} {
-		t.Run("of "+name+" that is unchanged is one open and at most eight allocations", func(t *testing.T) {
+		t.Run("cost for an unchanged "+name, func(t *testing.T) {
 			opens := 0
 			p := credentials.FileWithOpen(path, func(path string) (*os.File, error) {
 				opens++
-				return credentials.OpenFile(path)
+				return secretfile.Open(path)
 			})
 			wantValue(t, p, apiKey)
 			opens = 0
+			have := []credentials.Token{parse(t, apiKey)}
 			allocations := testing.AllocsPerRun(100, func() {
-				if changed, err := p.(credentials.Poller).Poll(t.Context()); changed || err != nil {
+				if changed, err := p.(credentials.Poller).Poll(t.Context(), have); changed || err != nil {
 					t.Errorf("changed %t, error %v", changed, err)
 				}
 			})
@@ -267,36 +264,13 @@ func TestFilePoll(t *testing.T) {
 	}
 }
 
-func TestReadAll(t *testing.T) {
-	t.Run("stops a byte after the limit, whatever size the file told", func(t *testing.T) {
-		read, err := credentials.ReadAll(strings.NewReader(strings.Repeat("x", 1<<20)))
-		require.NoError(t, err)
-		assert.Len(t, read, 64<<10+1)
-	})
-
-	t.Run("puts small reads together", func(t *testing.T) {
-		want := strings.Repeat("0123456789", 1000)
-		for _, r := range []*strings.Reader{strings.NewReader(want)} {
-			read, err := credentials.ReadAll(iotest.DataErrReader(iotest.OneByteReader(r)))
-			require.NoError(t, err)
-			assert.Equal(t, want, string(read))
-		}
-	})
-
-	t.Run("passes an error on", func(t *testing.T) {
-		broken := errors.New("broken")
-		_, err := credentials.ReadAll(iotest.ErrReader(broken))
-		require.ErrorIs(t, err, broken)
-	})
-}
-
 func content(s string) func(*testing.T, string) {
 	return func(t *testing.T, path string) { require.NoError(t, os.WriteFile(path, []byte(s), 0o600)) }
 }
 
 func directory(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o700)) }
 
-// wantFileError checks text and kind; a nil kind is an error that waiting may mend.
+// wantFileError checks text and kind; a nil kind means a transient error.
 func wantFileError(t *testing.T, err error, path, message string, kind, cause error) {
 	t.Helper()
 	require.EqualError(t, err, "credentials: file:"+path+": "+message)
@@ -320,16 +294,16 @@ func wantValue(t *testing.T, p credentials.Provider, value string) {
 	assert.True(t, token.Reveal() == value, "Token delivered %v, want %v", token, parse(t, value))
 }
 
-func poll(t *testing.T, p credentials.Provider) (bool, error) {
+func poll(t *testing.T, p credentials.Provider, have []credentials.Token) (bool, error) {
 	t.Helper()
 	poller, ok := p.(credentials.Poller)
-	require.True(t, ok, "%T is no Poller", p)
-	return poller.Poll(t.Context())
+	require.True(t, ok, "%T is not a Poller", p)
+	return poller.Poll(t.Context(), have)
 }
 
-func wantPoll(t *testing.T, p credentials.Provider, want bool) {
+func wantPoll(t *testing.T, p credentials.Provider, want bool, have ...credentials.Token) {
 	t.Helper()
-	changed, err := poll(t, p)
+	changed, err := poll(t, p, have)
 	require.NoError(t, err)
 	assert.Equal(t, want, changed, "changed")
 }

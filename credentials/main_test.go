@@ -11,7 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The tests say themselves where the token is, and which directory is a secret mount.
+	// Each test sets the variables that it needs.
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, "TOLOKA_") || name == "CREDENTIALS_DIRECTORY" {
@@ -21,10 +21,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// TestTheEnvironmentHasNoSay runs the examples, and the tests that look at permissions, where the
-// environment is set up for a service whose temporary files are in systemd's credentials.
-func TestTheEnvironmentHasNoSay(t *testing.T) {
-	tests := exec.Command(os.Args[0], "-test.run=^(Example.*|TestDefault|TestFilePermissions.*)$")
+// TestEnvironmentIsIgnored runs the examples, and the tests of permissions, with the variables of a
+// service whose temporary files are in systemd's directory of credentials.
+func TestEnvironmentIsIgnored(t *testing.T) {
+	tests := exec.Command(os.Args[0], "-test.run=^(Example.*|TestDefault.*|TestFilePermissions.*)$")
 	tests.Env = append(os.Environ(), "TOLOKA_TOKEN=AQVN-of-the-developer", "TOLOKA_TOKEN_FILE=/nowhere", "CREDENTIALS_DIRECTORY="+os.TempDir())
 	output, err := tests.CombinedOutput()
 	require.NoError(t, err, "%s", output)

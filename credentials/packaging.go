@@ -20,7 +20,6 @@ var packagings = []packaging{
 	{regexp.MustCompile(`(?s)^'.*'$`), "is in single quotes: remove them (docker run --env-file keeps quotes)"},
 	{regexp.MustCompile("(?s)^`.*`$"), "is in backquotes: remove them"},
 	{regexp.MustCompile(`(?s)^[“”„‟«»‘’‚‛].*[“”„‟«»‘’‚‛]$`), "is in typographic quotes: remove them"},
-	{regexp.MustCompile("^[\"'`“”„‟«»‘’‚‛]|[\"'`“”„‟«»‘’‚‛]$"), "has a quote at one end: remove it"},
 
 	// Templates and variables that nothing has filled in.
 	{regexp.MustCompile(`^\{\{`), "is a placeholder {{…}} that was not replaced: fill in the template"},
@@ -54,16 +53,17 @@ var packagings = []packaging{
 
 	// Lines of a file or of a request.
 	{regexp.MustCompile(`[\r\n]`), "has several lines: keep only the line with the token"},
+	{regexp.MustCompile(`^(?:export|set)[ \t]+[A-Za-z_]`), "is a line of a shell script: keep only what comes after the equals sign"},
+	{regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=[ \t]*[^=]`), "is a line NAME=value of an env file: keep only the value"},
+	{regexp.MustCompile(`^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+=$`), "is a line NAME= of an env file without a value: add the token"},
 	{regexp.MustCompile(`(?i)^(?:proxy-)?authorization[ \t]*:`), "is a whole Authorization header: keep only the token"},
 	{regexp.MustCompile(`(?i)^(?:apikey|oauth)[ \t]*:`), "has a colon after its scheme: write the scheme, a space and the token"},
 	{regexp.MustCompile(`(?i)^(?:(?:bearer|basic)[ \t:]|token[ \t])`), "starts with a scheme that the platform does not have, " +
 		"such as Bearer: remove it (ApiKey and OAuth are allowed)"},
-	{regexp.MustCompile(`^(?:export|set)[ \t]+[A-Za-z_]`), "is a line of a shell script: keep only what comes after the equals sign"},
-	{regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=[ \t]*[^=]`), "is a line NAME=value of an env file: keep only the value"},
-	{regexp.MustCompile(`^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+=$`), "is a line NAME= of an env file without a value: add the token"},
 	{regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*[ \t]*:[ \t]`), "is a line of YAML: keep only the value"},
 	{regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+._-]*:`), "starts with a word and a colon, " +
 		"as the address of a secret does: give the token itself"},
+	{regexp.MustCompile("^[\"'`“”„‟«»‘’‚‛]|[\"'`“”„‟«»‘’‚‛]$"), "has a quote at one end: remove it"},
 	{regexp.MustCompile(`[,;]$`), "has a comma or semicolon at its end: remove it"},
 }
 

@@ -32,15 +32,12 @@ type Describer interface {
 // Poller is an optional interface of a [Provider] whose source is cheap to look at, such as a
 // file. Its users call Poll every few seconds, and Token only after a change.
 type Poller interface {
-	// Poll returns the version of what Token, or Tokens of a [MultiProvider], would return
-	// now. Two equal versions mean that nothing has changed. The version is "" if the provider
-	// cannot tell cheaply. Each user keeps the version from before its last successful read and
-	// compares it with later ones, so that several users can poll one provider.
-	//
-	// A version shows nothing of the token and is valid in this process only. The error is the
-	// one that Token would return. A provider of several tokens may return a version together
-	// with an error, if it could not look at all of its sources. Safe for concurrent use.
-	Poll(ctx context.Context) (version string, err error)
+	// Poll reports whether Token, or Tokens of a [MultiProvider], would now return something
+	// other than have: the tokens that the caller read last, or none if its last read failed. If
+	// Token would return an error, Poll returns that error and false. Both hold as far as can be
+	// seen cheaply. The provider keeps no state between calls, so several users can poll it.
+	// Safe for concurrent use.
+	Poll(ctx context.Context, have []Token) (changed bool, err error)
 }
 
 // Warner is an optional interface of a [Provider] that notices problems which do not prevent
@@ -93,13 +90,16 @@ func deliver(ctx context.Context, p Provider) (Token, error) {
 	return token, nil
 }
 
-// poll returns the version of p, which is "" if p is not a Poller.
-func poll(ctx context.Context, p Provider) (version string, err error) {
+// poll polls p, which never changes if it is not a Poller.
+func poll(ctx context.Context, p Provider, have []Token) (changed bool, err error) {
 	if poller, ok := p.(Poller); ok {
-		return poller.Poll(ctx)
+		return poller.Poll(ctx, have)
 	}
-	return "", nil
+	return false, nil
 }
+
+// sameTokens reports whether both are the same tokens in the same order.
+func sameTokens(a, b []Token) bool { return slices.EqualFunc(a, b, Token.Equal) }
 
 // warnings returns what p warns of, if it is a Warner.
 func warnings(p Provider) []string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/describe"
 )
 
 func present(tb testing.TB, d Driver) {
@@ -31,7 +32,7 @@ func missing(tb testing.TB, d Driver) {
 	}
 }
 
-func arrives(tb testing.TB, d Driver) {
+func added(tb testing.TB, d Driver) {
 	d.Remove()
 	wantError(tb, d, credentials.ErrNotFound)
 	d.Set(second)
@@ -48,9 +49,9 @@ func changed(tb testing.TB, d Driver) {
 func returns(tb testing.TB, d Driver) {
 	wantToken(tb, d, first, "")
 	d.Remove()
-	// Not found or not now: that is the provider's choice, but it is nothing to mend.
+	// ErrNotFound or a transient error is the provider's choice, but the source is not invalid.
 	if err := wantError(tb, d, nil); errors.Is(err, credentials.ErrInvalid) {
-		tb.Errorf("a token that has gone: the error wraps ErrInvalid: %v", err)
+		tb.Errorf("removed token: the error wraps ErrInvalid: %v", err)
 	}
 	d.Set(second)
 	wantToken(tb, d, second, "")
@@ -59,11 +60,11 @@ func returns(tb testing.TB, d Driver) {
 func breaks(tb testing.TB, d Driver) {
 	d.Break()
 	if err := wantError(tb, d, nil); errors.Is(err, credentials.ErrNotFound) {
-		tb.Errorf("a broken source: the error wraps ErrNotFound, so a chain would go on: %v", err)
+		tb.Errorf("broken source: the error wraps ErrNotFound, so a chain would continue: %v", err)
 	}
 }
 
-func mended(tb testing.TB, d Driver) {
+func repaired(tb testing.TB, d Driver) {
 	wantToken(tb, d, first, "")
 	d.Break()
 	wantError(tb, d, nil)
@@ -72,11 +73,11 @@ func mended(tb testing.TB, d Driver) {
 }
 
 func cancelled(tb testing.TB, d Driver) {
-	wantToken(tb, d, first, "") // something that a careless provider could give again
+	wantToken(tb, d, first, "") // which a provider with a cache could return again
 	wantEnded(tb, d, func(ctx context.Context) error {
 		token, err := d.Provider.Token(ctx)
 		if !token.IsZero() {
-			tb.Error("Token delivered a token to a caller whose context has ended")
+			tb.Error("ended context: Token returned a token")
 		}
 		return err
 	})
@@ -85,12 +86,12 @@ func cancelled(tb testing.TB, d Driver) {
 
 func pollCancelled(tb testing.TB, d Driver) {
 	wantEnded(tb, d, func(ctx context.Context) error {
-		_, err := d.Provider.(credentials.Poller).Poll(ctx)
+		_, err := d.Provider.(credentials.Poller).Poll(ctx, nil)
 		return err
 	})
 }
 
-// wantEnded calls f with contexts that ended in each of the two ways.
+// wantEnded calls f with a cancelled context and with one whose deadline has passed.
 func wantEnded(tb testing.TB, d Driver, f func(context.Context) error) {
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -100,13 +101,13 @@ func wantEnded(tb testing.TB, d Driver, f func(context.Context) error) {
 		before := reads(d)
 		err := f(ctx)
 		if !errors.Is(err, ctx.Err()) {
-			tb.Errorf("a context that has ended: error %v, want one that wraps %q", err, ctx.Err())
+			tb.Errorf("ended context: error %v, want one that wraps %q", err, ctx.Err())
 		}
 		if errors.Is(err, credentials.ErrNotFound) || errors.Is(err, credentials.ErrInvalid) {
-			tb.Errorf("a context that has ended says nothing about the source: %v", err)
+			tb.Errorf("ended context: the error is about the source: %v", err)
 		}
 		if n := reads(d) - before; n != 0 {
-			tb.Errorf("the source was asked %d times for a caller whose context has ended", n)
+			tb.Errorf("ended context: the source was read %d times", n)
 		}
 	}
 }
@@ -119,23 +120,44 @@ func reads(d Driver) int {
 }
 
 func polled(tb testing.TB, d Driver) {
+	wantPoll(tb, d, nil, true, "before the first read")
 	wantToken(tb, d, first, "")
-	wantPoll(tb, d, false, "after the token was read")
+	old := tokens(tb, d)
+	wantPoll(tb, d, old, false, "after a read")
 	d.Set(second)
-	wantPoll(tb, d, true, "after a change")
-	wantPoll(tb, d, true, "as long as the change was not read")
+	wantPoll(tb, d, old, true, "after a change")
+	wantPoll(tb, d, old, true, "again after the same change")
 	wantToken(tb, d, second, "")
-	wantPoll(tb, d, false, "after the change was read")
+	wantPoll(tb, d, tokens(tb, d), false, "by the caller who has read the change")
+	wantPoll(tb, d, old, true, "by another caller, who has not")
+	wantPoll(tb, d, nil, true, "by a caller whose last read failed")
 }
 
-func wantPoll(tb testing.TB, d Driver, want bool, when string) {
+func wantPoll(tb testing.TB, d Driver, have []credentials.Token, want bool, when string) {
 	tb.Helper()
-	changed, err := d.Provider.(credentials.Poller).Poll(context.Background())
+	changed, err := d.Provider.(credentials.Poller).Poll(context.Background(), have)
 	if err != nil {
 		tb.Errorf("Poll %s: %v", when, err)
 	} else if changed != want {
 		tb.Errorf("Poll %s: changed is %t, want %t", when, changed, want)
 	}
+}
+
+// tokens reads all the tokens of the provider.
+func tokens(tb testing.TB, d Driver) []credentials.Token {
+	tb.Helper()
+	if p, ok := d.Provider.(credentials.MultiProvider); ok {
+		all, err := p.Tokens(context.Background())
+		if err != nil {
+			tb.Fatalf("Tokens: %v", err)
+		}
+		return all
+	}
+	token, err := d.Provider.Token(context.Background())
+	if err != nil {
+		tb.Fatalf("Token: %v", err)
+	}
+	return []credentials.Token{token}
 }
 
 func several(tb testing.TB, d Driver) {
@@ -152,7 +174,7 @@ func several(tb testing.TB, d Driver) {
 	for i, t := range tokens {
 		for _, u := range tokens[:i] {
 			if t.Equal(u) {
-				tb.Errorf("Tokens: %v is there twice", t)
+				tb.Errorf("Tokens: %v is listed twice", t)
 			}
 		}
 	}
@@ -173,7 +195,7 @@ func concurrentChange(tb testing.TB, d Driver) {
 	wantToken(tb, d, first, "")
 }
 
-// storm calls everything that the provider has from several goroutines, while meanwhile runs.
+// storm calls all methods of the provider from several goroutines, while meanwhile runs.
 func storm(tb testing.TB, d Driver, meanwhile func()) {
 	var callers sync.WaitGroup
 	for range 8 {
@@ -181,17 +203,20 @@ func storm(tb testing.TB, d Driver, meanwhile func()) {
 			for range 10 {
 				token, err := d.Provider.Token(context.Background())
 				if err != nil {
-					tb.Errorf("Token, from several goroutines: %v", err)
+					tb.Errorf("Token called concurrently: %v", err)
 				} else if value := token.Reveal(); value != first && value != second {
-					tb.Errorf("Token, from several goroutines: %v was never set", token)
+					tb.Errorf("Token called concurrently: %v was never set", token)
 				}
 				if p, ok := d.Provider.(credentials.Poller); ok {
-					_, _ = p.Poll(context.Background())
+					_, _ = p.Poll(context.Background(), []credentials.Token{token})
 				}
 				if p, ok := d.Provider.(credentials.MultiProvider); ok {
 					_, _ = p.Tokens(context.Background())
 				}
-				credentials.Describe(d.Provider)
+				if p, ok := d.Provider.(credentials.Warner); ok {
+					_ = p.Warnings()
+				}
+				describe.Of(d.Provider)
 			}
 		})
 	}
@@ -200,15 +225,15 @@ func storm(tb testing.TB, d Driver, meanwhile func()) {
 }
 
 func described(tb testing.TB, d Driver) {
-	before := credentials.Describe(d.Provider)
+	before := describe.Of(d.Provider)
 	wantToken(tb, d, first, "")
-	for _, text := range []string{before, credentials.Describe(d.Provider)} {
+	for _, text := range []string{before, describe.Of(d.Provider)} {
 		if text == "" || len(text) > 1024 || strings.ContainsAny(text, "\r\n") {
 			tb.Errorf("Describe: %q is not a short line", text)
 		}
 		noSecret(tb, "Describe", text)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q"} {
-		noSecret(tb, "the provider under "+verb, fmt.Sprintf(verb, d.Provider))
+		noSecret(tb, "provider formatted with "+verb, fmt.Sprintf(verb, d.Provider))
 	}
 }

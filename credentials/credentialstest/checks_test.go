@@ -15,7 +15,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// source is a provider that keeps the contract, unless one of its flaws is switched on.
+// source is a provider that meets the contract but for its flaw.
 type source struct {
 	flaw string
 
@@ -23,7 +23,7 @@ type source struct {
 	value   string
 	down    bool
 	last    credentials.Token
-	failed  bool
+	polled  credentials.Token
 	reads   int
 	callers atomic.Int64
 }
@@ -38,7 +38,7 @@ func (s *source) Token(ctx context.Context) (credentials.Token, error) {
 	if s.has("ignores the context") {
 		ctx = context.Background()
 	}
-	if s.has("asks before it looks at the context") {
+	if s.has("reads before it checks the context") {
 		s.reads++
 	}
 	if ctx.Err() != nil {
@@ -54,7 +54,6 @@ func (s *source) Token(ctx context.Context) (credentials.Token, error) {
 	}
 	s.reads++
 	token, err := s.read()
-	s.failed = err != nil
 	if err == nil {
 		if s.has("caches") && !s.last.IsZero() {
 			return s.last, nil
@@ -62,7 +61,7 @@ func (s *source) Token(ctx context.Context) (credentials.Token, error) {
 		if s.has("drops the scheme") {
 			token = token.WithScheme("")
 		}
-		if s.has("mixes tokens up under load") && s.callers.Add(1) > 20 {
+		if s.has("mixes up tokens under load") && s.callers.Add(1) > 20 {
 			token = token.WithScheme("")
 			token, _ = credentials.ParseToken(token.Reveal() + "x")
 		}
@@ -77,7 +76,7 @@ func (s *source) read() (credentials.Token, error) {
 		return credentials.Token{}, credentials.ErrNotFound
 	case s.down && s.has("hides a broken source"):
 		return s.last, nil
-	case s.down && s.has("gives a token beside an error"):
+	case s.down && s.has("gives a token with an error"):
 		return s.last, errDown
 	case s.down:
 		return credentials.Token{}, errDown
@@ -95,13 +94,13 @@ func (s *source) read() (credentials.Token, error) {
 	if err != nil && s.has("shows a bad value") {
 		return credentials.Token{}, fmt.Errorf("%w: %q", credentials.ErrInvalid, s.value)
 	}
-	if err != nil && s.has("calls a bad value something else") {
+	if err != nil && s.has("has another kind for a bad value") {
 		return credentials.Token{}, errDown
 	}
 	return token, err
 }
 
-func (s *source) Poll(ctx context.Context) (bool, error) {
+func (s *source) Poll(ctx context.Context, have []credentials.Token) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil && !s.has("polls for an ended context") {
@@ -119,9 +118,13 @@ func (s *source) Poll(ctx context.Context) (bool, error) {
 	case s.has("cannot be polled"):
 		return false, errDown
 	}
-	changed := s.failed || !token.Equal(s.last)
-	if s.has("tells a change once") {
-		s.last = token
+	changed := len(have) != 1 || !token.Equal(have[0])
+	if s.has("reports a change once") {
+		changed = !token.Equal(s.polled)
+		s.polled = token
+	}
+	if s.has("compares with its own last read") {
+		changed = !token.Equal(s.last)
 	}
 	return changed, nil
 }
@@ -179,7 +182,7 @@ func opener(flaw string) Open {
 			Set: func(value string) {
 				locked(func() {
 					s.value = value
-					if !s.has("never mends") {
+					if !s.has("never recovers") {
 						s.down = false
 					}
 				})
@@ -195,9 +198,9 @@ func opener(flaw string) Open {
 }
 
 func TestRun(t *testing.T) {
-	t.Run("passes a provider that keeps the contract", func(t *testing.T) { Run(t, opener("")) })
+	t.Run("passes a correct provider", func(t *testing.T) { Run(t, opener("")) })
 
-	t.Run("leaves out what a driver cannot do", func(t *testing.T) {
+	t.Run("leaves out checks that need a nil func", func(t *testing.T) {
 		static := func(_ testing.TB, value string) Driver { return Driver{Provider: credentials.Static(value)} }
 		Run(t, static)
 		var names []string
@@ -207,57 +210,58 @@ func TestRun(t *testing.T) {
 			}
 		}
 		assert.Equal(t, []string{
-			"a token that is there is delivered at every call",
-			"white space and line ends around the value are dropped",
-			"a scheme before the value is kept",
-			"a value that is no token is invalid",
-			"a context that has ended gives its own error",
-			"callers may come at the same time",
-			"the description is short, of one line, and no secret",
+			"token is delivered at every call",
+			"white space around the value is removed",
+			"scheme before the value is kept",
+			"invalid value is ErrInvalid",
+			"ended context gives its own error",
+			"concurrent callers",
+			"description is a short line without a secret",
 		}, names)
 	})
 }
 
 func TestChecks(t *testing.T) {
 	for flaw, want := range map[string][]string{
-		"":                                    nil,
-		"ignores the context":                 {"a context that has ended gives its own error"},
-		"asks before it looks at the context": {"a context that has ended gives its own error"},
-		"hides the context's error":           {"a context that has ended gives its own error"},
-		"calls an ended context not found":    {"a context that has ended gives its own error"},
-		"gives a token to an ended context":   {"a context that has ended gives its own error"},
+		"":                                   nil,
+		"ignores the context":                {"ended context gives its own error"},
+		"reads before it checks the context": {"ended context gives its own error"},
+		"hides the context's error":          {"ended context gives its own error"},
+		"calls an ended context not found":   {"ended context gives its own error"},
+		"gives a token to an ended context":  {"ended context gives its own error"},
 		"caches": {
-			"a changed token is delivered at the next call", "a token that goes and comes back is delivered again",
-			"a source that was mended delivers again", "a poll tells a change once it is there and until it is read",
+			"changed token is delivered at the next call", "removed token is delivered again when it returns",
+			"repaired source delivers again", "poll compares with the tokens of its caller",
 		},
-		"drops the scheme":           {"a scheme before the value is kept"},
-		"mixes tokens up under load": {"callers may come at the same time", "callers may come while the token changes"},
+		"drops the scheme":           {"scheme before the value is kept"},
+		"mixes up tokens under load": {"concurrent callers", "concurrent callers and changes"},
 		"calls a broken source not found": {
-			"a broken source is an error and never a missing token",
+			"broken source is an error other than ErrNotFound",
 		},
 		"hides a broken source": {
-			"a broken source is an error and never a missing token", "a source that was mended delivers again",
+			"broken source is an error other than ErrNotFound", "repaired source delivers again",
 		},
-		"gives a token beside an error":      {"a source that was mended delivers again"},
-		"calls a missing token invalid":      {"a missing token is not found", "a token that comes later is found", "a token that goes and comes back is delivered again"},
-		"calls a missing token both":         {"a missing token is not found", "a token that comes later is found", "a token that goes and comes back is delivered again"},
-		"stays broken after a missing token": {"a missing token is not found"},
-		"never mends":                        {"a source that was mended delivers again"},
-		"shows a bad value":                  {"a value that is no token is invalid"},
-		"calls a bad value something else":   {"a value that is no token is invalid"},
-		"polls for an ended context":         {"a poll with a context that has ended gives its own error"},
-		"polls never changed":                {"a poll tells a change once it is there and until it is read"},
-		"polls always changed":               {"a poll tells a change once it is there and until it is read"},
-		"tells a change once":                {"a poll tells a change once it is there and until it is read"},
-		"cannot be polled":                   {"a poll tells a change once it is there and until it is read"},
-		"has no tokens":                      {"several tokens begin with the one that Token gives"},
-		"fails to give several":              {"several tokens begin with the one that Token gives"},
-		"gives one twice":                    {"several tokens begin with the one that Token gives"},
-		"gives another first":                {"several tokens begin with the one that Token gives"},
-		"describes nothing":                  {"the description is short, of one line, and no secret"},
-		"describes in two lines":             {"the description is short, of one line, and no secret"},
-		"describes its token":                {"the description is short, of one line, and no secret"},
-		"prints its token":                   {"the description is short, of one line, and no secret"},
+		"gives a token with an error":        {"repaired source delivers again"},
+		"calls a missing token invalid":      {"missing token is ErrNotFound", "token that is added later is delivered", "removed token is delivered again when it returns"},
+		"calls a missing token both":         {"missing token is ErrNotFound", "token that is added later is delivered", "removed token is delivered again when it returns"},
+		"stays broken after a missing token": {"missing token is ErrNotFound"},
+		"never recovers":                     {"repaired source delivers again"},
+		"shows a bad value":                  {"invalid value is ErrInvalid"},
+		"has another kind for a bad value":   {"invalid value is ErrInvalid"},
+		"polls for an ended context":         {"poll with an ended context gives its own error"},
+		"polls never changed":                {"poll compares with the tokens of its caller"},
+		"polls always changed":               {"poll compares with the tokens of its caller"},
+		"compares with its own last read":    {"poll compares with the tokens of its caller"},
+		"reports a change once":              {"poll compares with the tokens of its caller"},
+		"cannot be polled":                   {"poll compares with the tokens of its caller"},
+		"has no tokens":                      {"poll compares with the tokens of its caller", "several tokens start with the one of Token"},
+		"fails to give several":              {"poll compares with the tokens of its caller", "several tokens start with the one of Token"},
+		"gives one twice":                    {"poll compares with the tokens of its caller", "several tokens start with the one of Token"},
+		"gives another first":                {"poll compares with the tokens of its caller", "several tokens start with the one of Token"},
+		"describes nothing":                  {"description is a short line without a secret"},
+		"describes in two lines":             {"description is a short line without a secret"},
+		"describes its token":                {"description is a short line without a secret"},
+		"prints its token":                   {"description is a short line without a secret"},
 	} {
 		t.Run("a provider that "+flaw, func(t *testing.T) {
 			var red []string
@@ -271,7 +275,7 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-// failed runs f as a test of its own and reports whether it failed.
+// failed runs f as a separate test and reports whether it failed.
 func failed(t *testing.T, f func(testing.TB)) bool {
 	r := &result{TB: t}
 	done := make(chan struct{})
@@ -282,12 +286,12 @@ func failed(t *testing.T, f func(testing.TB)) bool {
 	select {
 	case <-done:
 	case <-time.After(time.Minute):
-		t.Error("a check hangs")
+		t.Error("check hangs")
 	}
 	return r.red.Load()
 }
 
-// result is a test whose failure is only noted.
+// result is a test that only records its failure.
 type result struct {
 	testing.TB
 	red atomic.Bool

@@ -21,8 +21,8 @@ func wantToken(tb testing.TB, d Driver, value string, scheme credentials.Scheme)
 	}
 }
 
-// wantError checks that there is an error that wraps kind and no other kind, no token beside it,
-// and none in it. A nil kind leaves the kind to the caller.
+// wantError checks that Token returns an error that wraps kind and no other kind and does not
+// show the token, and no token with it. With a nil kind the caller checks the kind.
 func wantError(tb testing.TB, d Driver, kind error) error {
 	tb.Helper()
 	token, err := d.Provider.Token(context.Background())
@@ -30,7 +30,7 @@ func wantError(tb testing.TB, d Driver, kind error) error {
 		tb.Fatalf("Token: %v and no error", token)
 	}
 	if !token.IsZero() {
-		tb.Errorf("Token: %v beside an error", token)
+		tb.Errorf("Token: %v together with an error", token)
 	}
 	for _, k := range []error{credentials.ErrNotFound, credentials.ErrInvalid} {
 		if kind != nil && errors.Is(err, k) != (k == kind) {
@@ -38,7 +38,7 @@ func wantError(tb testing.TB, d Driver, kind error) error {
 		}
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v"} {
-		noSecret(tb, "the error under "+verb, fmt.Sprintf(verb, err))
+		noSecret(tb, "error formatted with "+verb, fmt.Sprintf(verb, err))
 	}
 	return err
 }

@@ -29,7 +29,7 @@ func run(logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	checker, err := health.New(credentials.Default(credentials.WithLogger(logger)),
+	checker, err := health.New(credentials.Default(),
 		append(cfg.CheckerOptions, health.WithLogger(logger))...)
 	if err != nil {
 		return err

@@ -190,7 +190,7 @@ func scenario(t *testing.T, fault requestertest.Fault, before, panics bool) {
 	client, err := requester.New(requester.Production, requester.WithHTTPClient(&http.Client{Transport: transport}), requester.WithTimeout(50*time.Millisecond))
 	require.NoError(t, err)
 	logger := slog.New(slog.NewTextHandler(paper, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	provider := credentials.Failover(credentials.File(path, credentials.WithLogger(logger)), credentials.Static(second.Reveal()))
+	provider := credentials.Failover(credentials.File(path), credentials.Static(second.Reveal()))
 	checker, err := health.New(provider,
 		health.WithClient(client), health.WithLogger(logger), health.WithStartupTimeout(100*time.Millisecond), health.WithRejectionRecheck(5*time.Millisecond),
 		health.WithInterval(10*time.Millisecond), health.WithMaxStale(80*time.Millisecond), health.WithPollInterval(5*time.Millisecond), health.WithBreakerOpen(5*time.Millisecond),

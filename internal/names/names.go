@@ -129,7 +129,9 @@ func segments(path string) (problem string) {
 	if single && secrettext.LooksAlone(path) || !rooted(path) && base64Path(path) {
 		return looks
 	}
-	parts := strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune("/\\ :@", r) })
+	parts := strings.FieldsFunc(path, func(r rune) bool {
+		return strings.ContainsRune("/\\ :@", r) || r > unicode.MaxASCII // in which secrets are not written
+	})
 	for i, part := range parts {
 		if rooted(path) && i < len(parts)-1 && !strings.ContainsFunc(part, unicode.IsUpper) {
 			continue // directories are often named by a UUID, a hash or another random id

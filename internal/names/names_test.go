@@ -54,7 +54,7 @@ func TestPath(t *testing.T) {
 	}
 	const looks = "looks like a secret"
 	for path, problem := range map[string]string{
-		apiKey: looks, oauth: looks, vaultID: looks, jwt: looks, uuid: looks, hexSecret: looks, "/etc/" + apiKey: looks,
+		apiKey: looks, "ключ" + apiKey: looks, oauth: looks, vaultID: looks, jwt: looks, uuid: looks, hexSecret: looks, "/etc/" + apiKey: looks,
 		"/etc/" + oauth + "/token": looks, "secret/" + uuid: looks, "secret/" + vaultID + "/x": looks, "my " + apiKey: looks,
 		"AbC1/dEf2gH/3iJ4kL": looks, "AQ/Nabcd==": "has an equals sign", "a{b": "has a placeholder or JSON in it",
 		"/etc/token\n/x": "has a line break", "/etc/\u202etoken": "has characters that cannot be printed", "'/etc/token'": "has quotes",
