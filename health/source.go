@@ -20,8 +20,7 @@ type source struct {
 	naming   chan struct{} // likewise for its name
 	name     atomic.Pointer[string]
 
-	// Used by the call that is going on.
-	seen string // version of what the last read delivered, "" if that is not known
+	have []credentials.Token // what the last read delivered; used by the call that is going on
 }
 
 func newSource(p credentials.Provider, timeout time.Duration) *source {
@@ -60,14 +59,9 @@ type polled struct {
 func (s *source) read(ctx context.Context, deliver func(reading)) {
 	var r reading
 	s.call(ctx, func(ctx context.Context) {
-		// The version is taken before the tokens: a change between the two costs another read
-		// and is not missed.
-		version := s.version(ctx)
-		s.seen = ""
+		s.have = nil
 		r.tokens, r.err = s.tokens(ctx)
-		if len(r.tokens) > 0 {
-			s.seen = version
-		}
+		s.have = r.tokens
 		r.holdsNone = holdsNone(r.err)
 		if w, ok := s.provider.(credentials.Warner); ok {
 			r.warnings = w.Warnings()
@@ -84,25 +78,13 @@ func (s *source) read(ctx context.Context, deliver func(reading)) {
 func (s *source) poll(ctx context.Context, deliver func(polled)) {
 	var p polled
 	s.call(ctx, func(ctx context.Context) {
-		version, err := s.provider.(credentials.Poller).Poll(ctx)
-		if p.changed = version != "" && version != s.seen; !p.changed {
-			p.err = err
-		}
+		p.changed, p.err = s.provider.(credentials.Poller).Poll(ctx, s.have)
 	}, func(err error) {
 		if err != nil {
 			p = polled{err: err}
 		}
 		deliver(p)
 	})
-}
-
-func (s *source) version(ctx context.Context) string {
-	p, ok := s.provider.(credentials.Poller)
-	if !ok {
-		return ""
-	}
-	version, _ := p.Poll(ctx) // the read that follows has the error
-	return version
 }
 
 func (s *source) tokens(ctx context.Context) ([]credentials.Token, error) {

@@ -258,14 +258,18 @@ func (s *source) Token(ctx context.Context) (credentials.Token, error) {
 	return tokens[0], nil
 }
 
-func (s *source) Poll(context.Context) (string, error) {
+func (s *source) Poll(_ context.Context, have []credentials.Token) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.polls++
 	if s.err != nil {
-		return "", s.err
+		return false, s.err
 	}
-	return "version " + strings.Join(s.tokens, ","), nil
+	var values []string
+	for _, t := range have {
+		values = append(values, t.Reveal())
+	}
+	return strings.Join(s.tokens, ",") != strings.Join(values, ","), nil
 }
 
 func (s *source) Describe() string { return "test:source" }
