@@ -28,10 +28,10 @@ const (
 	maxNameLen = 100
 )
 
-// Option configures a Checker. New reports the options that make no sense.
+// Option configures a Checker. New returns an error for an invalid option.
 type Option func(*config) error
 
-// config is what the options fill in. It does not change after New.
+// config holds the values of the options. It does not change after New.
 type config struct {
 	client          *requester.Client
 	logger          *slog.Logger
@@ -122,7 +122,7 @@ func (c *config) validate() error {
 // without a unit.
 const leastDuration = 10 * time.Millisecond
 
-// duration stores d where it belongs, at most [forever].
+// duration stores d, capped at forever.
 func duration(option string, d time.Duration, where func(*config) *time.Duration) Option {
 	return func(c *config) error {
 		if d < leastDuration {
@@ -134,14 +134,14 @@ func duration(option string, d time.Duration, where func(*config) *time.Duration
 	}
 }
 
-// WithName names the checker in logs, errors, metrics and health documents. It matters where one process has several.
-// Default: no name.
+// WithName sets the checker's name in logs, errors, metrics and health documents: up to 100
+// printable characters. Use it if a process has several checkers. Default: no name.
 func WithName(name string) Option {
 	return func(c *config) error {
 		switch {
 		case name == "":
 			return errors.New("health: WithName: the name is empty")
-		case len(name) > maxNameLen || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		case len(name) > maxNameLen || strings.ContainsFunc(name, notPrintable):
 			return fmt.Errorf("health: WithName(%q): use at most %d printable characters",
 				name[:min(len(name), maxNameLen)], maxNameLen)
 		}
@@ -150,8 +150,10 @@ func WithName(name string) Option {
 	}
 }
 
-// WithClient sets the client that asks the platform, and with it the environment, the timeout and the HTTP client.
-// Default: requester.New(requester.Production).
+func notPrintable(r rune) bool { return !unicode.IsPrint(r) }
+
+// WithClient sets the client that calls the platform, and with it the environment, the timeout
+// and the HTTP client. Default: requester.New(requester.Production).
 func WithClient(client *requester.Client) Option {
 	return func(c *config) error {
 		if client == nil {
@@ -162,9 +164,10 @@ func WithClient(client *requester.Client) Option {
 	}
 }
 
-// WithLogger sets where the checker logs: one line for the startup, one for every change of status or primary reason, one
-// for every rotation; nothing per poll and no secret. The logger's handler must not call the checker's Close or
-// Refresh: it runs in the goroutine that checks. Default: nothing is logged.
+// WithLogger sets where the checker logs: one line at startup, one for every change of the
+// status or the primary reason, one for every rotation. It logs no secret, and nothing per
+// poll. The handler is called in a goroutine of its own: lines that it is too slow for are
+// dropped, and the next line has their number as log.dropped. Default: nothing is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {
@@ -175,10 +178,11 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// OnChange sets a function that is called after every change of status, reasons, readiness, token or account. It runs
-// in a goroutine of its own, one call at a time and in order, and may call every method of the checker. It never holds
-// up the checker: when it is so slow that changes pile up, those in the middle are joined, and old is still what
-// new was in the call before. A panic in it is recovered and logged by type. Default: none.
+// OnChange sets a function that is called after every change of status, reasons, readiness,
+// token or account: in order, one call at a time, in a goroutine of its own. It may call every
+// method of the checker. If it is so slow that changes pile up, those in the middle are joined:
+// old is still the new of the call before. A panic is recovered and logged by its type.
+// Default: none.
 func OnChange(f func(old, new *Snapshot)) Option {
 	return func(c *config) error {
 		if f == nil {
@@ -189,48 +193,59 @@ func OnChange(f func(old, new *Snapshot)) Option {
 	}
 }
 
-// WithInterval sets how long after an answer the platform is asked again, ±10 % at random. After a failure the time is a
-// second, doubling up to the interval. Default: 1 min.
+// WithInterval sets the time between two checks with a verdict, ±10 % at random. It must not be
+// shorter than the client's timeout. After a failure the time is a second, doubling up to the
+// interval. Default: 1 min.
 func WithInterval(d time.Duration) Option {
 	return duration("WithInterval", d, func(c *config) *time.Duration { return &c.pace.interval })
 }
 
-// WithMaxStale sets how old the last good answer may become while the platform cannot be reached, before the status goes
-// from warn (stale) to fail (unreachable). At least twice the interval plus the client's timeout. Default: 15 min.
+// WithMaxStale sets how old the last good answer may become during an outage of the platform,
+// before the status changes from warn (stale) to fail (unreachable). It is at least twice the
+// interval plus the client's timeout. Default: 15 min.
 func WithMaxStale(d time.Duration) Option {
 	return duration("WithMaxStale", d, func(c *config) *time.Duration { return &c.rules.maxStale })
 }
 
-// WithPollInterval sets how often a provider that is cheap to look at ([credentials.Poller], such as a file) is looked at
-// between checks. A new token is in use this long after it was written. Default: 5 s.
+// WithPollInterval sets how often a provider that is cheap to look at ([credentials.Poller],
+// such as a file) is polled between reads. A new token is in use this long after it was
+// written. Default: 5 s.
 func WithPollInterval(d time.Duration) Option {
-	return duration("WithPollInterval", d, func(c *config) *time.Duration { return &c.pace.pollInterval })
+	return duration("WithPollInterval", d,
+		func(c *config) *time.Duration { return &c.pace.pollInterval })
 }
 
-// WithStartupTimeout bounds Start. Default: 10 s.
+// WithStartupTimeout sets how long Start waits for a verification. Default: 10 s.
 func WithStartupTimeout(d time.Duration) Option {
-	return duration("WithStartupTimeout", d, func(c *config) *time.Duration { return &c.startupTimeout })
+	return duration("WithStartupTimeout", d,
+		func(c *config) *time.Duration { return &c.startupTimeout })
 }
 
-// WithSourceTimeout bounds one read of the provider; where the last good answer is about to be too old, a read has less, so that
-// a call is still possible. When it is over, checks go on with the loaded token; what the provider brings later is used
-// all the same. Default: 5 s.
+// WithSourceTimeout sets how long one read of the provider may take before the source counts as
+// unavailable. Checks of the loaded token do not wait for it, and a token that is delivered
+// later is used. Default: 5 s.
 func WithSourceTimeout(d time.Duration) Option {
-	return duration("WithSourceTimeout", d, func(c *config) *time.Duration { return &c.pace.sourceTimeout })
+	return duration("WithSourceTimeout", d,
+		func(c *config) *time.Duration { return &c.pace.sourceTimeout })
 }
 
-// WithRejectionRecheck sets how long after a refusal the platform is asked again to confirm it. Default: 1 s.
+// WithRejectionRecheck sets how long after a refusal the platform is asked again to confirm it,
+// at most the interval. Default: 1 s.
 func WithRejectionRecheck(d time.Duration) Option {
-	return duration("WithRejectionRecheck", d, func(c *config) *time.Duration { return &c.rules.recheck })
+	return duration("WithRejectionRecheck", d,
+		func(c *config) *time.Duration { return &c.rules.recheck })
 }
 
-// WithBreakerOpen sets how long the open circuit breaker lets no call through, ±10 % drawn at random once per
-// checker. Default: 30 s.
+// WithBreakerOpen sets how long the open circuit breaker forbids calls, ±10 % drawn once per
+// checker. It is at most half of [WithMaxStale]. Default: 30 s, or a quarter of
+// WithMaxStale if that is less.
 func WithBreakerOpen(d time.Duration) Option {
-	return duration("WithBreakerOpen", d, func(c *config) *time.Duration { return &c.pace.breakerOpen })
+	return duration("WithBreakerOpen", d,
+		func(c *config) *time.Duration { return &c.pace.breakerOpen })
 }
 
-// WithBreakerFailures sets how many failures in a row open the circuit breaker. Default: 3.
+// WithBreakerFailures sets how many calls in a row must fail to open the circuit breaker.
+// Default: 3.
 func WithBreakerFailures(n int) Option {
 	return func(c *config) error {
 		if n < 1 {
@@ -241,8 +256,8 @@ func WithBreakerFailures(n int) Option {
 	}
 }
 
-// WithRejectionThreshold sets how many refusals of a token in a row make it rejected. Default: 2, so that one odd answer
-// does not call a good credential bad.
+// WithRejectionThreshold sets how many refusals in a row make a token rejected. Default: 2, so
+// that a single odd answer does not call a good credential bad.
 func WithRejectionThreshold(n int) Option {
 	return func(c *config) error {
 		if n < 1 {
@@ -253,31 +268,34 @@ func WithRejectionThreshold(n int) Option {
 	}
 }
 
-// ExpectAccount makes every account but the one with this id wrong_account. Default: the first verified account is
-// pinned, see [AllowAccountChange].
+// ExpectAccount sets the id of the account that the token must belong to: any other is
+// wrong_account. Default: the first verified account is pinned, see [AllowAccountChange].
 func ExpectAccount(id string) Option {
 	return func(c *config) error {
 		if id == "" {
-			return errors.New("health: ExpectAccount: the id is empty; leave the option out to accept any account")
+			return errors.New("health: ExpectAccount: the id is empty; " +
+				"leave the option out to accept any account")
 		}
 		c.rules.expectAccount = id
 		return nil
 	}
 }
 
-// ExpectCompany makes every account that does not belong to the company with this id wrong_account. Default: any.
+// ExpectCompany sets the id of the company that the token's account must belong to: any other is
+// wrong_account. Default: any.
 func ExpectCompany(id string) Option {
 	return func(c *config) error {
 		if id == "" {
-			return errors.New("health: ExpectCompany: the id is empty; leave the option out to accept any company")
+			return errors.New("health: ExpectCompany: the id is empty; " +
+				"leave the option out to accept any company")
 		}
 		c.rules.expectCompany = id
 		return nil
 	}
 }
 
-// AllowAccountChange lets a token of another account take over. Without it the first verified account is pinned for the
-// checker's life: a token of another account is not used, however good it is. Expectations hold with it too.
+// AllowAccountChange lets a token of another account replace the one in use. Without it the
+// first verified account is pinned for the checker's life. [ExpectCompany] is still checked.
 func AllowAccountChange() Option {
 	return func(c *config) error {
 		c.rules.allowAccountChange = true
@@ -285,8 +303,9 @@ func AllowAccountChange() Option {
 	}
 }
 
-// WithMinBalance adds the reason low_balance while the account's balance, in US dollars, is below least: a warning, or
-// with [FailOnLowBalance] a failure. An account without a readable balance is not judged. Default: not looked at.
+// WithMinBalance adds the reason low_balance while the account's balance, in US dollars, is
+// below least. An account without a readable balance is not judged. Default: the balance is
+// not checked.
 func WithMinBalance(least decimal.Decimal) Option {
 	return func(c *config) error {
 		if least.Sign() < 0 {
@@ -297,7 +316,8 @@ func WithMinBalance(least decimal.Decimal) Option {
 	}
 }
 
-// FailOnLowBalance makes low_balance close the gate. It takes effect together with [WithMinBalance].
+// FailOnLowBalance makes a balance below [WithMinBalance] fail, with the reason
+// insufficient_balance, and close the gate. Default: a warning.
 func FailOnLowBalance() Option {
 	return func(c *config) error {
 		c.rules.lowBalanceFails = true
@@ -305,8 +325,9 @@ func FailOnLowBalance() Option {
 	}
 }
 
-// RequireVerified makes Start fail when the platform or the source did not answer in time. Default: Start logs a warning
-// and returns nil, and the service comes up not ready: a fleet must not crash-loop because somebody else is down.
+// RequireVerified makes Start return an error if the platform or the source does not answer in
+// time. Default: Start logs a warning and returns nil, and the service comes up not ready, so
+// that replicas do not crash-loop because a dependency is down.
 func RequireVerified() Option {
 	return func(c *config) error {
 		c.requireVerified = true
@@ -314,8 +335,9 @@ func RequireVerified() Option {
 	}
 }
 
-// ReadyWhileUnreachable keeps a service that was verified ready (200, warn) when the platform is gone for longer than
-// [WithMaxStale], while the gate closes: for fleets behind balancers that do not fail open. Default: not ready.
+// ReadyWhileUnreachable keeps a service that was verified ready (200, warn) when the platform is
+// unreachable for longer than [WithMaxStale]. The gate closes all the same. Use it behind load
+// balancers that send no traffic at all when every replica is unready. Default: not ready.
 func ReadyWhileUnreachable() Option {
 	return func(c *config) error {
 		c.rules.readyWhileUnreachable = true

@@ -7,14 +7,15 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-// State is what a [Snapshot] is made of. The Checker fills it in; tests and fakes can too.
+// State is what a [Snapshot] is made of. The Checker fills it in; so can fakes and tests. A fake
+// of a verified credential should have an Account, which handlers may ask for.
 type State struct {
 	// Name is the checker's name ([WithName]), empty by default.
 	Name string
 	// Environment is "production", "sandbox", or the host of another base URL.
 	Environment string
 
-	// Reasons are all that hold. The empty set counts as ReasonStarting.
+	// Reasons are all reasons that hold. The empty set means ReasonStarting.
 	Reasons Reasons
 	// KeepReady keeps the snapshot ready, though not open, while the only reason to fail is that
 	// the platform cannot be reached, and the token was verified before
@@ -25,15 +26,17 @@ type State struct {
 	// Started is set once Start has returned nil, and stays.
 	Started bool
 
-	// Token is the token in use, verified or not. A snapshot lends it only while its status is not fail.
+	// Token is the token in use, verified or not. A snapshot returns it only while its status is
+	// not fail.
 	Token credentials.Token
-	// TokenSource describes where the token came from, for example "env:TOLOKA_TOKEN".
+	// TokenSource is the name of the source, for example "env:TOLOKA_TOKEN".
 	TokenSource string
 	// Account is the account that the platform last named for Token, nil before it did.
 	Account *requester.Account
-	// VerifiedAt is when the request of that answer was sent; the zero time before there is one.
+	// VerifiedAt is when the request of that answer was sent, the zero time before there is one.
 	VerifiedAt time.Time
-	// AnsweredAt is when the platform last answered anything at all about a token; the zero time before it did.
+	// AnsweredAt is when the platform last answered a call about any token, the zero time before
+	// it did.
 	AnsweredAt time.Time
 	// Latency is how long the last answer took.
 	Latency time.Duration
@@ -45,10 +48,10 @@ type State struct {
 	// History has the last changes of the primary reason, the oldest first, up to 50. It is
 	// shared between snapshots and must not be modified.
 	History []Change
-	// RetryAfter is how long after the publication of this snapshot another look is worth while. Health endpoints and the
-	// gate send it, rounded up to whole seconds and at least one, with a 503.
+	// RetryAfter is how long after the publication of this snapshot callers should retry. Health
+	// endpoints and the gate send it with a 503, in whole seconds and at least one.
 	RetryAfter time.Duration
-	// Err is the failure behind the primary reason, nil where there is none. It names no secret.
+	// Err is the error behind the primary reason, nil if there is none. It names no secret.
 	Err error
 }
 
@@ -65,8 +68,9 @@ type Change struct {
 // maxHistory is how many changes a snapshot remembers.
 const maxHistory = 50
 
-// Snapshot is everything there is to know about a credential at one moment. It never changes, so any number of
-// goroutines read it without a lock, and what they read belongs together: never a new token with an old account.
+// Snapshot is what is known about a credential at one moment. It is immutable: any number of
+// goroutines read it without a lock, and what they read is consistent, never a new token with
+// an old account. The zero value is a credential that was not verified.
 //
 // All methods are cheap, allocate nothing and never wait.
 type Snapshot struct {
@@ -79,7 +83,8 @@ type Snapshot struct {
 	err       *Error
 }
 
-// NewSnapshot returns the snapshot of a state. Programs get theirs from [Checker.Snapshot]; this is for fakes and tests.
+// NewSnapshot returns the snapshot of a state, for fakes and tests. Programs get theirs from
+// [Checker.Snapshot].
 func NewSnapshot(s State) *Snapshot {
 	snap := &Snapshot{state: s}
 	snap.reason = s.Reasons.primary()
@@ -94,7 +99,7 @@ func NewSnapshot(s State) *Snapshot {
 	return snap
 }
 
-// readiness is what load balancers are told: the status, but for draining and for [ReadyWhileUnreachable].
+// readiness is the status, except for draining and for [ReadyWhileUnreachable].
 func readiness(s State, status Status) Status {
 	if s.Draining || s.Reasons.Has(ReasonClosed) {
 		return StatusFail
@@ -120,11 +125,11 @@ func (s *Snapshot) Reason() Reason { return s.state.Reasons.primary() }
 // Reasons returns all reasons that hold.
 func (s *Snapshot) Reasons() Reasons { return s.state.Reasons | ReasonsOf(s.Reason()) }
 
-// Open reports whether the credential may be relied upon: the status is not fail.
+// Open reports whether the credential can be used: the status is not fail.
 func (s *Snapshot) Open() bool { return s.open }
 
-// Readiness returns what load balancers are told: Status, but StatusFail while draining, and StatusWarn where
-// [ReadyWhileUnreachable] bridges an outage.
+// Readiness returns the status for load balancers: Status, but StatusFail while draining, and
+// StatusWarn while [ReadyWhileUnreachable] bridges an outage.
 func (s *Snapshot) Readiness() Status { return s.readiness }
 
 // Ready reports whether the service should get traffic: Readiness is not fail.
@@ -136,7 +141,7 @@ func (s *Snapshot) Draining() bool { return s.state.Draining }
 // Started reports whether Start has returned nil. It stays true from then on.
 func (s *Snapshot) Started() bool { return s.state.Started }
 
-// Token returns the token in use. While the status is fail it returns an [*Error] instead: a token that is not verified is not lent.
+// Token returns the token in use, or an [*Error] while the status is fail.
 func (s *Snapshot) Token() (credentials.Token, error) {
 	if !s.open {
 		return credentials.Token{}, s.Check()
@@ -144,13 +149,14 @@ func (s *Snapshot) Token() (credentials.Token, error) {
 	return s.state.Token, nil
 }
 
-// TokenFingerprint returns what may be shown of the token in use, verified or not. See [credentials.Token.Fingerprint].
+// TokenFingerprint returns what may be shown of the token in use, verified or not. See
+// [credentials.Token.Fingerprint].
 func (s *Snapshot) TokenFingerprint() string { return s.state.Token.Fingerprint() }
 
-// TokenSource describes where the token in use came from, for example "env:TOLOKA_TOKEN".
+// TokenSource returns the name of the source, for example "env:TOLOKA_TOKEN".
 func (s *Snapshot) TokenSource() string { return s.state.TokenSource }
 
-// Account returns the verified account. While the status is fail it returns an [*Error] instead.
+// Account returns the verified account, or an [*Error] while the status is fail.
 func (s *Snapshot) Account() (*requester.Account, error) {
 	if !s.open {
 		return nil, s.Check()
@@ -162,10 +168,12 @@ func (s *Snapshot) Account() (*requester.Account, error) {
 // the status, and nil if it did not. It is for display: use Account to act on it.
 func (s *Snapshot) LastAccount() *requester.Account { return s.state.Account }
 
-// VerifiedAt returns when the request of the last good answer was sent, the zero time when there was none.
+// VerifiedAt returns when the request of the last good answer was sent, the zero time if there
+// was none.
 func (s *Snapshot) VerifiedAt() time.Time { return s.state.VerifiedAt }
 
-// AnsweredAt returns when the platform last answered anything at all, the zero time when it never did.
+// AnsweredAt returns when the platform last answered a call about any token, the zero time if it
+// never did.
 func (s *Snapshot) AnsweredAt() time.Time { return s.state.AnsweredAt }
 
 // Latency returns how long the last answer took.
@@ -181,7 +189,7 @@ func (s *Snapshot) Since() time.Time { return s.state.Since }
 // must not be modified.
 func (s *Snapshot) History() []Change { return s.state.History }
 
-// RetryAfter returns how long after publication another look is worth while.
+// RetryAfter returns how long after the publication of this snapshot callers should retry.
 func (s *Snapshot) RetryAfter() time.Duration { return s.state.RetryAfter }
 
 // Check returns nil while the status is pass or warn, otherwise an [*Error].
@@ -196,6 +204,6 @@ func (s *Snapshot) Check() error {
 	}
 }
 
-// Cause returns the failure behind the primary reason, nil where there is none. It is for logs; it names no secret, but
-// may name hosts and paths that do not belong on a public page.
+// Cause returns the error behind the primary reason, nil if there is none. It is for logs: it
+// names no secret, but may name hosts and paths.
 func (s *Snapshot) Cause() error { return s.state.Err }

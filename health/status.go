@@ -2,18 +2,20 @@ package health
 
 import "fmt"
 
-// Status is the verdict on a credential, in the words of the health+json draft
+// Status is the verdict on a credential, as defined by the health+json draft
 // (draft-inadarei-api-health-check, section 3.1).
 //
-// The zero value is StatusFail: what nobody has judged is not good.
+// The zero value is StatusFail: an unverified credential is not usable.
 type Status uint8
 
 const (
-	// StatusFail: the credential must not be relied upon. Health endpoints answer 503, the gate is closed.
+	// StatusFail: the credential cannot be used. Health endpoints answer 503, the gate is closed.
 	StatusFail Status = iota
-	// StatusWarn: the credential works, and somebody should look. Health endpoints answer 200, the gate is open.
+	// StatusWarn: the credential works, but needs attention. Health endpoints answer 200, the gate
+	// is open.
 	StatusWarn
-	// StatusPass: the platform has accepted the credential. Health endpoints answer 200, the gate is open.
+	// StatusPass: the platform accepts the credential. Health endpoints answer 200, the gate is
+	// open.
 	StatusPass
 )
 
@@ -27,5 +29,5 @@ func (s Status) String() string {
 	return fmt.Sprintf("Status(%d)", uint8(s))
 }
 
-// MarshalText returns what String does, so that a Status reads the same in JSON and in logs.
+// MarshalText returns the result of String, so that JSON and logs have the same text.
 func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
