@@ -13,7 +13,8 @@ const suspensionKnown = true
 // neither NTP nor an operator changes the result.
 func suspendedTime() time.Duration {
 	var boot, mono unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil {
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) != nil ||
+		unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil {
 		return 0
 	}
 	// The clocks are read one after the other, so the difference has noise.

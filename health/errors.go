@@ -78,10 +78,11 @@ func adviceFor(r Reason, cause error) string {
 	}
 	var api *requester.APIError
 	var transport *requester.TransportError
-	if r != ReasonRejected && r != ReasonUnreachable || !errors.As(cause, &api) && !errors.As(cause, &transport) {
-		return r.Advice()
+	advised := errors.As(cause, &api) || errors.As(cause, &transport)
+	if advised && (r == ReasonRejected || r == ReasonUnreachable) {
+		return ""
 	}
-	return ""
+	return r.Advice()
 }
 
 // Unwrap returns the cause.
@@ -90,8 +91,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // Is reports whether target is ErrClosed and the checker is closed.
 func (e *Error) Is(target error) bool { return target == ErrClosed && e.Reason == ReasonClosed }
 
-// NotAskedError says that the platform was not asked, because the circuit breaker is open or a rate limit has to be
-// waited out. It says nothing about the credential.
+// NotAskedError says that no call was made, because the circuit breaker is open or a rate limit
+// holds. It says nothing about the credential.
 type NotAskedError struct {
 	// Wait is how long no call will be made.
 	Wait time.Duration

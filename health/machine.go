@@ -151,7 +151,8 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	as := m.roleOf(r)
 	was := r.turnedDown()
 	o, err := m.outcomeOf(r, a)
-	r.note(o, a.Class, err, r.askedAt, m.rules.recheck)
+	r.class = a.Class
+	r.note(o, err, r.askedAt, m.rules.recheck)
 	if a.Account != nil {
 		m.cache.put(r.key, fetched{a.Account, a.SentAt})
 	}
@@ -305,7 +306,8 @@ func (m *machine) settle() {
 func (m *machine) timeUp(limit time.Duration) {
 	switch {
 	case len(m.offered) == 0 && m.source.readErr == nil:
-		m.source.readErr = fmt.Errorf("health: %s: %w within the %s of Start", m.source.name(), errSilent, limit)
+		m.source.readErr = fmt.Errorf("health: %s: %w within the %s of Start",
+			m.source.name(), errSilent, limit)
 	case m.inUse == nil:
 		m.unanswered = fmt.Errorf("%w within the %s of Start", errSilent, limit)
 	}

@@ -55,8 +55,8 @@ func (r *record) turnedDown() error {
 }
 
 // note updates the record with an answer to a request that was sent at sentAt.
-func (r *record) note(o outcome, class requester.Class, err error, sentAt instant, recheck time.Duration) {
-	r.class, r.err = class, err
+func (r *record) note(o outcome, err error, sentAt instant, recheck time.Duration) {
+	r.err = err
 	if o == noVerdict {
 		r.outages++
 		return

@@ -21,7 +21,7 @@ type outcome uint8
 
 const (
 	accepted     outcome = iota // verified, and of the right account
-	otherAccount                // verified, but of another account than the expected or pinned one
+	otherAccount                // verified, but not of the expected or pinned account
 	refused                     // by the platform
 	noVerdict                   // anything else: an outage, a rate limit, an answer of something else
 )

@@ -24,7 +24,12 @@ type source struct {
 }
 
 func newSource(p credentials.Provider, timeout time.Duration) *source {
-	s := &source{provider: p, timeout: timeout, busy: make(chan struct{}, 1), naming: make(chan struct{}, 1)}
+	s := &source{
+		provider: p,
+		timeout:  timeout,
+		busy:     make(chan struct{}, 1),
+		naming:   make(chan struct{}, 1),
+	}
 	s.setName(fmt.Sprintf("%T", p)) // until the provider was called
 	return s
 }

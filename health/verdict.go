@@ -41,7 +41,8 @@ func (m *machine) reasons(now instant) Reasons {
 // says, or at all where it never accepted it.
 func (m *machine) rejected() bool {
 	r := m.inUse
-	return r != nil && (r.refusals >= m.rules.rejectionThreshold || r.refusals > 0 && !r.verified && r.misfit == nil)
+	return r != nil && (r.refusals >= m.rules.rejectionThreshold ||
+		r.refusals > 0 && !r.verified && r.misfit == nil)
 }
 
 // wrongAccount reports whether the token in use belongs to another account than it should.

@@ -77,7 +77,9 @@ func (b *Breaker) State() string { return gobreaker.State(b.state.Load()).String
 func (b *Breaker) Open() bool { return gobreaker.State(b.state.Load()) == gobreaker.StateOpen }
 
 // Conclusive reports whether an answer of this class is a verdict on the token.
-func Conclusive(c requester.Class) bool { return c == requester.Verified || c == requester.Rejected }
+func Conclusive(c requester.Class) bool {
+	return c == requester.Verified || c == requester.Rejected
+}
 
 // The errors of calls that the breaker forbids.
 var (

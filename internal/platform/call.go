@@ -116,13 +116,15 @@ type result struct {
 	err     error
 }
 
+const ignores = "; its transport ignores the request's context"
+
 // None of these is a verdict on the token: requester.ClassOf returns Unavailable or Cancelled.
 var (
 	errCancelled = &cancelledError{}
 
 	errGoexit  = errors.New("the HTTP client ended its goroutine")
-	errHung    = errors.New("the HTTP client did not return in time; its transport ignores the request's context")
-	errAllHang = errors.New("the HTTP client has not returned from earlier calls; its transport ignores the request's context")
+	errHung    = errors.New("the HTTP client did not return in time" + ignores)
+	errAllHang = errors.New("the HTTP client has not returned from earlier calls" + ignores)
 )
 
 // cancelledError is the error of a call whose context ended.
