@@ -23,8 +23,9 @@ import (
 
 const goroutines = 10_000
 
-// use is what one of very many goroutines does with a checker, whatever its state. Errors are expected; what they may be is checked.
+// use calls one method of a checker, in whatever state it is. It checks the kind of an error.
 func use(t *testing.T, c *health.Checker, random *rand.Rand) {
+	patience := time.Duration(random.IntN(20)) * time.Millisecond
 	switch random.IntN(8) {
 	case 0, 1, 2:
 		snap := c.Snapshot()
@@ -45,12 +46,12 @@ func use(t *testing.T, c *health.Checker, random *rand.Rand) {
 		err := c.Refresh(ctx)
 		assert.True(t, err == nil || errors.Is(err, context.Canceled) || isOfRefresh(err), "%v", err)
 	case 5:
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(random.IntN(20))*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		err := c.Refresh(ctx)
 		assert.True(t, err == nil || errors.Is(err, context.DeadlineExceeded) || isOfRefresh(err), "%v", err)
 	case 6:
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(random.IntN(20))*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		_ = c.WaitVerified(ctx)
 	case 7:
@@ -74,8 +75,8 @@ func isOfRefresh(err error) bool {
 		answer   *requester.APIError
 		silence  *requester.TransportError
 	)
-	return errors.As(err, &verdict) || errors.As(err, &notAsked) || errors.As(err, &answer) || errors.As(err, &silence) ||
-		errors.Is(err, health.ErrClosed) || errors.Is(err, health.ErrNotStarted)
+	return errors.As(err, &verdict) || errors.As(err, &notAsked) || errors.As(err, &answer) ||
+		errors.As(err, &silence) || errors.Is(err, health.ErrClosed) || errors.Is(err, health.ErrNotStarted)
 }
 
 func assertVerdict(t *testing.T, err error) {
@@ -85,7 +86,8 @@ func assertVerdict(t *testing.T, err error) {
 	}
 }
 
-// crowd has ten thousand goroutines use the checkers, while others drain and close them and the platform comes and goes.
+// crowd uses the checkers in ten thousand goroutines, while others drain and close them and the
+// platform fails and recovers.
 func crowd(t *testing.T, checkers []*health.Checker, p *requestertest.Platform) {
 	var all sync.WaitGroup
 	for i := range goroutines {
@@ -113,8 +115,10 @@ func crowd(t *testing.T, checkers []*health.Checker, p *requestertest.Platform) 
 	all.Wait()
 }
 
-// crowded returns checkers whose callbacks call back into them.
-func crowded(t *testing.T, p *requestertest.Platform, timeout time.Duration, opts ...health.Option) []*health.Checker {
+// crowded returns checkers whose callbacks call their methods.
+func crowded(
+	t *testing.T, p *requestertest.Platform, timeout time.Duration, opts ...health.Option,
+) []*health.Checker {
 	t.Helper()
 	checkers := make([]*health.Checker, 3)
 	for i := range checkers {
@@ -146,8 +150,8 @@ func crowded(t *testing.T, p *requestertest.Platform, timeout time.Duration, opt
 	return checkers
 }
 
-func TestTenThousandGoroutinesAtOnce(t *testing.T) {
-	t.Run("on fake time", func(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
+	t.Run("fake time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := requestertest.NewPlatform()
 			checkers := crowded(t, p, 5*time.Second)
@@ -155,9 +159,10 @@ func TestTenThousandGoroutinesAtOnce(t *testing.T) {
 			closeAll(t, checkers)
 		})
 	})
-	t.Run("in real time", func(t *testing.T) {
+	t.Run("real time", func(t *testing.T) {
 		p := requestertest.NewPlatform()
-		checkers := crowded(t, p, 100*time.Millisecond, health.WithInterval(100*time.Millisecond), health.WithMaxStale(6*time.Second),
+		checkers := crowded(t, p, 100*time.Millisecond,
+			health.WithInterval(100*time.Millisecond), health.WithMaxStale(6*time.Second),
 			health.WithRejectionRecheck(10*time.Millisecond), health.WithBreakerOpen(10*time.Millisecond))
 		crowd(t, checkers, p)
 		closeAll(t, checkers)
@@ -178,7 +183,7 @@ func closeAll(t *testing.T, checkers []*health.Checker) {
 	}
 }
 
-func TestCheckersStartAndStopByTheThousand(t *testing.T) {
+func TestThousandCheckers(t *testing.T) {
 	p := requestertest.NewPlatform()
 	client, err := requester.New(requester.Production, requester.WithHTTPClient(p.Client()))
 	require.NoError(t, err)

@@ -35,79 +35,82 @@ func borrowed(l *health.Loan) string {
 	return h.Get("Authorization")
 }
 
-func TestARefusedLoan(t *testing.T) {
+// TestRefusedLoan is about what a 401 on an outgoing request causes.
+func TestRefusedLoan(t *testing.T) {
 	tests := []struct {
 		name  string
-		story func(t *testing.T, w *world) (loan *health.Loan)
+		loan  func(t *testing.T, w *world) *health.Loan
 		want  string // what it is exchanged for
-		calls int    // that this took
+		calls int
+		reads int
 	}{
 		{
-			name:  "of a token that is verified once more is not exchanged",
-			story: func(t *testing.T, w *world) *health.Loan { return borrow(t, w) },
-			calls: 1,
+			name: "same token", calls: 1, reads: 1,
+			loan: borrow,
 		},
 		{
-			name: "of a token that has a successor is exchanged for it",
-			story: func(t *testing.T, w *world) *health.Loan {
+			name: "new token in the source", want: "ApiKey " + tokenB, calls: 1, reads: 1,
+			loan: func(t *testing.T, w *world) *health.Loan {
 				w.source.has(tokenB)
 				return borrow(t, w)
 			},
-			want: "ApiKey " + tokenB, calls: 1,
 		},
 		{
-			name: "of a token that was replaced since is exchanged without a call",
-			story: func(t *testing.T, w *world) *health.Loan {
+			name: "token replaced since", want: "ApiKey " + tokenB,
+			loan: func(t *testing.T, w *world) *health.Loan {
 				loan := borrow(t, w)
 				w.source.has(tokenB)
 				require.NoError(t, w.checker.Refresh(t.Context()))
-				w.platform.forget()
 				return loan
 			},
-			want: "ApiKey " + tokenB,
 		},
 		{
-			name: "of a token that was verified since makes no call",
-			story: func(t *testing.T, w *world) *health.Loan {
+			name: "token verified since",
+			loan: func(t *testing.T, w *world) *health.Loan {
 				loan := borrow(t, w)
 				time.Sleep(time.Second)
 				require.NoError(t, w.checker.Refresh(t.Context()))
-				w.platform.forget()
 				time.Sleep(30 * time.Second)
 				return loan
 			},
 		},
 		{
-			name: "of a token that was verified less than ten seconds before makes no call",
-			story: func(t *testing.T, w *world) *health.Loan {
+			name: "token verified less than ten seconds before", reads: 1,
+			loan: func(t *testing.T, w *world) *health.Loan {
 				require.NoError(t, w.checker.Refresh(t.Context()))
-				w.platform.forget()
-				time.Sleep(10*time.Second - 1)
+				time.Sleep(10*time.Second - time.Nanosecond)
 				return borrow(t, w)
 			},
 		},
 		{
-			name: "of a token that was verified ten seconds before makes one",
-			story: func(t *testing.T, w *world) *health.Loan {
+			name: "token verified ten seconds before", calls: 1, reads: 1,
+			loan: func(t *testing.T, w *world) *health.Loan {
 				require.NoError(t, w.checker.Refresh(t.Context()))
-				w.platform.forget()
 				time.Sleep(10 * time.Second)
 				return borrow(t, w)
 			},
-			calls: 1,
 		},
 		{
-			name: "of a token whose refusal waits to be confirmed makes no call",
-			story: func(t *testing.T, w *world) *health.Loan {
-				w.will(always(refused))
-				require.Error(t, w.checker.Refresh(t.Context()))
-				w.platform.forget()
+			name: "new token right after a verification", want: "ApiKey " + tokenB, calls: 1, reads: 1,
+			loan: func(t *testing.T, w *world) *health.Loan {
+				require.NoError(t, w.checker.Refresh(t.Context()))
+				time.Sleep(time.Second)
+				w.source.has(tokenB)
 				return borrow(t, w)
 			},
 		},
 		{
-			name: "makes no call after Close",
-			story: func(t *testing.T, w *world) *health.Loan {
+			name: "unconfirmed refusal", reads: 1,
+			loan: func(t *testing.T, w *world) *health.Loan {
+				w.will(always(refused))
+				require.Error(t, w.checker.Refresh(t.Context()))
+				time.Sleep(2 * time.Second)
+				return borrow(t, w)
+			},
+		},
+		{
+			name: "closed",
+			loan: func(t *testing.T, w *world) *health.Loan {
 				loan := borrow(t, w)
 				w.checker.Close()
 				return loan
@@ -117,29 +120,32 @@ func TestARefusedLoan(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := started(t)
-				time.Sleep(21 * time.Second) // when nothing is due, not even a poll
-				loan := tt.story(t, w)
+				w := started(t, health.WithPollInterval(time.Hour), health.WithRejectionRecheck(10*time.Second))
+				time.Sleep(21 * time.Second) // when nothing is due
+				loan := tt.loan(t, w)
+				w.platform.forget()
+				reads := w.source.readCount()
+				begin := time.Now()
 				assert.Equal(t, tt.want, borrowed(loan.Refused(t.Context())))
 				assert.Equal(t, tt.calls, w.platform.count())
+				assert.Equal(t, tt.reads, w.source.readCount()-reads)
+				assert.LessOrEqual(t, time.Since(begin), time.Second, "a read may have to wait a second")
 			})
 		})
 	}
-	t.Run("is exchanged for a token that is being verified already, which takes no further call", func(t *testing.T) {
+}
+
+func TestRefusedLoanIsShared(t *testing.T) {
+	t.Run("call for a new token", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, always(account("1")))
-			w.source.has(tokenA, tokenB)
-			require.NoError(t, w.checker.Start(t.Context()))
-			slow := account("1")
-			slow.after = time.Second
+			w := pairInUse(t)
 			time.Sleep(21 * time.Second)
-			w.will(byToken(map[string]reply{tokenB: slow}))
-			w.platform.forget()
+			w.will(byToken(map[string]reply{tokenB: slowly("1", 900*time.Millisecond)}))
 			var all sync.WaitGroup
 			for i := range 5 {
 				loan := borrow(t, w)
 				all.Go(func() {
-					time.Sleep(time.Duration(i) * 200 * time.Millisecond) // the answers come one after the other
+					time.Sleep(time.Duration(i) * 200 * time.Millisecond) // the answers come in turn
 					assert.Equal(t, "ApiKey "+tokenB, borrowed(loan.Refused(t.Context())), i)
 				})
 			}
@@ -147,23 +153,19 @@ func TestARefusedLoan(t *testing.T) {
 			assert.Equal(t, []string{tokenA, tokenB}, w.platform.tokens())
 		})
 	})
-	t.Run("is exchanged by a check that was due anyway", func(t *testing.T) {
+	t.Run("check that was due", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, always(account("1")))
-			w.source.has(tokenA, tokenB)
-			require.NoError(t, w.checker.Start(t.Context()))
-			slow := account("1")
-			slow.after = time.Second
+			w := pairInUse(t)
 			time.Sleep(59 * time.Second)
-			w.will(byToken(map[string]reply{tokenB: slow}))
+			w.will(byToken(map[string]reply{tokenB: slowly("1", time.Second)}))
 			loan := borrow(t, w)
 			time.Sleep(1500 * time.Millisecond) // A is refused, B asked about
 			w.platform.forget()
 			assert.Equal(t, "ApiKey "+tokenB, borrowed(loan.Refused(t.Context())))
-			assert.Zero(t, w.platform.count())
+			assert.Zero(t, w.platform.countOf(tokenB))
 		})
 	})
-	t.Run("is not exchanged for a caller who has left", func(t *testing.T) {
+	t.Run("caller has left", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t)
 			time.Sleep(21 * time.Second)
@@ -173,6 +175,67 @@ func TestARefusedLoan(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			assert.Nil(t, loan.Refused(ctx))
+		})
+	})
+}
+
+// However many requests are refused, and whatever /requester answers: at most one read of the
+// source a second, and one call about the same token in ten seconds.
+func TestRefusedLoanPace(t *testing.T) {
+	for name, answer := range map[string]reply{
+		"verified": account("1"), "down": down, "limited": limited("60"), "no route": noRoute,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := started(t, health.WithPollInterval(time.Hour))
+				time.Sleep(21 * time.Second)
+				w.will(always(answer))
+				reads := w.source.readCount()
+				begin := time.Now()
+				for time.Since(begin) < 30*time.Second {
+					loan := borrow(t, w)
+					go loan.Refused(t.Context())
+					time.Sleep(10 * time.Millisecond)
+				}
+				time.Sleep(2 * time.Second)
+				assert.LessOrEqual(t, w.source.readCount()-reads, 32)
+				if name == "verified" {
+					assert.LessOrEqual(t, w.platform.count(), 4)
+				} else {
+					assert.LessOrEqual(t, w.platform.count(), 6, "and the backoff's")
+				}
+				assert.True(t, w.checker.Snapshot().Open())
+			})
+		})
+	}
+	t.Run("blip", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t)
+			time.Sleep(21 * time.Second)
+			w.will(always(down))
+			var all sync.WaitGroup
+			for range 200 { // of 200 ms
+				loan := borrow(t, w)
+				all.Go(func() { loan.Refused(t.Context()) })
+				time.Sleep(time.Millisecond)
+			}
+			w.will(always(account("1")))
+			all.Wait()
+			time.Sleep(2 * time.Second)
+			assert.Equal(t, "closed", w.checker.Snapshot().Breaker())
+			assert.Equal(t, "pass: verified", w.verdict())
+			assert.Equal(t, 2, w.platform.count())
+		})
+	})
+	t.Run("waits no longer than the client's timeout", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t)
+			time.Sleep(21 * time.Second)
+			w.will(always(hang))
+			w.source.usesUpItsTime()
+			begin := time.Now()
+			assert.Nil(t, borrow(t, w).Refused(t.Context()))
+			assert.LessOrEqual(t, time.Since(begin), 5*time.Second)
 		})
 	})
 }

@@ -1,9 +1,7 @@
 package health_test
 
 import (
-	"encoding/json"
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
@@ -15,83 +13,66 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-// allReasons are in the order of DESIGN's table: most serious first.
-var allReasons = []health.Reason{
-	health.ReasonClosed, health.ReasonNoCredential, health.ReasonWrongAccount, health.ReasonRejected, health.ReasonUnreachable, health.ReasonStarting,
-	health.ReasonInsufficientBalance,
-	health.ReasonConfirmingRejection, health.ReasonStale, health.ReasonRotationRejected, health.ReasonSourceUnavailable, health.ReasonUsingFallback, health.ReasonLowBalance,
-	health.ReasonVerified,
-}
-
-func TestEachReason(t *testing.T) {
-	want := []struct {
-		name   string
-		status health.Status
-	}{
-		{"closed", health.StatusFail}, {"no_credential", health.StatusFail}, {"wrong_account", health.StatusFail}, {"rejected", health.StatusFail},
-		{"unreachable", health.StatusFail}, {"starting", health.StatusFail},
-		{"confirming_rejection", health.StatusWarn}, {"stale", health.StatusWarn}, {"rotation_rejected", health.StatusWarn},
-		{"source_unavailable", health.StatusWarn}, {"using_fallback", health.StatusWarn}, {"low_balance", health.StatusWarn},
-		{"verified", health.StatusPass},
-	}
-	for i, r := range allReasons {
-		t.Run(want[i].name, func(t *testing.T) {
-			assert.Equal(t, want[i].name, r.String())
-			assert.Equal(t, want[i].status, r.Status())
-			assert.NotEmpty(t, r.Meaning())
-			assert.NotEmpty(t, r.Advice())
-			text, err := json.Marshal(r)
-			require.NoError(t, err)
-			assert.Equal(t, `"`+want[i].name+`"`, string(text))
-			snap := health.NewSnapshot(health.State{Reasons: health.ReasonsOf(r)})
-			assert.Equal(t, want[i].status, snap.Status())
-			assert.Equal(t, want[i].status, snap.Readiness())
-			assert.Equal(t, want[i].status != health.StatusFail, snap.Open())
+func TestZeroSnapshot(t *testing.T) {
+	for name, snap := range map[string]*health.Snapshot{
+		"literal":     {},
+		"NewSnapshot": health.NewSnapshot(health.State{}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, "fail: starting", verdictOf(snap))
+			assert.Equal(t, health.ReasonStarting, snap.Reason())
+			assert.Equal(t, health.StatusFail, snap.Readiness())
+			assert.False(t, snap.Open())
+			assert.False(t, snap.Ready())
+			assert.False(t, snap.Draining())
+			assert.False(t, snap.Started())
+			_, err := snap.Token()
+			assert.EqualError(t, err, "health: starting: no check has finished yet; wait for the first check")
+			_, err = snap.Account()
+			assert.Error(t, err)
+			assert.Error(t, snap.Check())
+			assert.NoError(t, snap.Cause())
+			assert.Nil(t, snap.LastAccount())
+			assert.Empty(t, snap.History())
+			assert.Zero(t, snap.VerifiedAt())
+			assert.Zero(t, snap.RetryAfter())
+			assert.NotPanics(t, func() { _ = snap.TokenFingerprint() + snap.Breaker() + snap.Name() })
 		})
 	}
-	t.Run("that does not exist has no verdict to offer", func(t *testing.T) {
-		for _, r := range []health.Reason{0, 14, 255} {
-			assert.Contains(t, r.String(), "Reason(")
-			assert.Equal(t, health.StatusFail, r.Status())
-			assert.Equal(t, "unknown reason", r.Meaning())
-			assert.Equal(t, "report a bug", r.Advice())
-		}
-		assert.Equal(t, "Status(9)", health.Status(9).String())
-	})
 }
 
-func TestThePrimaryReasonIsTheFirstOfTheTable(t *testing.T) {
-	for i, first := range allReasons {
-		for _, second := range allReasons[i:] {
-			snap := health.NewSnapshot(health.State{Reasons: health.ReasonsOf(second, first)})
-			assert.Equal(t, first, snap.Reason())
-			assert.Equal(t, first.Status(), snap.Status())
-		}
+func TestZeroErrors(t *testing.T) {
+	assert.EqualError(t, &health.Error{}, "health: Reason(0): unknown reason; report a bug")
+	assert.NoError(t, errors.Unwrap(&health.Error{}))
+	assert.False(t, errors.Is(&health.Error{}, health.ErrClosed))
+	assert.EqualError(t, &health.NotAskedError{}, "health: the platform was not asked: ")
+	assert.Equal(t, requester.NotAsked, requester.ClassOf(&health.NotAskedError{}))
+}
+
+func TestErrorText(t *testing.T) {
+	cause := errors.New("cause")
+	for name, tt := range map[string]struct {
+		err  *health.Error
+		want string
+	}{
+		"without a cause": {
+			&health.Error{Reason: health.ReasonLowBalance},
+			"health: low_balance: the account's balance is low; top up the account",
+		},
+		"with a name": {
+			&health.Error{Name: "payouts", Reason: health.ReasonClosed, Err: cause},
+			"health payouts: closed: the checker is closed: cause; " + health.ReasonClosed.Advice(),
+		},
+		"the cause has advice": {
+			&health.Error{Reason: health.ReasonRejected, Err: &requester.APIError{StatusCode: 401}},
+			"health: rejected: the platform refuses the token: " + (&requester.APIError{StatusCode: 401}).Error(),
+		},
+	} {
+		t.Run(name, func(t *testing.T) { assert.EqualError(t, tt.err, tt.want) })
 	}
 }
 
-func TestReasonsAreASet(t *testing.T) {
-	set := health.ReasonsOf(health.ReasonLowBalance, health.ReasonStale, health.ReasonStale)
-	assert.Equal(t, []health.Reason{health.ReasonStale, health.ReasonLowBalance}, slices.Collect(set.All()))
-	assert.Equal(t, "stale,low_balance", set.String())
-	assert.True(t, set.Has(health.ReasonStale))
-	assert.False(t, set.Has(health.ReasonVerified))
-	for r := range set.All() {
-		assert.Equal(t, health.ReasonStale, r)
-		break
-	}
-	assert.Empty(t, health.Reasons(0).String())
-}
-
-func TestASnapshotOfNothingIsNotGood(t *testing.T) {
-	snap := health.NewSnapshot(health.State{})
-	assert.Equal(t, "fail", snap.Status().String())
-	assert.Equal(t, "starting", snap.Reasons().String())
-	assert.False(t, snap.Open())
-	assert.False(t, snap.Ready())
-}
-
-func TestASnapshotLendsOnlyWhatIsVerified(t *testing.T) {
+func TestSnapshotLendsOnlyWhatIsVerified(t *testing.T) {
 	token, err := credentials.ParseToken(tokenA)
 	require.NoError(t, err)
 	account, err := requester.ParseAccount([]byte(`{"id":"1"}`))
@@ -99,9 +80,12 @@ func TestASnapshotLendsOnlyWhatIsVerified(t *testing.T) {
 	cause := errors.New("cause")
 	for _, r := range allReasons {
 		t.Run(r.String(), func(t *testing.T) {
-			snap := health.NewSnapshot(health.State{Name: "n", Reasons: health.ReasonsOf(r), Token: token, Account: account, Err: cause})
+			snap := health.NewSnapshot(health.State{
+				Name: "n", Reasons: health.ReasonsOf(r), Token: token, Account: account, Err: cause,
+			})
 			gotToken, tokenErr := snap.Token()
 			gotAccount, accountErr := snap.Account()
+			assert.Same(t, account, snap.LastAccount(), "for display")
 			if r.Status() != health.StatusFail {
 				require.NoError(t, tokenErr)
 				require.NoError(t, accountErr)
@@ -121,45 +105,64 @@ func TestASnapshotLendsOnlyWhatIsVerified(t *testing.T) {
 	}
 }
 
-func TestASnapshotAnswersWithWhatItWasMadeOf(t *testing.T) {
+func TestSnapshotFields(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	history := []health.Change{{At: at, From: health.ReasonVerified, To: health.ReasonStale}}
 	snap := health.NewSnapshot(health.State{
-		Name: "n", Environment: "sandbox", Reasons: health.ReasonsOf(health.ReasonStale), Draining: true, Started: true, TokenSource: "env:X",
-		VerifiedAt: at, AnsweredAt: at.Add(1), Latency: 2, Breaker: "open", Since: at.Add(3), RetryAfter: 4,
+		Name: "n", Environment: "sandbox", Reasons: health.ReasonsOf(health.ReasonStale), Draining: true,
+		Started: true, TokenSource: "env:X", VerifiedAt: at, AnsweredAt: at.Add(1), Latency: 2,
+		Breaker: "open", Since: at.Add(3), RetryAfter: 4, History: history,
 	})
 	assert.Equal(t, "n", snap.Name())
 	assert.Equal(t, "sandbox", snap.Environment())
 	assert.True(t, snap.Draining())
 	assert.True(t, snap.Started())
 	assert.Equal(t, "env:X", snap.TokenSource())
-	assert.Equal(t, "none", snap.TokenFingerprint())
+	assert.Equal(t, credentials.Token{}.Fingerprint(), snap.TokenFingerprint())
 	assert.Equal(t, at, snap.VerifiedAt())
 	assert.Equal(t, at.Add(1), snap.AnsweredAt())
 	assert.Equal(t, time.Duration(2), snap.Latency())
 	assert.Equal(t, "open", snap.Breaker())
 	assert.Equal(t, at.Add(3), snap.Since())
 	assert.Equal(t, time.Duration(4), snap.RetryAfter())
+	assert.Equal(t, history, snap.History())
 	assert.Equal(t, health.StatusWarn, snap.Status())
 	assert.Equal(t, health.StatusFail, snap.Readiness(), "draining")
 }
 
-func TestReadinessDuringAnOutage(t *testing.T) {
+func TestReadiness(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	unreachable := health.ReasonsOf(health.ReasonUnreachable, health.ReasonConfirmingRejection)
-	tests := []struct {
+	with := func(r health.Reason) health.Reasons { return unreachable | health.ReasonsOf(r) }
+	for _, tt := range []struct {
 		name  string
 		state health.State
 		want  health.Status
 	}{
-		{"is fail by default", health.State{Reasons: unreachable, VerifiedAt: at}, health.StatusFail},
-		{"is warn where it is asked for", health.State{Reasons: unreachable, VerifiedAt: at, KeepReady: true}, health.StatusWarn},
-		{"is fail where nothing was ever verified", health.State{Reasons: unreachable, KeepReady: true}, health.StatusFail},
-		{"is fail while draining", health.State{Reasons: unreachable, VerifiedAt: at, KeepReady: true, Draining: true}, health.StatusFail},
-		{"is fail when closed", health.State{Reasons: unreachable | health.ReasonsOf(health.ReasonClosed), VerifiedAt: at, KeepReady: true}, health.StatusFail},
-		{"is fail with a balance that fails", health.State{Reasons: unreachable | health.ReasonsOf(health.ReasonInsufficientBalance), VerifiedAt: at, KeepReady: true}, health.StatusFail},
-		{"is warn with a balance that warns", health.State{Reasons: unreachable | health.ReasonsOf(health.ReasonLowBalance), VerifiedAt: at, KeepReady: true}, health.StatusWarn},
-	}
-	for _, tt := range tests {
+		{"default", health.State{Reasons: unreachable, VerifiedAt: at}, health.StatusFail},
+		{"kept", health.State{Reasons: unreachable, VerifiedAt: at, KeepReady: true}, health.StatusWarn},
+		{"never verified", health.State{Reasons: unreachable, KeepReady: true}, health.StatusFail},
+		{
+			"draining",
+			health.State{Reasons: unreachable, VerifiedAt: at, KeepReady: true, Draining: true},
+			health.StatusFail,
+		},
+		{
+			"closed",
+			health.State{Reasons: with(health.ReasonClosed), VerifiedAt: at, KeepReady: true},
+			health.StatusFail,
+		},
+		{
+			"insufficient balance",
+			health.State{Reasons: with(health.ReasonInsufficientBalance), VerifiedAt: at, KeepReady: true},
+			health.StatusFail,
+		},
+		{
+			"low balance",
+			health.State{Reasons: with(health.ReasonLowBalance), VerifiedAt: at, KeepReady: true},
+			health.StatusWarn,
+		},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
 			snap := health.NewSnapshot(tt.state)
 			assert.Equal(t, tt.want, snap.Readiness())
@@ -171,12 +174,12 @@ func TestReadinessDuringAnOutage(t *testing.T) {
 
 func TestReadingAllocatesNothing(t *testing.T) {
 	for _, r := range allReasons {
-		c := health.NewSnapshot(health.State{Reasons: health.ReasonsOf(r)})
+		snap := health.NewSnapshot(health.State{Reasons: health.ReasonsOf(r)})
 		assert.Zero(t, testing.AllocsPerRun(100, func() {
-			_, _ = c.Token()
-			_, _ = c.Account()
-			_ = c.Check()
-			_ = c.Open()
+			_, _ = snap.Token()
+			_, _ = snap.Account()
+			_ = snap.Check()
+			_ = snap.Open()
 		}))
 	}
 	checker, err := health.New(credentials.Static("t"))
@@ -188,8 +191,4 @@ func TestReadingAllocatesNothing(t *testing.T) {
 		_ = checker.Check(t.Context())
 		_ = checker.Snapshot()
 	}), "Token, Account, Check and Snapshot of a Checker")
-}
-
-func TestAStatusThatDoesNotExistHasANumber(t *testing.T) {
-	assert.Equal(t, "Status(3)", (health.StatusPass + 1).String())
 }

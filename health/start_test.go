@@ -15,194 +15,266 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
+// startCase is a Start with tokenA, on fake time.
+type startCase struct {
+	name    string
+	answer  func(string) reply
+	source  func(*source)
+	opts    []health.Option
+	verdict string
+	calls   int
+	took    time.Duration
+
+	// of the error; no error without a reason
+	reason health.Reason
+	text   string // how the error begins
+	class  requester.Class
+	is     error
+}
+
+func (tt startCase) run(t *testing.T) {
+	w := newWorld(t, tt.answer, tt.opts...)
+	if tt.source != nil {
+		tt.source(w.source)
+	}
+	begin := time.Now()
+	err := w.checker.Start(t.Context())
+	assert.Equal(t, tt.took, time.Since(begin))
+	assert.Equal(t, tt.verdict, w.verdict())
+	assert.Equal(t, tt.calls, w.platform.count())
+	assert.Equal(t, tt.reason == 0, w.checker.Snapshot().Started())
+	if tt.reason == 0 {
+		require.NoError(t, err)
+		return
+	}
+	require.Error(t, err)
+	assert.Equal(t, tt.text, err.Error()[:min(len(tt.text), len(err.Error()))])
+	var verdict *health.Error
+	require.ErrorAs(t, err, &verdict)
+	assert.Equal(t, tt.reason, verdict.Reason)
+	if tt.class != 0 {
+		assert.Equal(t, tt.class, requester.ClassOf(err))
+	}
+	if tt.is != nil {
+		assert.ErrorIs(t, err, tt.is)
+	}
+	assert.Empty(t, w.lines(), "Start returns the error and does not log it")
+
+	calls, reads := w.platform.count(), w.source.readCount()
+	time.Sleep(time.Hour)
+	assert.Equal(t, calls, w.platform.count(), "nothing runs after an error")
+	assert.Equal(t, reads, w.source.readCount(), "nothing runs after an error")
+	if tt.opts == nil {
+		w.source.has(tokenA)
+		w.will(always(account("1")))
+		assert.NoError(t, w.checker.Start(t.Context()), "it may be called again")
+	}
+}
+
+func runStarts(t *testing.T, tests []startCase) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { synctest.Test(t, tt.run) })
+	}
+}
+
 func TestStart(t *testing.T) {
-	broken := errors.New("vault is sealed")
-	invalid := errors.Join(errors.New("file is empty"), credentials.ErrInvalid)
-	tests := []struct {
-		name    string
-		answer  func(string) reply
-		source  func(*source)
-		opts    []health.Option
-		wantErr string // how the error begins; empty: no error
-		reason  health.Reason
-		class   requester.Class
-		is      error
-		verdict string
-		calls   int
-		took    time.Duration
-	}{
-		{name: "verifies a good token with one call", answer: always(account("1")), verdict: "pass: verified", calls: 1},
+	runStarts(t, []startCase{
+		{name: "verified", answer: always(account("1")), verdict: "pass: verified", calls: 1},
 		{
-			name: "waits for the slow answer of a good token", answer: always(reply{status: 200, body: account("1").body, after: 4 * time.Second}),
+			name: "slow", answer: always(slowly("1", 4*time.Second)),
 			verdict: "pass: verified", calls: 1, took: 4 * time.Second,
 		},
 		{
-			name: "fails for a refused token, after asking twice", answer: always(refused),
-			wantErr: "health: rejected: the platform refuses the token: ", reason: health.ReasonRejected,
-			verdict: "fail: rejected", calls: 2, took: time.Second, class: requester.Rejected,
-		},
-		{
-			name: "does not fail for one odd refusal", answer: inTurn(refused, account("1")),
+			name: "refused once", answer: inTurn(refused, account("1")),
 			verdict: "pass: verified", calls: 2, took: time.Second,
 		},
 		{
-			name: "fails at once for a token of another account", answer: always(account("2")), opts: []health.Option{health.ExpectAccount("1")},
-			wantErr: "health: wrong_account: the token belongs to another account: account 1 was expected, the token belongs to account 2; ",
-			reason:  health.ReasonWrongAccount, verdict: "fail: wrong_account", calls: 1,
+			name: "down at first", answer: inTurn(down, down, down, down, account("1")),
+			verdict: "pass: verified", calls: 5, took: 5 * time.Second,
 		},
 		{
-			name: "fails at once for a token of another company", answer: always(account("1")), opts: []health.Option{health.ExpectCompany("9")},
-			wantErr: "health: wrong_account: the token belongs to another account: an account of company 9 was expected, the token belongs to account 1 of company 123; ",
-			reason:  health.ReasonWrongAccount, verdict: "fail: wrong_account", calls: 1,
+			name: "limited at first", answer: inTurn(limited("3"), account("1")),
+			verdict: "pass: verified", calls: 2, took: 3 * time.Second,
+		},
+	})
+}
+
+func TestStartFails(t *testing.T) {
+	invalid := errors.Join(errors.New("file is empty"), credentials.ErrInvalid)
+	wrong := "health: wrong_account: the token belongs to another account: the token AAAA…#" + hash(tokenA)
+	runStarts(t, []startCase{
+		{
+			name: "rejected", answer: always(refused),
+			verdict: "fail: rejected", calls: 2, took: time.Second, reason: health.ReasonRejected,
+			text:  "health: rejected: the platform refuses the token: ",
+			class: requester.Rejected,
 		},
 		{
-			name: "fails at once for an account without the expected company", answer: always(poor("1", "5")), opts: []health.Option{health.ExpectCompany("9")},
-			wantErr: "health: wrong_account: the token belongs to another account: an account of company 9 was expected, the token belongs to account 1 of no company; ",
-			reason:  health.ReasonWrongAccount, verdict: "fail: wrong_account", calls: 1,
+			name: "account", answer: always(account("2")),
+			opts:    []health.Option{health.ExpectAccount("1")},
+			verdict: "fail: wrong_account", calls: 1, reason: health.ReasonWrongAccount,
+			text: wrong + " belongs to account 2, expected is account 1; ",
 		},
 		{
-			name: "fails at once without a token", answer: always(account("1")), source: func(s *source) { s.has() },
-			wantErr: "health: no_credential: no API token could be loaded: source: nothing here: credentials: no token found; ", reason: health.ReasonNoCredential,
-			is: credentials.ErrNotFound, verdict: "fail: no_credential",
+			name: "company", answer: always(account("1")),
+			opts:    []health.Option{health.ExpectCompany("9")},
+			verdict: "fail: wrong_account", calls: 1, reason: health.ReasonWrongAccount,
+			text: wrong + " belongs to account 1 of company 123, expected is company 9; ",
 		},
 		{
-			name: "fails at once for a source that a person has to mend", answer: always(account("1")), source: func(s *source) { s.breaks(invalid) },
-			wantErr: "health: no_credential: no API token could be loaded: file is empty", reason: health.ReasonNoCredential,
-			is: credentials.ErrInvalid, verdict: "fail: no_credential",
+			name: "no company", answer: always(poor("1", "5")),
+			opts:    []health.Option{health.ExpectCompany("9")},
+			verdict: "fail: wrong_account", calls: 1, reason: health.ReasonWrongAccount,
+			text: wrong + " belongs to account 1 of no company, expected is company 9; ",
 		},
 		{
-			name: "fails at once when something else than the platform answers", answer: always(gone),
-			wantErr: "health: unreachable: ", reason: health.ReasonUnreachable, class: requester.Misdirected, verdict: "fail: starting", calls: 1,
+			name: "no token", answer: always(account("1")), source: func(s *source) { s.has() },
+			verdict: "fail: no_credential", reason: health.ReasonNoCredential,
+			text: "health: no_credential: no API token could be loaded: source: nothing here: " +
+				"credentials: no token found; ",
+			is: credentials.ErrNotFound,
 		},
 		{
-			name: "fails at once when a firewall answers 403, and does not call the token bad", answer: always(firewall),
-			wantErr: "health: unreachable: ", reason: health.ReasonUnreachable, class: requester.Misdirected, verdict: "fail: starting", calls: 1,
+			name: "invalid source", answer: always(account("1")),
+			source:  func(s *source) { s.breaks(invalid) },
+			verdict: "fail: no_credential", reason: health.ReasonNoCredential,
+			text: "health: no_credential: no API token could be loaded: file is empty",
+			is:   credentials.ErrInvalid,
 		},
 		{
-			// Calls at 0, 1.25 and 3.75 s; the third opens the breaker for 30 s, longer than Start has.
-			name: "comes up not ready when the platform is down", answer: always(down),
-			verdict: "fail: unreachable", calls: 3, took: 3750 * time.Millisecond,
+			name: "misdirected", answer: always(gone),
+			verdict: "fail: starting", calls: 1, reason: health.ReasonUnreachable,
+			text:  "health: unreachable: something else than the platform answers: ",
+			class: requester.Misdirected,
 		},
 		{
-			name: "comes up not ready when the platform cannot be reached", answer: always(noRoute),
-			verdict: "fail: unreachable", calls: 3, took: 3750 * time.Millisecond,
+			name: "firewall", answer: always(firewall),
+			verdict: "fail: starting", calls: 1, reason: health.ReasonUnreachable,
+			text:  "health: unreachable: something else than the platform answers: ",
+			class: requester.Misdirected,
+		},
+	})
+}
+
+// A platform or a source that merely does not answer is no error: a fleet must not crash-loop
+// because a dependency is down.
+func TestStartNotReady(t *testing.T) {
+	sealed := errors.New("vault is sealed")
+	// Not a multiple of the 1.25 s between two attempts.
+	nine := health.WithStartupTimeout(9 * time.Second)
+	runStarts(t, []startCase{
+		{
+			// At 0, 1.25, …, 8.75 s: neither the backoff nor the circuit breaker apply.
+			name: "down", answer: always(down), opts: []health.Option{nine},
+			verdict: "fail: unreachable", calls: 8, took: 9 * time.Second,
+		},
+		{
+			name: "no route", answer: always(noRoute), opts: []health.Option{nine},
+			verdict: "fail: unreachable", calls: 8, took: 9 * time.Second,
 		},
 		{
 			// The first call is given up after 5 s, the second is cut off by the end of Start.
-			name: "takes no longer than its timeout when the platform hangs", answer: always(hang),
+			name: "hang", answer: always(hang),
 			verdict: "fail: unreachable", calls: 2, took: 10 * time.Second,
 		},
 		{
-			name: "comes up verified when the platform comes back in time", answer: inTurn(down, down, account("1")),
-			verdict: "pass: verified", calls: 3, took: 3750 * time.Millisecond,
+			name: "long rate limit", answer: always(limited("30")),
+			verdict: "fail: unreachable", calls: 1, took: 10 * time.Second,
 		},
 		{
-			// One call, then a hold of ten seconds.
-			name: "waits out a rate limit that is longer than itself without a call", answer: always(limited("30")),
-			verdict: "fail: unreachable", calls: 1,
+			name: "unconfirmed", answer: inTurn(refused, hang),
+			verdict: "fail: rejected", calls: 2, took: 10 * time.Second, opts: []health.Option{
+				health.WithRejectionRecheck(8 * time.Second),
+			},
 		},
 		{
-			name: "comes up not ready when the source does not answer", answer: always(account("1")), source: func(s *source) { s.breaks(broken) },
-			verdict: "fail: no_credential", took: 8750 * time.Millisecond,
+			name: "broken source", answer: always(account("1")),
+			source:  func(s *source) { s.breaks(sealed) },
+			verdict: "fail: no_credential", took: 10 * time.Second,
 		},
-		{
-			name: "fails when the platform is down and a verification is required", answer: always(down), opts: []health.Option{health.RequireVerified()},
-			wantErr: "health: unreachable: ", reason: health.ReasonUnreachable, class: requester.Unavailable,
-			verdict: "fail: starting", calls: 3, took: 3750 * time.Millisecond,
-		},
-		{
-			name: "fails when the source does not answer and a verification is required", answer: always(account("1")),
-			source: func(s *source) { s.breaks(broken) }, opts: []health.Option{health.RequireVerified()},
-			wantErr: "health: no_credential: no API token could be loaded: vault is sealed; ", reason: health.ReasonNoCredential, is: broken,
-			verdict: "fail: no_credential", took: 8750 * time.Millisecond,
-		},
-		{
-			name: "says so when it is over before the platform has answered, and a verification is required", answer: always(hang),
-			opts:    []health.Option{health.RequireVerified(), health.WithStartupTimeout(3 * time.Second)},
-			wantErr: "health: unreachable: the platform could not be asked for too long: health: no answer within the 3s of Start; ", reason: health.ReasonUnreachable,
-			class: requester.Unavailable, verdict: "fail: starting", calls: 1, took: 3 * time.Second,
-		},
-		{
-			name: "says so when it is over before the source has answered, and a verification is required", answer: always(account("1")),
-			source:  func(s *source) { s.slow = true },
-			opts:    []health.Option{health.RequireVerified(), health.WithStartupTimeout(3 * time.Second)},
-			wantErr: "health: no_credential: no API token could be loaded: health: test:source: no answer within the 3s of Start; ", reason: health.ReasonNoCredential,
-			verdict: "fail: no_credential", took: 3 * time.Second,
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, tt.answer, tt.opts...)
-				if tt.source != nil {
-					tt.source(w.source)
-				}
-				begin := time.Now()
-				err := w.checker.Start(t.Context())
-				assert.Equal(t, tt.took, time.Since(begin))
-				assert.Equal(t, tt.verdict, w.verdict())
-				assert.Equal(t, tt.calls, w.platform.count())
-				if tt.wantErr == "" {
-					require.NoError(t, err)
-					assert.True(t, w.checker.Snapshot().Started())
-					return
-				}
-				require.Error(t, err)
-				assert.Regexp(t, "^"+tt.wantErr, err.Error())
-				assert.False(t, w.checker.Snapshot().Started())
-				var verdict *health.Error
-				require.ErrorAs(t, err, &verdict)
-				assert.Equal(t, tt.reason, verdict.Reason)
-				if tt.class != 0 {
-					assert.Equal(t, tt.class, requester.ClassOf(err))
-				}
-				if tt.is != nil {
-					assert.ErrorIs(t, err, tt.is)
-				}
-
-				// Nothing runs after an error, and a second attempt is possible.
-				calls, reads := w.platform.count(), w.source.readCount()
-				time.Sleep(time.Hour)
-				assert.Equal(t, calls, w.platform.count())
-				assert.Equal(t, reads, w.source.readCount())
-				w.source.has(tokenA)
-				w.will(always(account("1")))
-				if tt.opts == nil {
-					assert.NoError(t, w.checker.Start(t.Context()))
-				}
-			})
-		})
-	}
+	})
 }
 
-// inTurn gives one answer after the other, and the last one for ever.
-func inTurn(replies ...reply) func(string) reply {
-	i := -1
-	return func(string) reply {
-		i = min(i+1, len(replies)-1)
-		return replies[i]
-	}
+func TestStartRequiresVerified(t *testing.T) {
+	sealed := errors.New("vault is sealed")
+	required := []health.Option{health.RequireVerified(), health.WithStartupTimeout(3 * time.Second)}
+	runStarts(t, []startCase{
+		{
+			name: "down", answer: always(down), opts: required,
+			verdict: "fail: starting", calls: 3, took: 3 * time.Second,
+			reason: health.ReasonUnreachable, class: requester.Unavailable,
+			text: "health: unreachable: the platform has not verified the token recently: requester: ",
+		},
+		{
+			name: "hang", answer: always(hang), opts: required,
+			verdict: "fail: starting", calls: 1, took: 3 * time.Second,
+			reason: health.ReasonUnreachable, class: requester.Unavailable,
+			text: "health: unreachable: the platform has not verified the token recently: " +
+				"no answer within the 3s of Start; ",
+		},
+		{
+			name: "unconfirmed", answer: inTurn(refused, hang), opts: required,
+			verdict: "fail: rejected", calls: 2, took: 3 * time.Second,
+			reason: health.ReasonRejected, class: requester.Rejected,
+			text: "health: rejected: the platform refuses the token: requester: ",
+		},
+		{
+			name: "broken source", answer: always(account("1")), opts: required,
+			source:  func(s *source) { s.breaks(sealed) },
+			verdict: "fail: no_credential", took: 3 * time.Second,
+			reason: health.ReasonNoCredential, is: sealed,
+			text: "health: no_credential: no API token could be loaded: vault is sealed; ",
+		},
+		{
+			name: "slow source", answer: always(account("1")), opts: required,
+			source:  (*source).usesUpItsTime,
+			verdict: "fail: no_credential", took: 3 * time.Second,
+			reason: health.ReasonNoCredential,
+			text: "health: no_credential: no API token could be loaded: health: test:source: " +
+				"no answer within the 3s of Start; ",
+		},
+	})
+}
+
+// What failed during Start opens the circuit breaker only by failing three times again, and the
+// backoff begins anew.
+func TestStartFailuresDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(down), health.WithStartupTimeout(9*time.Second))
+		require.NoError(t, w.checker.Start(t.Context()))
+		assert.Equal(t, "closed", w.checker.Snapshot().Breaker())
+		time.Sleep(time.Minute - time.Since(w.born))
+		after := w.platform.times()[8:]
+		require.GreaterOrEqual(t, len(after), 3)
+		for i, want := range []time.Duration{
+			10 * time.Second, // 1.25 s after the last call of Start
+			12500 * time.Millisecond,
+			17500 * time.Millisecond, // opens the breaker
+		} {
+			assert.Equal(t, want, after[i])
+		}
+		assert.Equal(t, "open", w.checker.Snapshot().Breaker())
+	})
 }
 
 func TestStartIsLeft(t *testing.T) {
-	t.Run("by its caller, and nothing runs after it", func(t *testing.T) {
+	t.Run("cancelled", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, always(hang))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			err := w.checker.Start(ctx)
 			assert.ErrorIs(t, err, context.DeadlineExceeded)
-			assert.EqualError(t, err, "health: Start was left before the credential was verified: context deadline exceeded")
+			assert.EqualError(t, err, "health: Start was cancelled before the credential was verified: "+
+				"context deadline exceeded")
 			time.Sleep(time.Hour)
 			assert.Equal(t, 1, w.platform.count())
 			assert.ErrorIs(t, w.checker.Refresh(t.Context()), health.ErrNotStarted)
 		})
 	})
-	t.Run("by its own patience, and the answer under way counts when it comes", func(t *testing.T) {
+	t.Run("late answer", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			slow := account("1")
-			slow.after = 4 * time.Second
-			w := newWorld(t, inTurn(limited("7"), slow))
+			w := newWorld(t, inTurn(limited("7"), slowly("1", 4*time.Second)))
 			release := make(chan struct{})
 			defer close(release)
 			time.AfterFunc(8*time.Second, func() { w.source.hangsUntil(release) })
@@ -211,11 +283,24 @@ func TestStartIsLeft(t *testing.T) {
 			assert.Equal(t, "fail: unreachable", w.verdict())
 			time.Sleep(time.Second)
 			synctest.Wait()
-			assert.Equal(t, "pass: verified", w.verdict(), "11 seconds after the start, and not when the source has come back")
+			assert.Equal(t, "pass: verified", w.verdict(), "the call that was under way counts")
 			assert.Equal(t, 2, w.platform.count())
 		})
 	})
-	t.Run("when the checker is closed meanwhile", func(t *testing.T) {
+	t.Run("late source", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, always(account("1")))
+			release := make(chan struct{})
+			w.source.hangsUntil(release)
+			require.NoError(t, w.checker.Start(t.Context()))
+			require.Equal(t, "fail: no_credential", w.verdict())
+			time.Sleep(500 * time.Millisecond)
+			close(release)
+			synctest.Wait()
+			assert.Equal(t, "pass: verified", w.verdict(), "what it delivers is used")
+		})
+	})
+	t.Run("closed", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, always(hang))
 			time.AfterFunc(time.Second, func() { w.checker.Close() })
@@ -229,16 +314,54 @@ func TestStartIsLeft(t *testing.T) {
 
 func TestStartRunsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, always(reply{status: 200, body: account("1").body, after: time.Second}))
+		w := newWorld(t, always(slowly("1", time.Second)))
 		assert.ErrorIs(t, w.checker.Refresh(t.Context()), health.ErrNotStarted)
 		first := make(chan error)
 		go func() { first <- w.checker.Start(t.Context()) }()
 		synctest.Wait()
-		assert.ErrorIs(t, w.checker.Start(t.Context()), health.ErrStarted, "a second Start beside the first")
+		assert.ErrorIs(t, w.checker.Start(t.Context()), health.ErrStarted, "during the first")
 		assert.NoError(t, <-first)
-		assert.ErrorIs(t, w.checker.Start(t.Context()), health.ErrStarted, "a second Start after the first")
+		assert.ErrorIs(t, w.checker.Start(t.Context()), health.ErrStarted, "after the first")
 		assert.Equal(t, 1, w.platform.count())
 		w.checker.Close()
 		assert.ErrorIs(t, w.checker.Start(t.Context()), health.ErrClosed)
+	})
+}
+
+func TestNilContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := started(t)
+		for name, call := range map[string]func(context.Context) error{
+			"Start": w.checker.Start, "Refresh": w.checker.Refresh, "WaitVerified": w.checker.WaitVerified,
+		} {
+			//nolint:staticcheck // what it is about
+			assert.EqualError(t, call(nil),
+				"health: "+name+": the context is nil; use context.Background()")
+		}
+		assert.NoError(t, w.checker.Refresh(t.Context()), "nothing is stuck")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(account("1")))
+		assert.Error(t, w.checker.Start(nil)) //nolint:staticcheck // what it is about
+		assert.NoError(t, w.checker.Start(t.Context()), "it may be called again")
+	})
+}
+
+func TestNotStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(account("1")))
+		assert.Equal(t, "fail: starting", w.verdict())
+		err := w.checker.Check(t.Context())
+		assert.ErrorIs(t, err, health.ErrNotStarted)
+		assert.EqualError(t, err, "health: starting: the credential is not monitored: "+
+			"health: Start has not been called; call Start when the server listens")
+		time.Sleep(time.Minute - time.Nanosecond)
+		assert.Empty(t, w.lines())
+		time.Sleep(time.Hour)
+		assert.Equal(t, []string{
+			`level=WARN msg="toloka credential checker is not started: call Start" ` +
+				`environment=production token.source=` + w.checker.Snapshot().TokenSource(),
+		}, w.lines(), "once")
+		assert.Zero(t, w.platform.count())
 	})
 }

@@ -21,7 +21,12 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if runAsChild() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	tokenA = "AAAAAAAAAAAAAAAAAAAAAA.old.0000000000000000000000000000000000000000"
@@ -29,7 +34,7 @@ const (
 	tokenC = "CCCCCCCCCCCCCCCCCCCCCC.odd.2222222222222222222222222222222222222222"
 )
 
-// platform is a RoundTripper that answers by hand, on fake time too.
+// platform is a RoundTripper with scripted answers. It works on fake time.
 type platform struct {
 	mu     sync.Mutex
 	answer func(token string) reply
@@ -49,30 +54,50 @@ type reply struct {
 	after  time.Duration // how long the answer takes
 	hang   bool          // no answer before the client gives up
 	until  chan struct{} // the answer waits for this to be closed
+	deaf   chan struct{} // likewise, and ignores the request's context
+	do     func()        // runs before the answer, such as a panic
 }
 
 func account(id string) reply {
-	return reply{status: 200, body: fmt.Sprintf(`{"id":%q,"balance":121.3,"public_name":{"EN":"Jack Smith"},"company":{"id":"123","superintendent_id":"s"}}`, id)}
+	return reply{status: 200, body: fmt.Sprintf(`{"id":%q,"balance":121.3,`+
+		`"public_name":{"EN":"Jack Smith"},"company":{"id":"123","superintendent_id":"s"}}`, id)}
 }
 
 func poor(id, balance string) reply {
 	return reply{status: 200, body: fmt.Sprintf(`{"id":%q,"balance":%s}`, id, balance)}
 }
 
+// slowly is account(id) after d.
+func slowly(id string, d time.Duration) reply {
+	r := account(id)
+	r.after = d
+	return r
+}
+
+func platformError(status int, requestID, code string) reply {
+	body := fmt.Sprintf(`{"request_id":%q,"code":%q,"message":"m"}`, requestID, code)
+	return reply{status: status, body: body}
+}
+
 var (
-	refused  = reply{status: 401, body: `{"request_id":"r-1","code":"AUTHENTICATION_ERROR","message":"no"}`}
-	down     = reply{status: 503, body: `{"request_id":"r-2","code":"REMOTE_SERVICE_UNAVAILABLE","message":"later"}`}
+	refused  = platformError(401, "r-1", "AUTHENTICATION_ERROR")
+	down     = platformError(503, "r-2", "REMOTE_SERVICE_UNAVAILABLE")
+	gone     = platformError(404, "r-3", "DOES_NOT_EXIST")
 	firewall = reply{status: 403, body: "<html>Forbidden</html>"}
-	gone     = reply{status: 404, body: `{"request_id":"r-3","code":"DOES_NOT_EXIST","message":"no"}`}
 	noRoute  = reply{err: errors.New("dial tcp: connect: connection refused")}
 	hang     = reply{hang: true}
 )
 
+// limited is a 429; retryAfter may be empty.
 func limited(retryAfter string) reply {
-	return reply{status: 429, body: `{"request_id":"r-4","code":"TOO_MANY_REQUESTS","message":"slow"}`, header: http.Header{"Retry-After": {retryAfter}}}
+	r := platformError(429, "r-4", "TOO_MANY_REQUESTS")
+	if retryAfter != "" {
+		r.header = http.Header{"Retry-After": {retryAfter}}
+	}
+	return r
 }
 
-// w is a checker, its platform, its source and its log, on fake time.
+// world is a checker with its platform, source and log.
 type world struct {
 	t        *testing.T
 	born     time.Time
@@ -82,34 +107,51 @@ type world struct {
 	checker  *health.Checker
 }
 
-// newWorld makes the checker with an interval of exactly a minute.
+// newWorld makes a checker of tokenA, with an interval of exactly a minute by default.
 func newWorld(t *testing.T, answer func(token string) reply, opts ...health.Option) *world {
 	t.Helper()
-	w := &world{t: t, born: time.Now(), log: &logBuffer{}, source: &source{tokens: []string{tokenA}}}
-	w.platform = &platform{answer: answer}
-	client, err := requester.New(requester.Production, requester.WithHTTPClient(&http.Client{Transport: w}))
-	require.NoError(t, err)
-	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}}))
-	all := append([]health.Option{health.WithClient(client), health.WithLogger(logger), health.WithJitter(0.5)}, opts...)
-	w.checker, err = health.New(w.source, all...)
+	return newWorldOf(t, &source{tokens: []string{tokenA}}, answer, opts...)
+}
+
+// newWorldOf makes a checker of the token that p provides.
+func newWorldOf(
+	t *testing.T, p credentials.Provider, answer func(token string) reply, opts ...health.Option,
+) *world {
+	t.Helper()
+	w := &world{t: t, born: time.Now(), log: &logBuffer{}, platform: &platform{answer: answer}}
+	w.source, _ = p.(*source)
+	defaults := []health.Option{
+		health.WithClient(w.client()), health.WithLogger(w.log.logger()), health.WithJitter(0.5),
+	}
+	var err error
+	w.checker, err = health.New(p, append(defaults, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() { w.checker.Close() })
 	return w
 }
 
-// started is a world whose checker has verified tokenA of account "1".
+func (w *world) client(opts ...requester.Option) *requester.Client {
+	w.t.Helper()
+	opts = append(opts, requester.WithHTTPClient(&http.Client{Transport: w}))
+	client, err := requester.New(requester.Production, opts...)
+	require.NoError(w.t, err)
+	return client
+}
+
+// started makes a world whose checker has verified tokenA of account "1".
 func started(t *testing.T, opts ...health.Option) *world {
 	t.Helper()
 	w := newWorld(t, always(account("1")), opts...)
-	require.NoError(t, w.checker.Start(t.Context()))
+	w.start()
+	return w
+}
+
+// start starts the checker and forgets the calls and lines so far.
+func (w *world) start() {
+	w.t.Helper()
+	require.NoError(w.t, w.checker.Start(w.t.Context()))
 	w.platform.forget()
 	w.lines()
-	return w
 }
 
 func always(r reply) func(string) reply { return func(string) reply { return r } }
@@ -124,34 +166,53 @@ func byToken(replies map[string]reply) func(string) reply {
 	}
 }
 
+// inTurn gives one answer after the other, and then repeats the last.
+func inTurn(replies ...reply) func(string) reply {
+	i := -1
+	return func(string) reply {
+		i = min(i+1, len(replies)-1)
+		return replies[i]
+	}
+}
+
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "ApiKey ")
 	w.platform.mu.Lock()
 	w.platform.calls = append(w.platform.calls, call{time.Since(w.born), token})
 	answer := w.platform.answer(token)
 	w.platform.mu.Unlock()
+	return answer.give(r)
+}
 
-	var timer <-chan time.Time
-	if answer.after > 0 {
-		timer = time.After(answer.after)
+func (a reply) give(r *http.Request) (*http.Response, error) {
+	if a.do != nil {
+		a.do()
 	}
-	if answer.hang || answer.after > 0 || answer.until != nil {
+	if a.deaf != nil {
+		<-a.deaf
+	}
+	if a.hang || a.after > 0 || a.until != nil {
+		var timer <-chan time.Time
+		if a.after > 0 {
+			timer = time.After(a.after)
+		}
 		select {
 		case <-timer:
-		case <-answer.until:
+		case <-a.until:
 		case <-r.Context().Done():
 			return nil, r.Context().Err()
 		}
 	}
-	if answer.err != nil {
-		return nil, answer.err
+	if a.err != nil {
+		return nil, a.err
 	}
-	if answer.header == nil {
-		answer.header = http.Header{}
+	header := a.header
+	if header == nil {
+		header = http.Header{}
 	}
 	return &http.Response{
-		StatusCode: answer.status, Header: answer.header, Body: io.NopCloser(strings.NewReader(answer.body)),
-		ContentLength: int64(len(answer.body)), Request: r, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		StatusCode: a.status, Header: header, Body: io.NopCloser(strings.NewReader(a.body)),
+		ContentLength: int64(len(a.body)), Request: r, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}, nil
 }
 
@@ -169,10 +230,17 @@ func (p *platform) forget() {
 }
 
 // count returns how many calls there were since the last forget.
-func (p *platform) count() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.calls)
+func (p *platform) count() int { return len(p.tokens()) }
+
+// countOf returns how many of them were about token.
+func (p *platform) countOf(token string) int {
+	n := 0
+	for _, t := range p.tokens() {
+		if t == token {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *platform) tokens() []string {
@@ -185,7 +253,7 @@ func (p *platform) tokens() []string {
 	return out
 }
 
-// times returns when the calls were made, from the birth of the world.
+// times returns when the calls were made, since the world was made.
 func (p *platform) times() []time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -196,16 +264,49 @@ func (p *platform) times() []time.Duration {
 	return out
 }
 
+// timesOf returns when the calls about token were made.
+func (p *platform) timesOf(token string) []time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []time.Duration
+	for _, c := range p.calls {
+		if c.token == token {
+			out = append(out, c.at)
+		}
+	}
+	return out
+}
+
 // lines returns the log lines since the last call.
 func (w *world) lines() []string {
 	w.checker.Flush()
 	return w.log.take()
 }
 
-// verdict is the status and all reasons in one string, for short assertions.
-func (w *world) verdict() string {
-	snap := w.checker.Snapshot()
+// verdict returns the status and all reasons in one string, for short assertions.
+func (w *world) verdict() string { return verdictOf(w.checker.Snapshot()) }
+
+func verdictOf(snap *health.Snapshot) string {
 	return snap.Status().String() + ": " + snap.Reasons().String()
+}
+
+// inUse returns the value of the token in use, "" while the status is fail.
+func (w *world) inUse() string {
+	token, err := w.checker.Token()
+	if err != nil {
+		return ""
+	}
+	return token.Reveal()
+}
+
+// hash returns the part of a token's fingerprint after '#'.
+func hash(value string) string {
+	token, err := credentials.ParseToken(value)
+	if err != nil {
+		panic(err)
+	}
+	f := token.Fingerprint()
+	return f[len(f)-8:]
 }
 
 // source is a provider of several tokens that can break, hang and be polled.
@@ -213,29 +314,27 @@ type source struct {
 	mu     sync.Mutex
 	tokens []string
 	err    error
-	until  chan struct{} // reads hang until it is closed, whatever their context
-	slow   bool          // gives up only when its context ends
-	reads  int
+	until  chan struct{} // reads hang until it is closed, and ignore their context
+	slow   bool          // reads hang until their context ends
 	readAt []time.Time
 	polls  int
 }
 
 func (s *source) Tokens(ctx context.Context) ([]credentials.Token, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reads++
 	s.readAt = append(s.readAt, time.Now())
-	if until := s.until; until != nil {
-		s.mu.Unlock()
+	until, slow := s.until, s.slow
+	s.mu.Unlock()
+	if until != nil {
 		<-until
-		s.mu.Lock()
 	}
-	if s.slow {
-		s.mu.Unlock()
+	if slow {
 		<-ctx.Done()
-		s.mu.Lock()
 		return nil, ctx.Err()
 	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var out []credentials.Token
 	for _, v := range s.tokens {
 		t, err := credentials.ParseToken(v)
@@ -281,29 +380,56 @@ func (s *source) has(tokens ...string) {
 	s.tokens, s.err = tokens, nil
 }
 
+// breaks makes every read and poll fail from now on.
 func (s *source) breaks(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens, s.err = nil, err
 }
 
-// hangsUntil has every read from now on wait for the channel's close.
+// hangsUntil makes every read from now on wait until released is closed.
 func (s *source) hangsUntil(released chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.until = released
 }
 
-func (s *source) readCount() int {
+// usesUpItsTime makes every read from now on wait until its context ends.
+func (s *source) usesUpItsTime() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reads
+	s.slow = true
+}
+
+func (s *source) readCount() int { return len(s.readTimes(time.Time{})) }
+
+// readTimes returns when the reads began, relative to since.
+func (s *source) readTimes(since time.Time) []time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []time.Duration
+	for _, at := range s.readAt {
+		out = append(out, at.Sub(since))
+	}
+	return out
 }
 
 // logBuffer collects log lines.
 type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
+}
+
+// logger returns a logger that writes lines without their time.
+func (b *logBuffer) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
 }
 
 func (b *logBuffer) Write(p []byte) (int, error) {
@@ -322,3 +448,8 @@ func (b *logBuffer) take() []string {
 	}
 	return strings.Split(strings.TrimSuffix(b.buf.String(), "\n"), "\n")
 }
+
+// roundTripper is a function as an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
