@@ -14,7 +14,6 @@ func brokenConnections() []fault {
 		wasReset = "the connection was reset"
 		wasCut   = "the connection was closed before the answer was complete"
 		bodyCut  = "the body is cut short"
-		tooSlow  = "not within 600ms"
 		notHTTP  = `malformed HTTP response "…"`
 	)
 	whole := rawAnswer(200, jsonType, goodAccount)
@@ -55,7 +54,7 @@ func brokenNames() []fault {
 	return []fault{
 		unavailableBy("DNS/unknown host", "DNS knows no host platform.test", names(namesUnknown)).onTLS(),
 		unavailableBy("DNS/failure", "DNS fails for platform.test", names(namesFail)).onTLS(),
-		unavailableBy("DNS/no answer", "not within 600ms", names(namesSilent)).onTLS(),
+		unavailableBy("DNS/no answer", tooSlow, names(namesSilent)).onTLS(),
 	}
 }
 
@@ -85,7 +84,7 @@ func brokenTLS(t testing.TB) []fault {
 		unavailableBy("TLS/other name", "its certificate is for another host name",
 			shows(nil, "elsewhere.test", -time.Hour, time.Hour)),
 		unavailableBy("TLS/plain HTTP", "it does not speak TLS", raw(notTLS)),
-		unavailableBy("TLS/no answer", "not within 600ms", raw(silence)),
+		unavailableBy("TLS/no answer", tooSlow, raw(silence)),
 		unavailableBy("TLS/reset", "the connection was reset (127.0.0.1:", raw(resetAtOnce)),
 	} {
 		all = append(all, f.onTLS())
@@ -114,8 +113,8 @@ func brokenHTTP2(t testing.TB) []fault {
 	}
 	reset := func(n byte) []byte { return http2Frame(http2Reset, 0, 1, code(n)) }
 	return []fault{
-		unavailableBy("HTTP2/goes away", "not within 600ms", frames(goAway(0, 0))).onHTTP2(true),
-		unavailableBy("HTTP2/stream refused", "not within 600ms", frames(reset(7))).onHTTP2(true),
+		unavailableBy("HTTP2/goes away", tooSlow, frames(goAway(0, 0))).onHTTP2(true),
+		unavailableBy("HTTP2/stream refused", tooSlow, frames(reset(7))).onHTTP2(true),
 		unavailableBy("HTTP2/goes away in the request", "http2: server sent GOAWAY and closed the connection",
 			frames(goAway(1, 2), nil)).onHTTP2(false),
 		unavailableBy("HTTP2/stream reset", "stream error: stream ID", frames(reset(2))).onHTTP2(true),

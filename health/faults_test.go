@@ -23,22 +23,25 @@ import (
 
 var everyFault = flag.Bool("faults.all", false, "run the whole matrix of faults rather than a sample")
 
+// tooSlow is what the log says of a call that was given up.
+var tooSlow = "not within " + faultTimeout.String()
+
 const (
-	faultTimeout  = 600 * time.Millisecond // long against a healthy answer on a busy machine
+	faultTimeout  = 800 * time.Millisecond // long against a healthy answer on a busy machine
 	faultInterval = faultTimeout           // the shortest possible
 	faultMaxStale = 4 * time.Second
 	faultOpen     = faultMaxStale / 2 // the breaker's longest open time
 	// faultStartup is how long Start waits where it gets no verdict; faultHeldStartup where a rate
 	// limit holds it; verdictStartup where it gets one.
-	faultStartup     = 2500 * time.Millisecond
+	faultStartup     = 3 * time.Second
 	faultHeldStartup = 3500 * time.Millisecond
 	verdictStartup   = 20 * time.Second
 	// faultPatience is how long a test waits for what must happen.
 	faultPatience = 20 * time.Second
-	// faultsAtOnce is how many cases run side by side: they mostly wait.
-	faultsAtOnce = 64
+	// faultsAtOnce is how many cases run side by side: they mostly wait, but begin together.
+	faultsAtOnce = 48
 	// sampledFaults is how many faults of the matrix run without -faults.all.
-	sampledFaults = 30
+	sampledFaults = 24
 )
 
 // A fault is what can go wrong between the checker and the platform.

@@ -1,3 +1,0 @@
-package health_test
-
-func runAsChild() bool { return false }
