@@ -198,6 +198,41 @@ func TestForeignDescribe(t *testing.T) {
 	})
 }
 
+func TestForeignPoll(t *testing.T) {
+	t.Run("hangs", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			w := newWorldOf(t, &hooked{poll: func() { <-release }}, always(account("1")))
+			w.start()
+			time.Sleep(10*time.Minute + time.Second)
+			assert.Equal(t, "warn: source_unavailable", w.verdict())
+			assert.Equal(t, 10, w.platform.count(), "checks do not wait")
+			begin := time.Now()
+			assert.ErrorContains(t, w.checker.Refresh(t.Context()), "health: hooked: no answer within 5s")
+			assert.Zero(t, time.Since(begin))
+			close(release)
+			time.Sleep(time.Minute)
+			assert.Equal(t, "pass: verified", w.verdict())
+		})
+	})
+}
+
+// A provider that ignores its context may still be busy when Start is called again.
+func TestBusyProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		w := newWorld(t, always(account("1")), health.RequireVerified(), health.WithStartupTimeout(3*time.Second))
+		w.source.hangsUntil(release)
+		require.ErrorContains(t, w.checker.Start(t.Context()), "no answer within the 3s of Start")
+		require.ErrorContains(t, w.checker.Start(t.Context()),
+			"health: test:source: an earlier read has not returned yet")
+		assert.Equal(t, 1, w.source.readCount(), "one call at a time")
+		close(release)
+		synctest.Wait()
+		assert.NoError(t, w.checker.Start(t.Context()))
+	})
+}
+
 // A careless provider returns nothing, and no error.
 func TestEmptyProvider(t *testing.T) {
 	for name, tt := range map[string]struct {
