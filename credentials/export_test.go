@@ -14,14 +14,16 @@ const (
 
 // FileWithOpen is File with another way to open: for what real files do not do on demand, such
 // as I/O errors, and permission errors for the superuser.
-func FileWithOpen(path string, open func(path string) (*os.File, error), opts ...FileOption) Provider {
+func FileWithOpen(path string, open func(path string) (*os.File, error),
+	opts ...FileOption) Provider {
 	f := File(path, opts...).(*file)
 	f.open = open
 	return f
 }
 
 // NewDefault is Default with another environment and another place for Docker's secrets.
-func NewDefault(lookup func(name string) (string, bool), secrets string, opts ...FileOption) Provider {
+func NewDefault(lookup func(name string) (string, bool), secrets string,
+	opts ...FileOption) Provider {
 	return newDefault(lookup, secrets, opts)
 }
 
