@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -207,6 +208,38 @@ func TestChainErrors(t *testing.T) {
 		require.EqualError(t, err, "credentials: a: context canceled")
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Equal(t, 0, a.calls)
+	})
+}
+
+func TestChainOfSeveralTokens(t *testing.T) {
+	a, b := parse(t, oldToken), parse(t, newToken)
+	primary, secondary := newSecretFile(t, oldToken), newSecretFile(t, newToken)
+	p := credentials.Chain(missing,
+		credentials.Failover(credentials.File(primary.path), credentials.File(secondary.path)))
+	wantTokens(t, p, "", a, b)
+	wantValue(t, p, oldToken)
+	wantPoll(t, p, false, a, b)
+
+	secondary.remove()
+	gone := "credentials: secondary: file:" + secondary.path + ": no such file"
+	err := wantTokens(t, p, gone+" (its last token is still offered)", a, b)
+	wantKind(t, err, nil)
+	wantValue(t, p, oldToken)
+	_, err = poll(t, p, []credentials.Token{a, b})
+	require.ErrorContains(t, err, strings.TrimPrefix(gone, "credentials: "))
+
+	secondary.write(apiKey)
+	wantPoll(t, p, true, a, b)
+	wantTokens(t, p, "", a, parse(t, apiKey))
+
+	t.Run("first read is not complete", func(t *testing.T) {
+		secondary.remove()
+		p := credentials.Chain(missing,
+			credentials.Failover(credentials.File(primary.path), credentials.File(secondary.path)))
+		err := wantTokens(t, p, gone, a)
+		wantKind(t, err, credentials.ErrNotFound)
+		secondary.write(newToken)
+		wantTokens(t, p, "", a, b)
 	})
 }
 
