@@ -1,6 +1,9 @@
 package credentials
 
-import "os"
+import (
+	"io/fs"
+	"os"
+)
 
 // MaxTokenLen is the length of the longest token.
 const MaxTokenLen = maxTokenLen
@@ -35,3 +38,8 @@ func FindMount(table, path string) mountKind { return findMount(table, path) }
 
 // Warning says what is wrong with a file that is mounted like this.
 func (m mountKind) Warning(path string) string { return m.warning(path) }
+
+// PermissionProblem says what is wrong with the permissions of a file.
+func PermissionProblem(info fs.FileInfo, user int, readOnly bool) string {
+	return permissionProblem(info, user, readOnly)
+}

@@ -97,6 +97,20 @@ func TestFilePermissions(t *testing.T) {
 	})
 }
 
+func TestPermissionAdvice(t *testing.T) {
+	info, err := os.Stat(worldReadable(t))
+	require.NoError(t, err)
+	const problem = "mode 0644 lets every user read the token: "
+	owner := os.Geteuid()
+	foreign := fmt.Sprintf("have its owner, user %d, give it to a group of this process "+
+		"and run chmod o= on it", owner)
+	readOnly := "its mount is read-only, so set the mode where the file is made (Kubernetes: defaultMode: 0440)"
+	assert.Equal(t, problem+"run chmod o= on it", credentials.PermissionProblem(info, owner, false))
+	assert.Equal(t, problem+"run chmod o= on it", credentials.PermissionProblem(info, 0, false))
+	assert.Equal(t, problem+foreign, credentials.PermissionProblem(info, owner+1, false))
+	assert.Equal(t, problem+readOnly, credentials.PermissionProblem(info, owner+1, true))
+}
+
 func TestFilePermissionsInSecretMounts(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
