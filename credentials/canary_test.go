@@ -56,7 +56,8 @@ type unexported struct {
 type embedded struct{ credentials.Token }
 
 func shapes(token credentials.Token) map[string]any {
-	e := exported{token, &token, []credentials.Token{token}, [1]credentials.Token{token}, map[string]credentials.Token{"k": token}, token}
+	e := exported{token, &token, []credentials.Token{token}, [1]credentials.Token{token},
+		map[string]credentials.Token{"k": token}, token}
 	u := unexported{token, &token, e.Slice, e.Array, e.Map, &token, nil}
 	u.next = &unexported{token: token, any: e}
 	return map[string]any{
@@ -97,13 +98,18 @@ func shows(text string) bool {
 }
 
 func TestNoPrinterShowsAToken(t *testing.T) {
-	require.True(t, shows(fmt.Sprintf("%s %x %v %#v", canaryToken, canaryToken, []byte(canaryToken), []byte(canaryToken))), "the search itself")
-	require.True(t, shows(fmt.Sprintf("%v", []byte(canaryToken))) && shows(fmt.Sprintf("%X", canaryToken)) && shows(fmt.Sprintf("%#v", []byte(canaryToken))))
+	require.True(t,
+		shows(fmt.Sprintf("%s %x %v %#v", canaryToken, canaryToken, []byte(canaryToken),
+			[]byte(canaryToken))), "the search itself")
+	require.True(t,
+		shows(fmt.Sprintf("%v", []byte(canaryToken))) && shows(fmt.Sprintf("%X",
+			canaryToken)) && shows(fmt.Sprintf("%#v", []byte(canaryToken))))
 
 	for shape, value := range shapes(parse(t, "OAuth "+canaryToken)) {
 		t.Run("fmt: "+shape, func(t *testing.T) {
 			for _, verb := range "vTtbcdoOqxXUeEfFgGspwzi" {
-				for _, flags := range []string{"", "+", "#", " ", "-", "0", "+#", "# ", "80", "-80", ".200", "+200.200", "[1]"} {
+				for _, flags := range []string{"", "+", "#", " ", "-", "0", "+#", "# ", "80", "-80", ".200",
+					"+200.200", "[1]"} {
 					format := "%" + flags + string(verb)
 					if text := fmt.Sprintf(format, value); shows(text) {
 						t.Errorf("%s: %s", format, text)
@@ -117,7 +123,8 @@ func TestNoPrinterShowsAToken(t *testing.T) {
 		t.Run("log: "+shape, func(t *testing.T) {
 			var out bytes.Buffer
 			log.New(&out, "", 0).Print(value)
-			for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+			for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil),
+				slog.NewJSONHandler(&out, nil)} {
 				logger := slog.New(h).With("with", value)
 				logger.Info("m", "attr", value, slog.Group("group", "attr", value), slog.Any("any", &value))
 			}
@@ -131,7 +138,8 @@ func TestNoPrinterShowsAToken(t *testing.T) {
 			fmt.Fprintln(&out, string(encoded), err)
 			encoded, err = xml.Marshal(value)
 			fmt.Fprintln(&out, string(encoded), err)
-			fmt.Fprintln(&out, template.Must(template.New("").Parse("{{.}} {{printf `%#v` .}} {{js .}}")).Execute(&out, value))
+			fmt.Fprintln(&out,
+				template.Must(template.New("").Parse("{{.}} {{printf `%#v` .}} {{js .}}")).Execute(&out, value))
 			fmt.Fprintln(&out, gob.NewEncoder(&out).Encode(value))
 			assert.False(t, shows(out.String()), out.String())
 		})
@@ -149,7 +157,8 @@ func TestNoPrinterShowsAToken(t *testing.T) {
 
 		t.Run("spew: "+shape, func(t *testing.T) {
 			methods := spew.ConfigState{Indent: " "}
-			raw := spew.ConfigState{Indent: " ", DisableMethods: true, DisablePointerMethods: true, DisableCapacities: true}
+			raw := spew.ConfigState{Indent: " ", DisableMethods: true, DisablePointerMethods: true,
+				DisableCapacities: true}
 			for _, config := range []*spew.ConfigState{&spew.Config, &methods, &raw} {
 				text := config.Sdump(value) + config.Sprintf("%v %+v %#v %#+v", value, value, value, value)
 				assert.False(t, shows(text), text)
@@ -231,7 +240,8 @@ func TestNoProviderShowsItsToken(t *testing.T) {
 		"Chain":             credentials.Chain(credentials.Env("CANARY_UNSET"), credentials.File(path)),
 		"Chain, refused":    credentials.Chain(credentials.Env("CANARY_UNSET"), broken),
 		"Default":           credentials.Default(),
-		"Failover":          credentials.Failover(credentials.File(path), credentials.Static(canaryToken+"2")),
+		"Failover": credentials.Failover(credentials.File(path),
+			credentials.Static(canaryToken+"2")),
 		"Failover, refused": credentials.Failover(broken, mistaken),
 		"ProviderFunc":      credentials.ProviderFunc(credentials.Static(canaryToken).Token),
 	}
@@ -242,7 +252,8 @@ func TestNoProviderShowsItsToken(t *testing.T) {
 			if w, ok := p.(credentials.Warner); ok {
 				values = append(values, w.Warnings())
 			}
-			if !slices.Contains([]string{"File, mistaken", "Env, mistaken", "File, field", "Failover, refused"}, name) { // these hold it as a name
+			if !slices.Contains([]string{"File, mistaken", "Env, mistaken", "File, field",
+				"Failover, refused"}, name) { // these hold it as a name
 				values = append(values, p)
 			}
 			for _, value := range values {

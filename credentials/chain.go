@@ -20,8 +20,8 @@ import (
 // missing for a moment the error is transient, so that the service keeps the token it has. No
 // providers, or a nil one among them, give an error that wraps [ErrInvalid].
 //
-// The Provider is also a [Describer], a [Poller] and a [Warner]. Before it keeps a source it
-// answers for all of them, then for that one only.
+// The Provider is also a [MultiProvider], whose Tokens are all those of the source it keeps, a
+// [Describer], a [Poller] and a [Warner]. Before it keeps a source it describes all of them.
 func Chain(providers ...Provider) Provider { return newChain(providers) }
 
 // ChainError is the error of [Chain] and of [Default]. It wraps [ErrNotFound] if no source
@@ -117,6 +117,8 @@ var (
 	_ Describer = (*chain)(nil)
 	_ Poller    = (*chain)(nil)
 	_ Warner    = (*chain)(nil)
+
+	_ MultiProvider = (*chain)(nil)
 )
 
 func newChain(providers []Provider) *chain {
@@ -124,29 +126,49 @@ func newChain(providers []Provider) *chain {
 }
 
 func (c *chain) Token(ctx context.Context) (Token, error) {
-	if err := c.ready(ctx); err != nil {
+	tokens, err := c.deliver(ctx, func(p Provider) ([]Token, error) {
+		token, err := deliver(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		return []Token{token}, nil
+	})
+	if len(tokens) == 0 {
 		return Token{}, err
 	}
+	return tokens[0], nil
+}
+
+func (c *chain) Tokens(ctx context.Context) ([]Token, error) {
+	return c.deliver(ctx, func(p Provider) ([]Token, error) { return tokensOf(ctx, p) })
+}
+
+// deliver reads the kept source, or the sources in order until one delivers. An error that comes
+// with tokens is the source's own: the chain did not fail.
+func (c *chain) deliver(ctx context.Context, read func(Provider) ([]Token, error)) ([]Token, error) {
+	if err := c.ready(ctx); err != nil {
+		return nil, err
+	}
 	if kept := c.kept.Load(); kept != nil {
-		token, err := deliver(ctx, *kept)
-		if err != nil {
-			return Token{}, c.failed(Attempt{describe.Of(*kept), transient(err)})
+		tokens, err := read(*kept)
+		if len(tokens) > 0 {
+			return tokens, err
 		}
-		return token, nil
+		return nil, c.failed(Attempt{describe.Of(*kept), transient(err)})
 	}
 	var attempts []Attempt
 	for _, p := range c.providers {
-		token, err := deliver(ctx, p)
-		if err == nil {
+		tokens, err := read(p)
+		if len(tokens) > 0 {
 			c.kept.CompareAndSwap(nil, &p)
-			return token, nil
+			return tokens, err
 		}
 		attempts = append(attempts, Attempt{describe.Of(p), err})
 		if !errors.Is(err, ErrNotFound) {
 			break
 		}
 	}
-	return Token{}, c.failed(attempts...)
+	return nil, c.failed(attempts...)
 }
 
 // Poll passes over sources that are not Pollers: before the first delivery it could know more of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,18 +32,25 @@ func (f *fake) Token(context.Context) (credentials.Token, error) {
 
 func (f *fake) Describe() string { return f.name }
 
-func (f *fake) Poll(context.Context, []credentials.Token) (bool, error) { return f.changed, f.pollErr }
+func (f *fake) Poll(context.Context, []credentials.Token) (bool, error) {
+	return f.changed, f.pollErr
+}
 
 var errSealed = errors.New("vault is sealed")
 
-func TestChain(t *testing.T) {
-	none := func(name string) *fake {
-		return &fake{name: name, err: fmt.Errorf("nothing there: %w", credentials.ErrNotFound)}
-	}
-	found := func(name, value string) *fake { return &fake{name: name, token: parse(t, value)} }
+// none is a provider that has no token.
+func none(name string) *fake {
+	return &fake{name: name, err: fmt.Errorf("nothing there: %w", credentials.ErrNotFound)}
+}
 
+// found is a provider that has a token.
+func found(t *testing.T, name, value string) *fake {
+	return &fake{name: name, token: parse(t, value)}
+}
+
+func TestChain(t *testing.T) {
 	t.Run("delivers the first token", func(t *testing.T) {
-		a, b, c := none("a"), found("b", oldToken), found("c", newToken)
+		a, b, c := none("a"), found(t, "b", oldToken), found(t, "c", newToken)
 		p := credentials.Chain(a, b, c)
 		wantValue(t, p, oldToken)
 		assert.Equal(t, []int{1, 1, 0}, []int{a.calls, b.calls, c.calls})
@@ -50,10 +58,10 @@ func TestChain(t *testing.T) {
 	})
 
 	t.Run("keeps the source that delivered", func(t *testing.T) {
-		a, b, c := none("a"), found("b", oldToken), found("c", newToken)
+		a, b, c := none("a"), found(t, "b", oldToken), found(t, "c", newToken)
 		p := credentials.Chain(a, b, c)
 		wantValue(t, p, oldToken)
-		*a = *found("a", newToken)
+		*a = *found(t, "a", newToken)
 		wantValue(t, p, oldToken)
 		assert.Equal(t, 0, a.calls)
 
@@ -69,16 +77,27 @@ func TestChain(t *testing.T) {
 		require.ErrorIs(t, err, errSealed)
 		assert.Equal(t, "b", describe.Of(p))
 
-		*b = *found("b", newToken)
+		*b = *found(t, "b", newToken)
 		wantValue(t, p, newToken)
 	})
 
+	t.Run("copies the caller's slice", func(t *testing.T) {
+		providers := []credentials.Provider{credentials.Static(oldToken)}
+		p := credentials.Chain(providers...)
+		providers[0] = nil
+		wantValue(t, p, oldToken)
+	})
+}
+
+func TestChainErrors(t *testing.T) {
 	t.Run("no token anywhere", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "token")
 		p := credentials.Chain(missing, credentials.File(path), none("keychain"))
 		for range 2 {
 			_, err := p.Token(t.Context())
-			require.EqualError(t, err, "credentials: no token found: env:CREDENTIALS_TEST_UNSET: not set; file:"+path+": no such file; keychain: nothing there: credentials: no token found")
+			require.EqualError(t, err,
+				"credentials: no token found: env:CREDENTIALS_TEST_UNSET: not set; file:"+path+": no such file; "+
+					"keychain: nothing there: credentials: no token found")
 			wantKind(t, err, credentials.ErrNotFound)
 			var chainErr *credentials.ChainError
 			require.ErrorAs(t, err, &chainErr)
@@ -95,13 +114,16 @@ func TestChain(t *testing.T) {
 			text      string
 		}{
 			{errSealed, nil, "vault is sealed"},
-			{fmt.Errorf("keychain: %w", credentials.ErrInvalid), credentials.ErrInvalid, "keychain: credentials: token source is invalid"},
+			{fmt.Errorf("keychain: %w", credentials.ErrInvalid), credentials.ErrInvalid,
+				"keychain: credentials: token source is invalid"},
 			{context.DeadlineExceeded, nil, "context deadline exceeded"},
 		} {
-			after := found("after", newToken)
+			after := found(t, "after", newToken)
 			p := credentials.Chain(missing, none("b"), &fake{name: "c", err: tt.err}, after)
 			_, err := p.Token(t.Context())
-			require.EqualError(t, err, "credentials: c: "+tt.text+" (asked before: env:CREDENTIALS_TEST_UNSET: not set; b: nothing there: credentials: no token found)")
+			require.EqualError(t, err,
+				"credentials: c: "+tt.text+" (asked before: env:CREDENTIALS_TEST_UNSET: not set; b: nothing "+
+					"there: credentials: no token found)")
 			wantKind(t, err, tt.kind)
 			require.ErrorIs(t, err, tt.err)
 			var chainErr *credentials.ChainError
@@ -120,17 +142,23 @@ func TestChain(t *testing.T) {
 
 	t.Run("chain in a chain", func(t *testing.T) {
 		secrets := t.TempDir()
-		_, err := credentials.Chain(none("a"), credentials.NewDefault(environment(), secrets)).Token(t.Context())
-		require.EqualError(t, err, "credentials: no token found: a: nothing there: credentials: no token found; "+
-			"env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set; env:CREDENTIALS_DIRECTORY: not set; "+
-			"file:"+filepath.Join(secrets, "toloka-token")+": no such file"+advice)
+		_, err := credentials.Chain(none("a"),
+			credentials.NewDefault(environment(), secrets)).Token(t.Context())
+		require.EqualError(t, err,
+			"credentials: no token found: a: nothing there: credentials: no token found; "+
+				"env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set; "+
+				"env:CREDENTIALS_DIRECTORY: not set; "+
+				"file:"+filepath.Join(secrets, "toloka-token")+": no such file"+advice)
 		wantKind(t, err, credentials.ErrNotFound)
 
-		_, err = credentials.Chain(none("a"), credentials.Chain(missing, &fake{name: "b", err: errSealed})).Token(t.Context())
-		require.EqualError(t, err, "credentials: b: vault is sealed (asked before: env:CREDENTIALS_TEST_UNSET: not set) (asked before: a: nothing there: credentials: no token found)")
+		_, err = credentials.Chain(none("a"),
+			credentials.Chain(missing, &fake{name: "b", err: errSealed})).Token(t.Context())
+		require.EqualError(t, err,
+			"credentials: b: vault is sealed (asked before: env:CREDENTIALS_TEST_UNSET: not set) (asked "+
+				"before: a: nothing there: credentials: no token found)")
 		wantKind(t, err, nil)
 
-		inner := found("b", oldToken)
+		inner := found(t, "b", oldToken)
 		p := credentials.Chain(none("a"), credentials.Chain(missing, inner))
 		wantValue(t, p, oldToken)
 		inner.err = credentials.ErrNotFound
@@ -140,7 +168,8 @@ func TestChain(t *testing.T) {
 	})
 
 	t.Run("error that starts with its source", func(t *testing.T) {
-		_, err := credentials.Chain(&fake{name: "keychain", err: errors.New("keychain: is locked")}).Token(t.Context())
+		_, err := credentials.Chain(&fake{name: "keychain",
+			err: errors.New("keychain: is locked")}).Token(t.Context())
 		require.EqualError(t, err, "credentials: keychain: is locked")
 	})
 
@@ -164,7 +193,8 @@ func TestChain(t *testing.T) {
 		for want, p := range map[string]credentials.Provider{
 			"provider 1 of 1 in the chain is nil": credentials.Chain(nil),
 			"provider 1 of 2 in the chain is nil": credentials.Chain(nil, credentials.Static(oldToken)),
-			"provider 2 of 3 in the chain is nil": credentials.Chain(credentials.Static(oldToken), nil, missing),
+			"provider 2 of 3 in the chain is nil": credentials.Chain(credentials.Static(oldToken), nil,
+				missing),
 		} {
 			_, err := p.Token(t.Context())
 			require.EqualError(t, err, "credentials: "+want)
@@ -172,19 +202,44 @@ func TestChain(t *testing.T) {
 		}
 	})
 
-	t.Run("copies the caller's slice", func(t *testing.T) {
-		providers := []credentials.Provider{credentials.Static(oldToken)}
-		p := credentials.Chain(providers...)
-		providers[0] = nil
-		wantValue(t, p, oldToken)
-	})
-
 	t.Run("ended context", func(t *testing.T) {
-		a := found("a", oldToken)
+		a := found(t, "a", oldToken)
 		_, err := credentials.Chain(a).Token(cancelled(t))
 		require.EqualError(t, err, "credentials: a: context canceled")
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Equal(t, 0, a.calls)
+	})
+}
+
+func TestChainOfSeveralTokens(t *testing.T) {
+	a, b := parse(t, oldToken), parse(t, newToken)
+	primary, secondary := newSecretFile(t, oldToken), newSecretFile(t, newToken)
+	p := credentials.Chain(missing,
+		credentials.Failover(credentials.File(primary.path), credentials.File(secondary.path)))
+	wantTokens(t, p, "", a, b)
+	wantValue(t, p, oldToken)
+	wantPoll(t, p, false, a, b)
+
+	secondary.remove()
+	gone := "credentials: secondary: file:" + secondary.path + ": no such file"
+	err := wantTokens(t, p, gone+" (its last token is still offered)", a, b)
+	wantKind(t, err, nil)
+	wantValue(t, p, oldToken)
+	_, err = poll(t, p, []credentials.Token{a, b})
+	require.ErrorContains(t, err, strings.TrimPrefix(gone, "credentials: "))
+
+	secondary.write(apiKey)
+	wantPoll(t, p, true, a, b)
+	wantTokens(t, p, "", a, parse(t, apiKey))
+
+	t.Run("first read is not complete", func(t *testing.T) {
+		secondary.remove()
+		p := credentials.Chain(missing,
+			credentials.Failover(credentials.File(primary.path), credentials.File(secondary.path)))
+		err := wantTokens(t, p, gone, a)
+		wantKind(t, err, credentials.ErrNotFound)
+		secondary.write(newToken)
+		wantTokens(t, p, "", a, b)
 	})
 }
 
@@ -200,8 +255,10 @@ func TestChainPoll(t *testing.T) {
 		kind    error
 	}{
 		{"new token", []credentials.Provider{notFound, changed, sealed}, true, "", nil},
-		{"no token anywhere", []credentials.Provider{notFound, notFound}, false, "credentials: no token found: a: no token found; a: no token found", credentials.ErrNotFound},
-		{"broken source", []credentials.Provider{notFound, sealed, changed}, false, "credentials: b: vault is sealed (asked before: a: no token found)", nil},
+		{"no token anywhere", []credentials.Provider{notFound, notFound}, false,
+			"credentials: no token found: a: no token found; a: no token found", credentials.ErrNotFound},
+		{"broken source", []credentials.Provider{notFound, sealed, changed}, false,
+			"credentials: b: vault is sealed (asked before: a: no token found)", nil},
 		{"source that is not a Poller", []credentials.Provider{notFound, missing}, false, "", nil},
 	} {
 		t.Run("before the first token/"+tt.name, func(t *testing.T) {
@@ -252,12 +309,18 @@ func TestChainErrorBuiltByHand(t *testing.T) {
 		unwraps  int
 	}{
 		{"nothing", nil, "credentials: no token found", 0},
-		{"zero attempt", []credentials.Attempt{{}}, "credentials: no token found: unnamed source: no error given", 0},
-		{"no error", []credentials.Attempt{{Source: "a"}}, "credentials: no token found: a: no error given", 0},
-		{"nil pointer", []credentials.Attempt{{Source: "a", Err: none}}, "credentials: no token found: a: no error given", 0},
-		{"no source", []credentials.Attempt{{Err: errSealed}}, "credentials: unnamed source: vault is sealed", 1},
-		{"no error before a failure", []credentials.Attempt{{Source: "a"}, {Source: "b", Err: errSealed}}, "credentials: b: vault is sealed (asked before: a: no error given)", 1},
-		{"zero error inside", []credentials.Attempt{{Source: "a", Err: &credentials.ChainError{}}}, "credentials: no token found", 1},
+		{"zero attempt", []credentials.Attempt{{}},
+			"credentials: no token found: unnamed source: no error given", 0},
+		{"no error", []credentials.Attempt{{Source: "a"}},
+			"credentials: no token found: a: no error given", 0},
+		{"nil pointer", []credentials.Attempt{{Source: "a", Err: none}},
+			"credentials: no token found: a: no error given", 0},
+		{"no source", []credentials.Attempt{{Err: errSealed}},
+			"credentials: unnamed source: vault is sealed", 1},
+		{"no error before a failure", []credentials.Attempt{{Source: "a"}, {Source: "b", Err: errSealed}},
+			"credentials: b: vault is sealed (asked before: a: no error given)", 1},
+		{"zero error inside", []credentials.Attempt{{Source: "a", Err: &credentials.ChainError{}}},
+			"credentials: no token found", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := &credentials.ChainError{Attempts: tt.attempts}

@@ -1,6 +1,7 @@
 package credentials_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -65,14 +66,15 @@ func TestConformance(t *testing.T) {
 		})
 	})
 
-	for name, wrap := range map[string]func(credentials.Provider) credentials.Provider{
-		"Chain of one":                func(p credentials.Provider) credentials.Provider { return credentials.Chain(p) },
-		"Chain after a missing token": func(p credentials.Provider) credentials.Provider { return credentials.Chain(missing, p) },
-		"Chain in a chain": func(p credentials.Provider) credentials.Provider {
+	type provider = credentials.Provider
+	for name, wrap := range map[string]func(provider) provider{
+		"Chain of one":                func(p provider) provider { return credentials.Chain(p) },
+		"Chain after a missing token": func(p provider) provider { return credentials.Chain(missing, p) },
+		"Chain in a chain": func(p provider) provider {
 			return credentials.Chain(credentials.Chain(missing, p), missing)
 		},
-		"Failover of the same source": func(p credentials.Provider) credentials.Provider { return credentials.Failover(p, p) },
-		"Chain of a failover of the same file": func(p credentials.Provider) credentials.Provider {
+		"Failover of the same source": func(p provider) provider { return credentials.Failover(p, p) },
+		"Chain of a failover of the same file": func(p provider) provider {
 			return credentials.Chain(credentials.Failover(p, p))
 		},
 	} {
@@ -84,12 +86,13 @@ func TestConformance(t *testing.T) {
 		})
 	}
 
-	for name, variable := range map[string]string{"TOLOKA_TOKEN_FILE": "TOLOKA_TOKEN_FILE", "CREDENTIALS_DIRECTORY": "CREDENTIALS_DIRECTORY", "Docker secret": ""} {
-		t.Run("Default with "+name, func(t *testing.T) {
+	for _, variable := range []string{"TOLOKA_TOKEN_FILE", "CREDENTIALS_DIRECTORY", ""} {
+		t.Run("Default with "+cmp.Or(variable, "Docker secret"), func(t *testing.T) {
 			credentialstest.Run(t, func(tb testing.TB, value string) credentialstest.Driver {
 				f := newSecretFile(tb, value)
 				secrets := filepath.Dir(f.path)
-				env := environment(variable, map[string]string{"TOLOKA_TOKEN_FILE": f.path, "CREDENTIALS_DIRECTORY": secrets}[variable])
+				places := map[string]string{"TOLOKA_TOKEN_FILE": f.path, "CREDENTIALS_DIRECTORY": secrets}
+				env := environment(variable, places[variable])
 				if variable != "" {
 					secrets = tb.TempDir()
 				}

@@ -65,6 +65,13 @@ func (d defaults) Token(ctx context.Context) (Token, error) {
 	return d.chain.Token(ctx)
 }
 
+func (d defaults) Tokens(ctx context.Context) ([]Token, error) {
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
+	return d.chain.Tokens(ctx)
+}
+
 func (d defaults) Poll(ctx context.Context, have []Token) (changed bool, err error) {
 	if err := d.ready(ctx); err != nil {
 		return false, err

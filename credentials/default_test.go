@@ -13,11 +13,13 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/describe"
 )
 
-const advice = "; set TOLOKA_TOKEN to an API token from the account's Integrations page, or TOLOKA_TOKEN_FILE to the path of a file that holds one"
+const advice = "; set TOLOKA_TOKEN to an API token from the account's Integrations page, or " +
+	"TOLOKA_TOKEN_FILE to the path of a file that holds one"
 
 func TestDefault(t *testing.T) {
 	t.Run("order of the places", func(t *testing.T) {
-		file, unit, docker := newSecretFile(t, "file-token"), newSecretFile(t, "unit-token"), newSecretFile(t, "docker-token")
+		file, unit, docker := newSecretFile(t, "file-token"), newSecretFile(t,
+			"unit-token"), newSecretFile(t, "docker-token")
 		token := []string{"TOLOKA_TOKEN", "variable-token"}
 		path := []string{"TOLOKA_TOKEN_FILE", file.path}
 		directory := []string{"CREDENTIALS_DIRECTORY", filepath.Dir(unit.path)}
@@ -28,8 +30,10 @@ func TestDefault(t *testing.T) {
 		}{
 			{"TOLOKA_TOKEN", [][]string{token, directory}, "variable-token", "env:TOLOKA_TOKEN"},
 			{"TOLOKA_TOKEN_FILE", [][]string{path, directory}, "file-token", "file:" + file.path},
-			{"TOLOKA_TOKEN_FILE, with TOLOKA_TOKEN empty", [][]string{{"TOLOKA_TOKEN", ""}, path}, "file-token", "file:" + file.path},
-			{"TOLOKA_TOKEN, with TOLOKA_TOKEN_FILE empty", [][]string{token, {"TOLOKA_TOKEN_FILE", ""}}, "variable-token", "env:TOLOKA_TOKEN"},
+			{"TOLOKA_TOKEN_FILE, with TOLOKA_TOKEN empty", [][]string{{"TOLOKA_TOKEN", ""}, path},
+				"file-token", "file:" + file.path},
+			{"TOLOKA_TOKEN, with TOLOKA_TOKEN_FILE empty", [][]string{token, {"TOLOKA_TOKEN_FILE", ""}},
+				"variable-token", "env:TOLOKA_TOKEN"},
 			{"CREDENTIALS_DIRECTORY", [][]string{directory}, "unit-token", "file:" + unit.path},
 			{"the Docker secret", nil, "docker-token", "file:" + docker.path},
 		} {
@@ -53,9 +57,16 @@ func TestDefault(t *testing.T) {
 			pairs   []string
 			message string
 		}{
-			{"nothing set", nil, "env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set; env:CREDENTIALS_DIRECTORY: not set; " + docker},
-			{"all empty", []string{"TOLOKA_TOKEN", "", "TOLOKA_TOKEN_FILE", "", "CREDENTIALS_DIRECTORY", ""}, "env:TOLOKA_TOKEN: empty; env:TOLOKA_TOKEN_FILE: empty; env:CREDENTIALS_DIRECTORY: empty; " + docker},
-			{"missing files", []string{"TOLOKA_TOKEN_FILE", filepath.Join(empty, "x"), "CREDENTIALS_DIRECTORY", empty}, "env:TOLOKA_TOKEN: not set; TOLOKA_TOKEN_FILE=" + filepath.Join(empty, "x") + ": no such file; $CREDENTIALS_DIRECTORY/toloka-token=" + filepath.Join(empty, "toloka-token") + ": no such file; " + docker},
+			{"nothing set", nil,
+				"env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set; " +
+					"env:CREDENTIALS_DIRECTORY: not set; " + docker},
+			{"all empty", []string{"TOLOKA_TOKEN", "", "TOLOKA_TOKEN_FILE", "", "CREDENTIALS_DIRECTORY", ""},
+				"env:TOLOKA_TOKEN: empty; env:TOLOKA_TOKEN_FILE: empty; env:CREDENTIALS_DIRECTORY: empty; " + docker},
+			{"missing files",
+				[]string{"TOLOKA_TOKEN_FILE", filepath.Join(empty, "x"), "CREDENTIALS_DIRECTORY", empty},
+				"env:TOLOKA_TOKEN: not set; TOLOKA_TOKEN_FILE=" + filepath.Join(empty, "x") + ": no such file; " +
+					"$CREDENTIALS_DIRECTORY/toloka-token=" + filepath.Join(empty, "toloka-token") +
+					": no such file; " + docker},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				p := credentials.NewDefault(environment(tt.pairs...), empty)
@@ -72,9 +83,11 @@ func TestDefault(t *testing.T) {
 
 	t.Run("both variables set", func(t *testing.T) {
 		f := newSecretFile(t, oldToken)
-		p := credentials.NewDefault(environment("TOLOKA_TOKEN", newToken, "TOLOKA_TOKEN_FILE", f.path), t.TempDir())
+		p := credentials.NewDefault(environment("TOLOKA_TOKEN", newToken, "TOLOKA_TOKEN_FILE", f.path),
+			t.TempDir())
 		_, err := p.Token(t.Context())
-		require.EqualError(t, err, "credentials: TOLOKA_TOKEN and TOLOKA_TOKEN_FILE are both set: unset one of them")
+		require.EqualError(t, err,
+			"credentials: TOLOKA_TOKEN and TOLOKA_TOKEN_FILE are both set: unset one of them")
 		wantKind(t, err, credentials.ErrInvalid)
 		_, err = poll(t, p, nil)
 		wantKind(t, err, credentials.ErrInvalid)
@@ -87,11 +100,21 @@ func TestDefault(t *testing.T) {
 			name, message string
 			pairs         []string
 		}{
-			{"empty file", "TOLOKA_TOKEN_FILE=" + f.path + ": file is empty" + before, []string{"TOLOKA_TOKEN_FILE", f.path}},
-			{"directory", "TOLOKA_TOKEN_FILE=" + filepath.Dir(f.path) + ": is a directory: give the path of a file in it" + before, []string{"TOLOKA_TOKEN_FILE", filepath.Dir(f.path)}},
-			{"empty systemd credential", "$CREDENTIALS_DIRECTORY/toloka-token=" + f.path + ": file is empty (asked before: env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set)", []string{"CREDENTIALS_DIRECTORY", filepath.Dir(f.path)}},
-			{"token in the wrong variable", "TOLOKA_TOKEN_FILE=(hidden): no such file: the path of a file belongs here, but this looks like a secret: give the path, not the token" + before, []string{"TOLOKA_TOKEN_FILE", apiKey}},
-			{"invalid value", "env:TOLOKA_TOKEN: token has white space inside, at byte 5: only ApiKey or OAuth may stand before a space", []string{"TOLOKA_TOKEN", "AQVN abcd"}},
+			{"empty file", "TOLOKA_TOKEN_FILE=" + f.path + ": file is empty" + before,
+				[]string{"TOLOKA_TOKEN_FILE", f.path}},
+			{"directory",
+				"TOLOKA_TOKEN_FILE=" + filepath.Dir(f.path) + ": is a directory: give the path of a file in " +
+					"it" + before, []string{"TOLOKA_TOKEN_FILE", filepath.Dir(f.path)}},
+			{"empty systemd credential",
+				"$CREDENTIALS_DIRECTORY/toloka-token=" + f.path + ": file is empty (asked before: " +
+					"env:TOLOKA_TOKEN: not set; env:TOLOKA_TOKEN_FILE: not set)", []string{"CREDENTIALS_DIRECTORY",
+					filepath.Dir(f.path)}},
+			{"token in the wrong variable",
+				"TOLOKA_TOKEN_FILE=(hidden): no such file: the path of a file belongs here, but this looks " +
+					"like a secret: give the path, not the token" + before, []string{"TOLOKA_TOKEN_FILE", apiKey}},
+			{"invalid value",
+				"env:TOLOKA_TOKEN: token has white space inside, at byte 5: only ApiKey or OAuth may stand " +
+					"before a space", []string{"TOLOKA_TOKEN", "AQVN abcd"}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				p := credentials.NewDefault(environment(tt.pairs...), filepath.Dir(docker.path))
@@ -101,7 +124,9 @@ func TestDefault(t *testing.T) {
 			})
 		}
 	})
+}
 
+func TestDefaultSettings(t *testing.T) {
 	t.Run("variables are read at each call", func(t *testing.T) {
 		f := newSecretFile(t, oldToken)
 		p := credentials.NewDefault(os.LookupEnv, t.TempDir())
@@ -110,7 +135,8 @@ func TestDefault(t *testing.T) {
 		}
 		_, err := p.Token(t.Context())
 		require.ErrorIs(t, err, credentials.ErrNotFound)
-		assert.True(t, strings.HasPrefix(describe.Of(p), "env:TOLOKA_TOKEN, file:$TOLOKA_TOKEN_FILE, file:$CREDENTIALS_DIRECTORY/toloka-token, file:"), describe.Of(p))
+		assert.True(t, strings.HasPrefix(describe.Of(p), "env:TOLOKA_TOKEN, file:$TOLOKA_TOKEN_FILE, "+
+			"file:$CREDENTIALS_DIRECTORY/toloka-token, file:"), describe.Of(p))
 
 		t.Setenv("TOLOKA_TOKEN_FILE", f.path)
 		wantPoll(t, p, true)
@@ -132,8 +158,9 @@ func TestDefault(t *testing.T) {
 		f := newSecretFile(t, oldToken)
 		require.NoError(t, os.Chmod(f.path, 0o644))
 		dir := filepath.Dir(f.path)
+		strict := credentials.RefuseInsecurePermissions()
 		for _, pairs := range [][]string{{"TOLOKA_TOKEN_FILE", f.path}, {"CREDENTIALS_DIRECTORY", dir}, nil} {
-			_, err := credentials.NewDefault(environment(pairs...), dir, credentials.RefuseInsecurePermissions()).Token(t.Context())
+			_, err := credentials.NewDefault(environment(pairs...), dir, strict).Token(t.Context())
 			require.ErrorContains(t, err, "mode 0644 lets every user read the token: run chmod o= on it")
 		}
 	})
@@ -157,7 +184,9 @@ func TestDefault(t *testing.T) {
 		}
 		t.Setenv("TOLOKA_TOKEN", oldToken)
 		p := credentials.Default()
-		assert.Equal(t, "env:TOLOKA_TOKEN, file:$TOLOKA_TOKEN_FILE, file:$CREDENTIALS_DIRECTORY/toloka-token, file:/run/secrets/toloka-token", describe.Of(p))
+		assert.Equal(t,
+			"env:TOLOKA_TOKEN, file:$TOLOKA_TOKEN_FILE, file:$CREDENTIALS_DIRECTORY/toloka-token, "+
+				"file:/run/secrets/toloka-token", describe.Of(p))
 		wantValue(t, p, oldToken)
 	})
 }

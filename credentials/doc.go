@@ -1,7 +1,7 @@
 // Package credentials loads API tokens of the Toloka platform from where a service keeps its
 // secrets, as values that cannot be printed by accident. Use it to hand a token to the rest of
-// this module, or on its own wherever a secret string would do too much. A [Provider] reads the
-// source anew at every call, so a rotated token is seen without a restart:
+// this module, or on its own as a type for secrets. A [Provider] reads its source at every call,
+// so that a rotated token is seen without a restart:
 //
 //	token, err := credentials.Default().Token(ctx)
 //	if err != nil {

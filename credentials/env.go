@@ -33,7 +33,9 @@ func (e env) Token(ctx context.Context) (Token, error) {
 	}
 	if e.name == "" {
 		return Token{}, &sourceError{
-			source: e.Describe(), problem: "name of the variable is empty: give one such as " + tokenVariable, kind: ErrInvalid,
+			source:  e.Describe(),
+			problem: "name of the variable is empty: give one such as " + tokenVariable,
+			kind:    ErrInvalid,
 		}
 	}
 	value, err := variable(e.lookup, e.name)

@@ -17,14 +17,14 @@ func ExampleParseToken() {
 		return
 	}
 	fmt.Println(token, token.Scheme())
-	fmt.Printf("%s %d %+v\n", token, token, struct{ T credentials.Token }{token})
+	fmt.Printf("%d %+v\n", token, struct{ T credentials.Token }{token})
 	fmt.Println(token.Reveal())
 
 	_, err = credentials.ParseToken(`"AQVNexample-0123456789"`)
 	fmt.Println(err)
 	// Output:
 	// credentials.Token(AQVN…#0a20c7a2) OAuth
-	// credentials.Token(AQVN…#0a20c7a2) credentials.Token(AQVN…#0a20c7a2) {T:credentials.Token(AQVN…#0a20c7a2)}
+	// credentials.Token(AQVN…#0a20c7a2) {T:credentials.Token(AQVN…#0a20c7a2)}
 	// AQVNexample-0123456789
 	// credentials: token is in double quotes: remove them (docker run --env-file keeps quotes)
 }
@@ -61,7 +61,8 @@ func ExampleFile() {
 
 	// The token is rotated.
 	os.WriteFile(path, []byte("AQVNanother-9876543210\n"), 0o600)
-	changed, err := provider.(credentials.Poller).Poll(context.Background(), []credentials.Token{token})
+	changed, err := provider.(credentials.Poller).Poll(context.Background(),
+		[]credentials.Token{token})
 	fmt.Println(changed, err)
 	token, err = provider.Token(context.Background())
 	fmt.Println(token, err)
@@ -98,11 +99,17 @@ func ExampleChain() {
 		credentials.File("/"),
 		credentials.Static("AQVNexample-0123456789"),
 	).Token(context.Background())
-	fmt.Println(err)
+	var chainErr *credentials.ChainError
+	if errors.As(err, &chainErr) {
+		for _, attempt := range chainErr.Attempts {
+			fmt.Println(attempt.Err)
+		}
+	}
 	// Output:
 	// credentials.Token(AQVN…#0a20c7a2) <nil>
 	// static
-	// credentials: file:/: is a directory: give the path of a file in it (asked before: env:EXAMPLE_OTHER: not set)
+	// credentials: env:EXAMPLE_OTHER: not set
+	// credentials: file:/: is a directory: give the path of a file in it
 }
 
 func ExampleDefault() {
@@ -111,7 +118,7 @@ func ExampleDefault() {
 	defer os.Unsetenv("TOLOKA_TOKEN_FILE")
 
 	_, err := credentials.Default().Token(context.Background())
-	fmt.Println(err)
+	fmt.Println(errors.Is(err, credentials.ErrInvalid)) // it is a directory
 
 	os.Unsetenv("TOLOKA_TOKEN_FILE")
 	os.Setenv("TOLOKA_TOKEN", "AQVNexample-0123456789")
@@ -119,7 +126,7 @@ func ExampleDefault() {
 	token, err := credentials.Default().Token(context.Background())
 	fmt.Println(token, err)
 	// Output:
-	// credentials: TOLOKA_TOKEN_FILE=/: is a directory: give the path of a file in it (asked before: env:TOLOKA_TOKEN: not set)
+	// true
 	// credentials.Token(AQVN…#0a20c7a2) <nil>
 }
 
@@ -141,7 +148,8 @@ func ExampleProviderFunc() {
 		// Ask the keychain here.
 		return credentials.ParseToken("AQVNexample-0123456789")
 	})
-	token, err := credentials.Chain(credentials.Env("EXAMPLE_OTHER"), keychain).Token(context.Background())
+	token, err := credentials.Chain(credentials.Env("EXAMPLE_OTHER"),
+		keychain).Token(context.Background())
 	fmt.Println(token, err)
 	// Output: credentials.Token(AQVN…#0a20c7a2) <nil>
 }

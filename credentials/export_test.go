@@ -1,6 +1,9 @@
 package credentials
 
-import "os"
+import (
+	"io/fs"
+	"os"
+)
 
 // MaxTokenLen is the length of the longest token.
 const MaxTokenLen = maxTokenLen
@@ -14,14 +17,16 @@ const (
 
 // FileWithOpen is File with another way to open: for what real files do not do on demand, such
 // as I/O errors, and permission errors for the superuser.
-func FileWithOpen(path string, open func(path string) (*os.File, error), opts ...FileOption) Provider {
+func FileWithOpen(path string, open func(path string) (*os.File, error),
+	opts ...FileOption) Provider {
 	f := File(path, opts...).(*file)
 	f.open = open
 	return f
 }
 
 // NewDefault is Default with another environment and another place for Docker's secrets.
-func NewDefault(lookup func(name string) (string, bool), secrets string, opts ...FileOption) Provider {
+func NewDefault(lookup func(name string) (string, bool), secrets string,
+	opts ...FileOption) Provider {
 	return newDefault(lookup, secrets, opts)
 }
 
@@ -33,3 +38,8 @@ func FindMount(table, path string) mountKind { return findMount(table, path) }
 
 // Warning says what is wrong with a file that is mounted like this.
 func (m mountKind) Warning(path string) string { return m.warning(path) }
+
+// PermissionProblem says what is wrong with the permissions of a file.
+func PermissionProblem(info fs.FileInfo, user int, readOnly bool) string {
+	return permissionProblem(info, user, readOnly)
+}

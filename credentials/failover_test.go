@@ -32,7 +32,9 @@ func TestFailover(t *testing.T) {
 
 	t.Run("same token twice", func(t *testing.T) {
 		wantTokens(t, credentials.Failover(&fake{token: a}, &fake{token: a}), "", a)
-		wantTokens(t, credentials.Failover(&fake{token: a}, &fake{token: a.WithScheme(credentials.SchemeOAuth)}), "", a, a.WithScheme(credentials.SchemeOAuth))
+		wantTokens(t,
+			credentials.Failover(&fake{token: a},
+				&fake{token: a.WithScheme(credentials.SchemeOAuth)}), "", a, a.WithScheme(credentials.SchemeOAuth))
 	})
 
 	t.Run("one cannot be read", func(t *testing.T) {
@@ -46,7 +48,8 @@ func TestFailover(t *testing.T) {
 		wantTokens(t, p, "", a, b)
 
 		secondary.err = errSealed
-		err = wantTokens(t, p, "credentials: secondary: vault is sealed (its last token is still offered)", a, b)
+		err = wantTokens(t, p,
+			"credentials: secondary: vault is sealed (its last token is still offered)", a, b)
 		require.ErrorIs(t, err, errSealed)
 		wantValue(t, p, oldToken)
 	})
@@ -56,17 +59,24 @@ func TestFailover(t *testing.T) {
 		p := credentials.Failover(credentials.File(primary.path), credentials.File(secondary.path))
 		wantTokens(t, p, "", a, b)
 		primary.remove()
-		err := wantTokens(t, p, "credentials: primary: file:"+primary.path+": no such file (its last token is still offered)", a, b)
+		err := wantTokens(t, p,
+			"credentials: primary: file:"+primary.path+": no such file (its last token is still offered)", a, b)
 		wantKind(t, err, nil)
 		wantValue(t, p, newToken) // Token returns only what can be read now
 		secondary.remove()
-		err = wantTokens(t, p, "credentials: primary: file:"+primary.path+": no such file (its last token is still offered); secondary: file:"+secondary.path+": no such file (its last token is still offered)", a, b)
+		err = wantTokens(t, p,
+			"credentials: primary: file:"+primary.path+": no such file (its last token is still "+
+				"offered); secondary: file:"+secondary.path+": no such file (its last token is still offered)", a, b)
 		wantKind(t, err, nil)
 		_, err = p.Token(t.Context())
-		require.EqualError(t, err, "credentials: primary: file:"+primary.path+": no such file; secondary: file:"+secondary.path+": no such file")
+		require.EqualError(t, err,
+			"credentials: primary: file:"+primary.path+": no such file; "+
+				"secondary: file:"+secondary.path+": no such file")
 		wantKind(t, err, nil)
 		primary.write(apiKey)
-		wantTokens(t, p, "credentials: secondary: file:"+secondary.path+": no such file (its last token is still offered)", c, b)
+		wantTokens(t, p,
+			"credentials: secondary: file:"+secondary.path+": no such file (its last token is still "+
+				"offered)", c, b)
 	})
 
 	t.Run("variable that was unset later", func(t *testing.T) {
@@ -74,7 +84,9 @@ func TestFailover(t *testing.T) {
 		p := credentials.Failover(primary, &fake{name: "b", err: notFound})
 		wantKind(t, wantTokens(t, p, "credentials: secondary: no token found", a), notFound)
 		primary.token, primary.err = credentials.Token{}, notFound
-		err := wantTokens(t, p, "credentials: primary: no token found; there was a token before (its last token is still offered); secondary: no token found", a)
+		err := wantTokens(t, p,
+			"credentials: primary: no token found; there was a token before (its last token is still "+
+				"offered); secondary: no token found", a)
 		wantKind(t, err, nil)
 	})
 
@@ -101,6 +113,10 @@ func TestFailover(t *testing.T) {
 			})
 		}
 	})
+}
+
+func TestFailoverProviders(t *testing.T) {
+	a, b, c := parse(t, oldToken), parse(t, newToken), parse(t, apiKey)
 
 	t.Run("nil provider", func(t *testing.T) {
 		for _, tt := range []struct {
@@ -124,7 +140,8 @@ func TestFailover(t *testing.T) {
 		p := credentials.Failover(&fake{token: a}, credentials.Failover(&fake{token: b}, last))
 		wantTokens(t, p, "", a, b, c)
 		last.err = errSealed
-		wantTokens(t, p, "credentials: secondary's secondary: vault is sealed (its last token is still offered)", a, b, c)
+		wantTokens(t, p,
+			"credentials: secondary's secondary: vault is sealed (its last token is still offered)", a, b, c)
 	})
 
 	t.Run("provider with several tokens", func(t *testing.T) {
@@ -134,11 +151,14 @@ func TestFailover(t *testing.T) {
 		many.err = errSealed
 		wantTokens(t, p, "credentials: primary: vault is sealed", a, b, c)
 		many.tokens, many.err = nil, nil
-		wantTokens(t, p, "credentials: primary: provider returned neither tokens nor an error (its last token is still offered)", a, b, c)
+		wantTokens(t, p,
+			"credentials: primary: provider returned neither tokens nor an error (its last token is "+
+				"still offered)", a, b, c)
 	})
 
 	t.Run("provider without a token or an error", func(t *testing.T) {
-		err := wantTokens(t, credentials.Failover(&fake{name: "a"}, &fake{token: b}), "credentials: primary: a: provider returned neither a token nor an error", b)
+		err := wantTokens(t, credentials.Failover(&fake{name: "a"}, &fake{token: b}),
+			"credentials: primary: a: provider returned neither a token nor an error", b)
 		wantKind(t, err, credentials.ErrInvalid)
 	})
 
@@ -151,7 +171,8 @@ func TestFailover(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			began := time.Now()
-			tokens, err := credentials.Failover(hung, credentials.Static(newToken)).(credentials.MultiProvider).Tokens(ctx)
+			tokens, err := credentials.Failover(hung,
+				credentials.Static(newToken)).(credentials.MultiProvider).Tokens(ctx)
 			require.EqualError(t, err, "credentials: primary: context deadline exceeded")
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.Len(t, tokens, 1)
@@ -183,7 +204,8 @@ func TestFailoverPoll(t *testing.T) {
 		{"the primary changed", &fake{changed: true}, &fake{}, true, ""},
 		{"the secondary changed", &fake{}, &fake{changed: true}, true, ""},
 		{"one changed, one cannot be read", &fake{pollErr: errSealed}, &fake{changed: true}, true, ""},
-		{"one cannot be read", &fake{}, &fake{pollErr: errSealed}, false, "credentials: secondary: vault is sealed"},
+		{"one cannot be read", &fake{}, &fake{pollErr: errSealed}, false,
+			"credentials: secondary: vault is sealed"},
 		{"neither can be polled", credentials.Static(oldToken), missing, false, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -201,7 +223,8 @@ func TestFailoverPoll(t *testing.T) {
 	t.Run("two files and two callers", func(t *testing.T) {
 		a, b, c := parse(t, oldToken), parse(t, newToken), parse(t, apiKey)
 		primary, secondary := newSecretFile(t, oldToken), newSecretFile(t, newToken)
-		p := credentials.Failover(credentials.File(primary.path), credentials.Chain(missing, credentials.File(secondary.path)))
+		p := credentials.Failover(credentials.File(primary.path),
+			credentials.Chain(missing, credentials.File(secondary.path)))
 		wantPoll(t, p, true)
 		wantTokens(t, p, "", a, b)
 		wantPoll(t, p, false, a, b)
@@ -235,7 +258,8 @@ func TestFailoverPoll(t *testing.T) {
 }
 
 // wantTokens checks the tokens, in order, and the text of the error; "" means no error.
-func wantTokens(t *testing.T, p credentials.Provider, message string, want ...credentials.Token) error {
+func wantTokens(t *testing.T, p credentials.Provider, message string,
+	want ...credentials.Token) error {
 	t.Helper()
 	tokens, err := p.(credentials.MultiProvider).Tokens(t.Context())
 	if message == "" {

@@ -30,7 +30,7 @@ func (f *file) judge(info fs.FileInfo) (problem string) {
 		alone := mountOf(path)
 		j.warn(f.source, alone.warning(path))
 		if hasModeBits && info.Mode()&othersReadWrite != 0 && alone != subPathMount && !inSecretMount(path) {
-			problem := permissionProblem(path, info)
+			problem := permissionProblem(info, os.Geteuid(), readOnly(path))
 			if f.cfg.refuseInsecure {
 				j.problem = problem
 			} else {
@@ -48,8 +48,9 @@ func (j *judgment) warn(source, problem string) {
 	}
 }
 
-// permissionProblem says what other users can do with the file, and what to do where it is.
-func permissionProblem(path string, info fs.FileInfo) string {
+// permissionProblem says what other users can do with the file, and what to do where it is. user
+// is the user of this process.
+func permissionProblem(info fs.FileInfo, user int, readOnly bool) string {
 	access := "read"
 	switch mode := info.Mode(); {
 	case mode&0o006 == 0o006:
@@ -58,11 +59,14 @@ func permissionProblem(path string, info fs.FileInfo) string {
 		access = "change"
 	}
 	advice := "run chmod o= on it"
-	switch owner, foreign := foreignOwner(info); {
-	case readOnly(path):
-		advice = "its mount is read-only, so set the mode where the file is made (Kubernetes: defaultMode: 0440)"
-	case foreign:
-		advice = fmt.Sprintf("have its owner, user %d, run chmod o= on it", owner)
+	switch owner := ownerOf(info); {
+	case readOnly:
+		advice = "its mount is read-only, so set the mode where the file is made " +
+			"(Kubernetes: defaultMode: 0440)"
+	case user != 0 && user != owner:
+		// Without the permission of other users this process could not read the file either.
+		advice = fmt.Sprintf("have its owner, user %d, give it to a group of this process "+
+			"and run chmod o= on it", owner)
 	}
 	return fmt.Sprintf("mode %04o lets every user %s the token: %s", info.Mode().Perm(), access, advice)
 }

@@ -36,7 +36,8 @@ func TestFilePermissions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newSecretFile(t, apiKey)
 			require.NoError(t, os.Chmod(f.path, tt.mode))
-			problem := fmt.Sprintf("mode %04o lets every user %s the token: run chmod o= on it", tt.mode, tt.access)
+			problem := fmt.Sprintf("mode %04o lets every user %s the token: run chmod o= on it", tt.mode,
+				tt.access)
 
 			p := credentials.File(f.path)
 			assert.Empty(t, warnings(p))
@@ -72,7 +73,8 @@ func TestFilePermissions(t *testing.T) {
 		wantPoll(t, p, false, parse(t, apiKey))
 		assert.Len(t, warnings(p), 1)
 		_, err := poll(t, strict, nil)
-		wantFileError(t, err, f.path, "mode 0644 lets every user read the token: run chmod o= on it", credentials.ErrInvalid, nil)
+		wantFileError(t, err, f.path, "mode 0644 lets every user read the token: run chmod o= on it",
+			credentials.ErrInvalid, nil)
 	})
 
 	t.Run("read permission removed and restored", func(t *testing.T) {
@@ -87,11 +89,26 @@ func TestFilePermissions(t *testing.T) {
 		wantValue(t, p, apiKey)
 		denied = true
 		_, err := p.Token(t.Context())
-		wantFileError(t, err, f.path, "permission denied: let the user of this process read it", credentials.ErrInvalid, os.ErrPermission)
+		wantFileError(t, err, f.path, "permission denied: let the user of this process read it",
+			credentials.ErrInvalid, os.ErrPermission)
 		denied = false
 		wantPoll(t, p, true)
 		wantValue(t, p, apiKey)
 	})
+}
+
+func TestPermissionAdvice(t *testing.T) {
+	info, err := os.Stat(worldReadable(t))
+	require.NoError(t, err)
+	const problem = "mode 0644 lets every user read the token: "
+	owner := os.Geteuid()
+	foreign := fmt.Sprintf("have its owner, user %d, give it to a group of this process "+
+		"and run chmod o= on it", owner)
+	readOnly := "its mount is read-only, so set the mode where the file is made (Kubernetes: defaultMode: 0440)"
+	assert.Equal(t, problem+"run chmod o= on it", credentials.PermissionProblem(info, owner, false))
+	assert.Equal(t, problem+"run chmod o= on it", credentials.PermissionProblem(info, 0, false))
+	assert.Equal(t, problem+foreign, credentials.PermissionProblem(info, owner+1, false))
+	assert.Equal(t, problem+readOnly, credentials.PermissionProblem(info, owner+1, true))
 }
 
 func TestFilePermissionsInSecretMounts(t *testing.T) {
@@ -101,7 +118,8 @@ func TestFilePermissionsInSecretMounts(t *testing.T) {
 		exempt bool
 	}{
 		{"Kubernetes", func(t *testing.T) string { return newKubernetes(t, apiKey).path() }, true},
-		{"link into a Kubernetes mount", func(t *testing.T) string { return link(t, newKubernetes(t, apiKey).path()) }, true},
+		{"link into a Kubernetes mount",
+			func(t *testing.T) string { return link(t, newKubernetes(t, apiKey).path()) }, true},
 		{"systemd", func(t *testing.T) string {
 			path := worldReadable(t)
 			t.Setenv("CREDENTIALS_DIRECTORY", filepath.Dir(path))
@@ -161,7 +179,7 @@ func TestFilePermissionsInSecretMounts(t *testing.T) {
 const mountinfo = `621 486 0:52 / / rw,relatime master:229 - overlay overlay rw,lowerdir=/x
 630 621 0:61 / /etc/secret ro,relatime - tmpfs tmpfs rw,size=64k
 631 621 0:62 /..2026_01_02_03_04_05.1234567/token /etc/subpath/token ro,relatime - tmpfs tmpfs rw
-632 621 8:1 /var/lib/kubelet/pods/0/volumes/kubernetes.io~secret/x/..2026_01_02_03_04_05.1/token /etc/my\040token ro - ext4 /dev/sda1 rw
+632 621 8:1 /var/lib/pods/0/volumes/x/..2026_01_02_03_04_05.1/token /etc/my\040token ro - ext4 /dev/x rw
 633 621 8:1 /var/lib/kubelet/pods/0/volume-subpaths/x/app/0 /etc/sub ro - ext4 /dev/sda1 rw
 634 621 8:1 /home/me/token /etc/bind rw - ext4 /dev/sda1 rw
 635 621 8:1 /home/me/other /etc/twice rw - ext4 /dev/sda1 rw
@@ -194,7 +212,8 @@ func TestMountWarnings(t *testing.T) {
 	assert.Equal(t, subPath, credentials.SubPathMount.Warning("/run/secrets/token"))
 	assert.Equal(t, subPath, credentials.SubPathMount.Warning("/etc/token"))
 	assert.Equal(t, alone, credentials.FileMount.Warning("/etc/token"))
-	assert.Empty(t, credentials.FileMount.Warning("/run/secrets/token"), "Docker mounts its secrets one by one")
+	assert.Empty(t, credentials.FileMount.Warning("/run/secrets/token"),
+		"Docker mounts its secrets one by one")
 	assert.Empty(t, credentials.NotMounted.Warning("/etc/token"))
 }
 
@@ -218,7 +237,9 @@ func TestWarningsOfComposites(t *testing.T) {
 		p := credentials.NewDefault(environment("TOLOKA_TOKEN_FILE", open), t.TempDir())
 		assert.Empty(t, warnings(p))
 		wantValue(t, p, apiKey)
-		assert.Equal(t, []string{"TOLOKA_TOKEN_FILE=" + open + ": mode 0644 lets every user read the token: run chmod o= on it"}, warnings(p))
+		assert.Equal(t,
+			[]string{"TOLOKA_TOKEN_FILE=" + open + ": mode 0644 lets every user read the token: run " +
+				"chmod o= on it"}, warnings(p))
 	})
 
 	t.Run("chain warns of all its sources until it keeps one", func(t *testing.T) {

@@ -21,8 +21,10 @@ func TestFileOptions(t *testing.T) {
 		message string
 	}{
 		{"nil", []credentials.FileOption{nil}, "option 1 of 1 is nil"},
-		{"nil after another", []credentials.FileOption{credentials.WithJSON(), nil}, "option 2 of 2 is nil"},
-		{"empty field", []credentials.FileOption{credentials.WithField("")}, "WithField: the name of the field is empty"},
+		{"nil after another", []credentials.FileOption{credentials.WithJSON(), nil},
+			"option 2 of 2 is nil"},
+		{"empty field", []credentials.FileOption{credentials.WithField("")},
+			"WithField: the name of the field is empty"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := credentials.File(f.path, tt.opts...)
@@ -36,7 +38,8 @@ func TestFileOptions(t *testing.T) {
 }
 
 func TestFileWithJSON(t *testing.T) {
-	const notJSON = "file is not a JSON object, as WithJSON and WithField expect: remove the option, or write valid JSON"
+	const notJSON = "file is not a JSON object, as WithJSON and WithField expect: remove the " +
+		"option, or write valid JSON"
 	standard, field := credentials.WithJSON(), credentials.WithField("api_key")
 	for _, tt := range []struct {
 		name    string
@@ -46,12 +49,16 @@ func TestFileWithJSON(t *testing.T) {
 	}{
 		{"token", []credentials.FileOption{standard}, `{"token": "@T@"}`, ""},
 		{"value", []credentials.FileOption{standard}, `{"value": "@T@"}`, ""},
-		{"scheme and white space", []credentials.FileOption{standard}, "\ufeff {\"token\": \" ApiKey @T@\\n\"}\r\n", ""},
-		{"other fields", []credentials.FileOption{standard}, `{"id": 1, "token": "@T@", "x": {"value": "y"}, "z": [1, "value"]}`, ""},
+		{"scheme and white space", []credentials.FileOption{standard},
+			"\ufeff {\"token\": \" ApiKey @T@\\n\"}\r\n", ""},
+		{"other fields", []credentials.FileOption{standard},
+			`{"id": 1, "token": "@T@", "x": {"value": "y"}, "z": [1, "value"]}`, ""},
 		{"escaped value", []credentials.FileOption{standard}, `{"token": "\u0041@T@"}`, ""},
 		{"named field", []credentials.FileOption{field}, `{"api_key": "@T@", "token": "other"}`, ""},
-		{"named field replaces the standard names", []credentials.FileOption{field, standard}, `{"api_key": "@T@", "token": "other"}`, ""},
-		{"field with dots", []credentials.FileOption{credentials.WithField("toloka.token")}, `{"toloka.token": "@T@"}`, ""},
+		{"named field replaces the standard names", []credentials.FileOption{field, standard},
+			`{"api_key": "@T@", "token": "other"}`, ""},
+		{"field with dots", []credentials.FileOption{credentials.WithField("toloka.token")},
+			`{"toloka.token": "@T@"}`, ""},
 
 		{"plain token", []credentials.FileOption{standard}, "@T@", notJSON},
 		{"array", []credentials.FileOption{standard}, `["@T@"]`, notJSON},
@@ -60,18 +67,31 @@ func TestFileWithJSON(t *testing.T) {
 		{"cut off in the value", []credentials.FileOption{standard}, `{"token": "@T@`, notJSON},
 		{"two objects", []credentials.FileOption{standard}, `{"token": "@T@"} {}`, notJSON},
 		{"trailing text", []credentials.FileOption{standard}, `{"token": "@T@"} @T@`, notJSON},
-		{"empty object", []credentials.FileOption{standard}, `{}`, `JSON object has no field "token" or "value": name the field with WithField`},
-		{"other case", []credentials.FileOption{standard}, `{"Token": "@T@"}`, `JSON object has no field "token" or "value": name the field with WithField`},
-		{"both names", []credentials.FileOption{standard}, `{"value": "@T@", "token": "@T@"}`, `JSON object has more than one field "token" or "value": keep one, or name it with WithField`},
-		{"same name twice", []credentials.FileOption{field}, `{"api_key": "@T@", "api_key": "@T@"}`, `JSON object has more than one field "api_key": keep one, or name it with WithField`},
-		{"number", []credentials.FileOption{standard}, `{"token": 5}`, `JSON field "token" is not a string`},
-		{"null", []credentials.FileOption{standard}, `{"token": null}`, `JSON field "token" is not a string`},
-		{"object", []credentials.FileOption{standard}, `{"token": {"value": "@T@"}}`, `JSON field "token" is not a string`},
-		{"empty value", []credentials.FileOption{standard}, `{"token": ""}`, "in its JSON field, the token is empty"},
-		{"quoted value", []credentials.FileOption{standard}, `{"token": "'@T@'"}`, "in its JSON field, the token is in single quotes: remove them (docker run --env-file keeps quotes)"},
+		{"empty object", []credentials.FileOption{standard}, `{}`,
+			`JSON object has no field "token" or "value": name the field with WithField`},
+		{"other case", []credentials.FileOption{standard}, `{"Token": "@T@"}`,
+			`JSON object has no field "token" or "value": name the field with WithField`},
+		{"both names", []credentials.FileOption{standard}, `{"value": "@T@", "token": "@T@"}`,
+			`JSON object has more than one field "token" or "value": keep one, or name it with WithField`},
+		{"same name twice", []credentials.FileOption{field}, `{"api_key": "@T@", "api_key": "@T@"}`,
+			`JSON object has more than one field "api_key": keep one, or name it with WithField`},
+		{"number", []credentials.FileOption{standard}, `{"token": 5}`,
+			`JSON field "token" is not a string`},
+		{"null", []credentials.FileOption{standard}, `{"token": null}`,
+			`JSON field "token" is not a string`},
+		{"object", []credentials.FileOption{standard}, `{"token": {"value": "@T@"}}`,
+			`JSON field "token" is not a string`},
+		{"empty value", []credentials.FileOption{standard}, `{"token": ""}`,
+			"in its JSON field, the token is empty"},
+		{"quoted value", []credentials.FileOption{standard}, `{"token": "'@T@'"}`,
+			"in its JSON field, the token is in single quotes: remove them (docker run --env-file keeps " +
+				"quotes)"},
 		{"empty file", []credentials.FileOption{standard}, "\n", "file is empty"},
-		{"secret as the name", []credentials.FileOption{credentials.WithField(apiKey)}, "{}", "JSON object has no field (hidden): name the field with WithField"},
-		{"no option", nil, `{"token": "@T@"}`, "token is a JSON object: store the token alone, or read it from a file with credentials.WithJSON or credentials.WithField"},
+		{"secret as the name", []credentials.FileOption{credentials.WithField(apiKey)}, "{}",
+			"JSON object has no field (hidden): name the field with WithField"},
+		{"no option", nil, `{"token": "@T@"}`,
+			"token is a JSON object: store the token alone, or read it from a file with " +
+				"credentials.WithJSON or credentials.WithField"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newSecretFile(t, strings.ReplaceAll(tt.content, "@T@", apiKey))
@@ -81,7 +101,9 @@ func TestFileWithJSON(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			assert.True(t, strings.TrimPrefix(token.Reveal(), "A") == strings.TrimPrefix(apiKey, "A") || token.Reveal() == "A"+apiKey)
+			assert.True(t,
+				strings.TrimPrefix(token.Reveal(), "A") == strings.TrimPrefix(apiKey,
+					"A") || token.Reveal() == "A"+apiKey)
 		})
 	}
 
@@ -97,7 +119,8 @@ func TestFileWithJSON(t *testing.T) {
 }
 
 func FuzzFileWithJSON(f *testing.F) {
-	for _, seed := range []string{`{"token": "x"}`, `{"value": "x", "token": "y"}`, "{", `{"token": 1}`, `{"token": "x"} x`, "x", "\xff", `{"token":"\ud800"}`} {
+	for _, seed := range []string{`{"token": "x"}`, `{"value": "x", "token": "y"}`, "{",
+		`{"token": 1}`, `{"token": "x"} x`, "x", "\xff", `{"token":"\ud800"}`} {
 		f.Add(seed)
 	}
 	path := filepath.Join(f.TempDir(), "token")
@@ -170,7 +193,8 @@ func TestTokenInPlaceOfPath(t *testing.T) {
 		{"JSON", `{"token": "` + key + `"}`, "has quotes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			want := "(hidden): no such file: the path of a file belongs here, but this " + tt.problem + ": give the path, not the token"
+			want := "(hidden): no such file: the path of a file belongs here, " +
+				"but this " + tt.problem + ": give the path, not the token"
 			p := credentials.File(tt.path)
 			assert.Equal(t, "file:(hidden)", describe.Of(p))
 			_, err := p.Token(t.Context())
@@ -179,7 +203,8 @@ func TestTokenInPlaceOfPath(t *testing.T) {
 
 			p = credentials.NewDefault(environment("TOLOKA_TOKEN_FILE", tt.path), t.TempDir())
 			_, err = p.Token(t.Context())
-			require.EqualError(t, err, "credentials: TOLOKA_TOKEN_FILE="+want+" (asked before: env:TOLOKA_TOKEN: not set)")
+			require.EqualError(t, err,
+				"credentials: TOLOKA_TOKEN_FILE="+want+" (asked before: env:TOLOKA_TOKEN: not set)")
 			wantKind(t, err, credentials.ErrInvalid)
 			assert.False(t, shows(describe.Of(p)))
 		})

@@ -28,13 +28,20 @@ func TestFileBeforeFirstToken(t *testing.T) {
 		{"missing", func(*testing.T, string) {}, "no such file", credentials.ErrNotFound, fs.ErrNotExist},
 		{"empty", content(""), "file is empty", credentials.ErrInvalid, nil},
 		{"blank", content("\ufeff \r\n"), "file is empty", credentials.ErrInvalid, nil},
-		{"two lines", content("AQVN\nabcd\n"), "token has several lines: keep only the line with the token", credentials.ErrInvalid, nil},
-		{"letter outside ASCII", content("AQVÑ\n"), "token has a character outside ASCII, at byte 4: copy it again", credentials.ErrInvalid, nil},
-		{"zeros after a crash", content(strings.Repeat("\x00", 40)), "token has a control character, at byte 1", credentials.ErrInvalid, nil},
-		{"64 KiB and a byte", content(strings.Repeat(" ", 64<<10) + "x"), "file is larger than 64 KiB: it does not hold a single secret", credentials.ErrInvalid, nil},
-		{"1 MiB", content(strings.Repeat("x", 1<<20)), "file is larger than 64 KiB: it does not hold a single secret", credentials.ErrInvalid, nil},
-		{"5 KiB without white space", content(strings.Repeat("x", 5<<10)), "token is longer than 4096 bytes", credentials.ErrInvalid, nil},
-		{"directory", directory, "is a directory: give the path of a file in it", credentials.ErrInvalid, nil},
+		{"two lines", content("AQVN\nabcd\n"),
+			"token has several lines: keep only the line with the token", credentials.ErrInvalid, nil},
+		{"letter outside ASCII", content("AQVÑ\n"),
+			"token has a character outside ASCII, at byte 4: copy it again", credentials.ErrInvalid, nil},
+		{"zeros after a crash", content(strings.Repeat("\x00", 40)),
+			"token has a control character, at byte 1", credentials.ErrInvalid, nil},
+		{"64 KiB and a byte", content(strings.Repeat(" ", 64<<10) + "x"),
+			"file is larger than 64 KiB: it does not hold a single secret", credentials.ErrInvalid, nil},
+		{"1 MiB", content(strings.Repeat("x", 1<<20)),
+			"file is larger than 64 KiB: it does not hold a single secret", credentials.ErrInvalid, nil},
+		{"5 KiB without white space", content(strings.Repeat("x", 5<<10)),
+			"token is longer than 4096 bytes", credentials.ErrInvalid, nil},
+		{"directory", directory, "is a directory: give the path of a file in it", credentials.ErrInvalid,
+			nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "token")
@@ -56,7 +63,8 @@ func TestFileBeforeFirstToken(t *testing.T) {
 		message string
 		kind    error
 	}{
-		{"no permission", syscall.EACCES, "permission denied: let the user of this process read it", credentials.ErrInvalid},
+		{"no permission", syscall.EACCES, "permission denied: let the user of this process read it",
+			credentials.ErrInvalid},
 		{"failing disk", syscall.EIO, "cannot be read: input/output error", transient},
 		{"too many open files", syscall.EMFILE, "cannot be read: too many open files", transient},
 	} {
@@ -72,19 +80,26 @@ func TestFileBeforeFirstToken(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestFileReadErrors(t *testing.T) {
+	transient := error(nil)
 
 	t.Run("read error", func(t *testing.T) {
 		f := newSecretFile(t, apiKey)
-		p := credentials.FileWithOpen(f.path, func(path string) (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
+		p := credentials.FileWithOpen(f.path,
+			func(path string) (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
 		_, err := p.Token(t.Context())
 		wantFileError(t, err, f.path, "cannot be read: bad file descriptor", transient, nil)
 	})
 
 	t.Run("large file is not read", func(t *testing.T) {
 		f := newSecretFile(t, strings.Repeat("x", 64<<10+1))
-		p := credentials.FileWithOpen(f.path, func(path string) (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
+		p := credentials.FileWithOpen(f.path,
+			func(path string) (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
 		_, err := p.Token(t.Context()) // reading would fail
-		wantFileError(t, err, f.path, "file is larger than 64 KiB: it does not hold a single secret", credentials.ErrInvalid, nil)
+		wantFileError(t, err, f.path, "file is larger than 64 KiB: it does not hold a single secret",
+			credentials.ErrInvalid, nil)
 	})
 
 	t.Run("stat error", func(t *testing.T) {
@@ -153,7 +168,9 @@ func TestFileAfterFirstToken(t *testing.T) {
 		{"empty", content(""), "file is empty", nil},
 		{"blank", content("\n"), "file is empty", nil},
 		{"directory", directory, "is a directory: give the path of a file in it", credentials.ErrInvalid},
-		{"invalid value", content("AQVN abcd"), "token has white space inside, at byte 5: only ApiKey or OAuth may stand before a space", credentials.ErrInvalid},
+		{"invalid value", content("AQVN abcd"),
+			"token has white space inside, at byte 5: only ApiKey or OAuth may stand before a space",
+			credentials.ErrInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newSecretFile(t, apiKey)

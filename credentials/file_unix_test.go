@@ -22,12 +22,24 @@ func TestFileIsNotRegular(t *testing.T) {
 		message string
 	}{
 		{"named pipe", fifo, "is a named pipe: give the path of a regular file"},
-		{"link to a named pipe", func(t *testing.T) string { return link(t, fifo(t)) }, "is a named pipe: give the path of a regular file"},
-		{"device", func(*testing.T) string { return "/dev/zero" }, "is a device: give the path of a regular file"},
-		{"link to a device", func(t *testing.T) string { return link(t, "/dev/null") }, "is a device: give the path of a regular file"},
-		{"link to a directory", func(t *testing.T) string { return link(t, t.TempDir()) }, "is a directory: give the path of a file in it"},
-		{"path through a file", func(t *testing.T) string { return newSecretFile(t, apiKey).path + "/token" }, "cannot be opened: not a directory"},
-		{"name that is too long", func(t *testing.T) string { return filepath.Join(t.TempDir(), strings.Repeat("x", 300)) }, "cannot be opened: file name too long"},
+		{"link to a named pipe", func(t *testing.T) string { return link(t, fifo(t)) },
+			"is a named pipe: give the path of a regular file"},
+		{"device", func(*testing.T) string { return "/dev/zero" },
+			"is a device: give the path of a regular file"},
+		{"link to a device", func(t *testing.T) string { return link(t, "/dev/null") },
+			"is a device: give the path of a regular file"},
+		{"link to a directory", func(t *testing.T) string { return link(t, t.TempDir()) },
+			"is a directory: give the path of a file in it"},
+		{"path through a file",
+			func(t *testing.T) string {
+				return newSecretFile(t,
+					apiKey).path + "/token"
+			}, "cannot be opened: not a directory"},
+		{"name that is too long",
+			func(t *testing.T) string {
+				return filepath.Join(t.TempDir(),
+					strings.Repeat("x", 300))
+			}, "cannot be opened: file name too long"},
 		{"link to itself", func(t *testing.T) string {
 			path := filepath.Join(t.TempDir(), "token")
 			require.NoError(t, os.Symlink("token", path))
@@ -44,7 +56,8 @@ func TestFileIsNotRegular(t *testing.T) {
 	t.Run("NUL in the name", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "a\x00b")
 		_, err := credentials.File(path).Token(t.Context())
-		wantFileError(t, err, "(hidden)", "cannot be opened: invalid argument", credentials.ErrInvalid, nil)
+		wantFileError(t, err, "(hidden)", "cannot be opened: invalid argument", credentials.ErrInvalid,
+			nil)
 	})
 
 	t.Run("socket", func(t *testing.T) {

@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 // service whose temporary files are in systemd's directory of credentials.
 func TestEnvironmentIsIgnored(t *testing.T) {
 	tests := exec.Command(os.Args[0], "-test.run=^(Example.*|TestDefault.*|TestFilePermissions.*)$")
-	tests.Env = append(os.Environ(), "TOLOKA_TOKEN=AQVN-of-the-developer", "TOLOKA_TOKEN_FILE=/nowhere", "CREDENTIALS_DIRECTORY="+os.TempDir())
+	tests.Env = append(os.Environ(), "TOLOKA_TOKEN=AQVN-of-the-developer",
+		"TOLOKA_TOKEN_FILE=/nowhere", "CREDENTIALS_DIRECTORY="+os.TempDir())
 	output, err := tests.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	require.True(t, strings.HasPrefix(string(output), "PASS\n"), "%s", output)

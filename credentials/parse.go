@@ -58,13 +58,16 @@ func check(value string) (problem string) {
 	if knownScheme(value) != "" {
 		return "token is missing after its scheme"
 	}
-	if problem := packagingOf(value); problem != "" {
-		return "token " + problem
+	problem = checkCharacters(value)
+	if problem == "" {
+		problem = find(lookalikes, value)
+	} else if packaging := find(packagings, value); packaging != "" {
+		problem = packaging
 	}
-	if len(value) > maxTokenLen {
-		return fmt.Sprintf("token is longer than %d bytes", maxTokenLen)
+	if problem == "" && len(value) > maxTokenLen {
+		problem = fmt.Sprintf("token is longer than %d bytes", maxTokenLen)
 	}
-	return checkCharacters(value)
+	return problem
 }
 
 // checkCharacters returns why value is not a token68, or "".

@@ -58,28 +58,45 @@ func TestParseToken(t *testing.T) {
 		{"tab inside", "AQVN\tabcd", "token has white space inside, at byte 5" + onlySchemes},
 		{"scheme twice", "ApiKey ApiKey abcd", "token has white space inside, at byte 7" + onlySchemes},
 		{"two lines", "AQVN\nabcd", "token has several lines: keep only the line with the token"},
-		{"two Windows lines", "AQVN\r\nabcd", "token has several lines: keep only the line with the token"},
+		{"two Windows lines", "AQVN\r\nabcd",
+			"token has several lines: keep only the line with the token"},
 		{"NUL", "AQVN\x00", "token has a control character, at byte 5"},
 		{"DEL", "\x7fAQVN", "token has a control character, at byte 1"},
 		{"letter outside ASCII", "AQVÑ", "token has a character outside ASCII, at byte 4: copy it again"},
-		{"zero-width space", "AQVN\u200b", "token has a character outside ASCII, at byte 5: copy it again"},
+		{"zero-width space", "AQVN\u200b",
+			"token has a character outside ASCII, at byte 5: copy it again"},
 		{"invalid UTF-8", "AQVN\xff", "token has a character outside ASCII, at byte 5: copy it again"},
-		{"equals sign inside", "/AQVN=abcd", "token has an equals sign inside, at byte 6: keep only the token's value"},
-		{"other character", "AQVN#abcd", "token has a character that no token has, at byte 5: only letters, digits and -._~+/= are allowed"},
-		{"UTF-16 of Windows", "\xff\xfeA\x00Q\x00", "token is written in UTF-16: write it in UTF-8 or ASCII"},
-		{"UTF-16 in network order", "\xfe\xff\x00A\x00Q", "token is written in UTF-16: write it in UTF-8 or ASCII"},
+		{"equals sign inside", "/AQVN=abcd",
+			"token has an equals sign inside, at byte 6: keep only the token's value"},
+		{"other character", "AQVN#abcd",
+			"token has a character that no token has, at byte 5: only letters, digits and -._~+/= are " +
+				"allowed"},
+		{"UTF-16 of Windows", "\xff\xfeA\x00Q\x00",
+			"token is written in UTF-16: write it in UTF-8 or ASCII"},
+		{"UTF-16 in network order", "\xfe\xff\x00A\x00Q",
+			"token is written in UTF-16: write it in UTF-8 or ASCII"},
 	} {
 		t.Run("refuses "+tt.name, func(t *testing.T) { wantRefused(t, tt.written, tt.message) })
 	}
 }
 
-// packaged are values with something around the token, or in its place, and what ParseToken says. @T@ is the
-// token.
+const (
+	notReplaced  = ": use a tool that replaces it with the secret, or give the token itself"
+	doubleQuotes = "is in double quotes: remove them (docker run --env-file keeps quotes)"
+	isJSON       = "is a JSON object: store the token alone, " +
+		"or read it from a file with credentials.WithJSON or credentials.WithField"
+	otherScheme = "starts with a scheme that the platform does not have, " +
+		"such as Bearer: remove it (ApiKey and OAuth are allowed)"
+)
+
+// packaged are values with something around the token, or in its place, and what ParseToken
+// says of them. @T@ is the token.
 var packaged = []struct{ name, written, message string }{
-	{"double quotes", `"@T@"`, "is in double quotes: remove them (docker run --env-file keeps quotes)"},
-	{"double quotes and scheme", `ApiKey "@T@"`, "is in double quotes: remove them (docker run --env-file keeps quotes)"},
-	{"scheme in double quotes", `"ApiKey @T@"`, "is in double quotes: remove them (docker run --env-file keeps quotes)"},
-	{"single quotes", `'@T@'`, "is in single quotes: remove them (docker run --env-file keeps quotes)"},
+	{"double quotes", `"@T@"`, doubleQuotes},
+	{"double quotes and scheme", `ApiKey "@T@"`, doubleQuotes},
+	{"scheme in double quotes", `"ApiKey @T@"`, doubleQuotes},
+	{"single quotes", `'@T@'`,
+		"is in single quotes: remove them (docker run --env-file keeps quotes)"},
 	{"backquotes", "`@T@`", "is in backquotes: remove them"},
 	{"typographic quotes", "“@T@”", "is in typographic quotes: remove them"},
 	{"German quotes", "„@T@“", "is in typographic quotes: remove them"},
@@ -87,49 +104,70 @@ var packaged = []struct{ name, written, message string }{
 	{"single typographic quotes", "‘@T@’", "is in typographic quotes: remove them"},
 	{"opening quote", `"@T@`, "has a quote at one end: remove it"},
 	{"closing quote", `@T@'`, "has a quote at one end: remove it"},
-	{"JSON object", `{"token": "@T@"}`, "is a JSON object: store the token alone, or read it from a file with credentials.WithJSON or credentials.WithField"},
-	{"JSON object on several lines", "{\n  \"token\": \"@T@\"\n}\n", "is a JSON object: store the token alone, or read it from a file with credentials.WithJSON or credentials.WithField"},
+	{"JSON object", `{"token": "@T@"}`, isJSON},
+	{"JSON object on several lines", "{\n  \"token\": \"@T@\"\n}\n", isJSON},
 	{"JSON array", `["@T@"]`, "is a JSON array: store the token alone"},
 	{"env line", "TOLOKA_TOKEN=@T@", "is a line NAME=value of an env file: keep only the value"},
-	{"env line with quotes", `TOLOKA_TOKEN="@T@"`, "is a line NAME=value of an env file: keep only the value"},
-	{"env line with spaces", "token = @T@", "is a line NAME=value of an env file: keep only the value"},
-	{"env line with a scheme", "TOLOKA_TOKEN=ApiKey @T@", "is a line NAME=value of an env file: keep only the value"},
-	{"env line without a value", "TOLOKA_TOKEN=", "is a line NAME= of an env file without a value: add the token"},
-	{"export", "export TOLOKA_TOKEN=@T@", "is a line of a shell script: keep only what comes after the equals sign"},
+	{"env line with quotes", `TOLOKA_TOKEN="@T@"`,
+		"is a line NAME=value of an env file: keep only the value"},
+	{"env line with spaces", "token = @T@",
+		"is a line NAME=value of an env file: keep only the value"},
+	{"env line with a scheme", "TOLOKA_TOKEN=ApiKey @T@",
+		"is a line NAME=value of an env file: keep only the value"},
+	{"env line without a value", "TOLOKA_TOKEN=",
+		"is a line NAME= of an env file without a value: add the token"},
+	{"export", "export TOLOKA_TOKEN=@T@",
+		"is a line of a shell script: keep only what comes after the equals sign"},
 	{"two env lines", "A=1\nTOLOKA_TOKEN=@T@", "has several lines: keep only the line with the token"},
 	{"YAML", "token: @T@", "is a line of YAML: keep only the value"},
-	{"${NAME}", "${TOLOKA_TOKEN}", "is a reference like ${NAME} that was not expanded: use a tool that replaces it with the secret, or give the token itself"},
-	{"$(command)", "$(cat /run/token)", "is a reference like ${NAME} that was not expanded: use a tool that replaces it with the secret, or give the token itself"},
-	{"$NAME", "$TOLOKA_TOKEN", "is a reference like $NAME that was not expanded: use a tool that replaces it with the secret, or give the token itself"},
-	{"%NAME%", "%TOLOKA_TOKEN%", "is a reference like %NAME% that was not expanded: use a tool that replaces it with the secret, or give the token itself"},
-	{"{{name}}", "{{ .Values.token }}", "is a placeholder {{…}} that was not replaced: fill in the template"},
+	{"${NAME}", "${TOLOKA_TOKEN}", "is a reference like ${NAME} that was not expanded" + notReplaced},
+	{"$(command)", "$(cat /run/token)",
+		"is a reference like ${NAME} that was not expanded" + notReplaced},
+	{"$NAME", "$TOLOKA_TOKEN", "is a reference like $NAME that was not expanded" + notReplaced},
+	{"%NAME%", "%TOLOKA_TOKEN%", "is a reference like %NAME% that was not expanded" + notReplaced},
+	{"{{name}}", "{{ .Values.token }}",
+		"is a placeholder {{…}} that was not replaced: fill in the template"},
 	{"<placeholder>", "<your API token>", "is a placeholder <…>: put the token in its place"},
-	{"1Password", "op://vault/toloka/token", "is a reference to a secret in 1Password: use a tool that replaces it with the secret, or give the token itself"},
-	{"AWS ARN", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:toloka-AbCdEf", "is the ARN of a secret in AWS: use a tool that replaces it with the secret, or give the token itself"},
-	{"AWS SSM", "ssm:/prod/toloka/token", "is the address of a secret in AWS: use a tool that replaces it with the secret, or give the token itself"},
-	{"AWS Secrets Manager", "aws-sm:toloka", "is the address of a secret in AWS: use a tool that replaces it with the secret, or give the token itself"},
-	{"AWS parameter", "/aws/reference/secretsmanager/toloka", "is the name of a parameter in AWS: use a tool that replaces it with the secret, or give the token itself"},
-	{"AWS CloudFormation", "{{resolve:secretsmanager:toloka}}", "is a placeholder {{…}} that was not replaced: fill in the template"},
-	{"Azure reference", "@Microsoft.KeyVault(SecretUri=https://x.vault.azure.net/secrets/toloka/)", "is a reference to a secret in Azure Key Vault: use a tool that replaces it with the secret, or give the token itself"},
-	{"Azure address", "https://x.vault.azure.net/secrets/toloka/0123", "is the address of a secret in Azure Key Vault: use a tool that replaces it with the secret, or give the token itself"},
-	{"Azure scheme", "akv://x/toloka", "is the address of a secret in Azure Key Vault: use a tool that replaces it with the secret, or give the token itself"},
-	{"Vault", "vault:secret/data/toloka#token", "is the address of a secret in Vault: use a tool that replaces it with the secret, or give the token itself"},
-	{"Google name", "projects/123/secrets/toloka/versions/latest", "is the name of a secret in Google Cloud: use a tool that replaces it with the secret, or give the token itself"},
-	{"Google regional name", "projects/p/locations/eu/secrets/toloka", "is the name of a secret in Google Cloud: use a tool that replaces it with the secret, or give the token itself"},
-	{"Google address", "gsm:toloka", "is the address of a secret in Google Cloud: use a tool that replaces it with the secret, or give the token itself"},
-	{"sops", "ENC[AES256_GCM,data:AbCd,iv:x,tag:y,type:str]", "is encrypted with sops: decrypt it first"},
-	{"vals", "ref+vault://secret/toloka#/token", "is a reference to a secret elsewhere: use a tool that replaces it with the secret, or give the token itself"},
-	{"other address", "doppler:toloka", "starts with a word and a colon, as the address of a secret does: give the token itself"},
+	{"1Password", "op://vault/toloka/token", "is a reference to a secret in 1Password" + notReplaced},
+	{"AWS ARN", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:toloka-AbCdEf",
+		"is the ARN of a secret in AWS" + notReplaced},
+	{"AWS SSM", "ssm:/prod/toloka/token", "is the address of a secret in AWS" + notReplaced},
+	{"AWS Secrets Manager", "aws-sm:toloka", "is the address of a secret in AWS" + notReplaced},
+	{"AWS parameter", "/aws/reference/secretsmanager/toloka",
+		"is the name of a parameter in AWS" + notReplaced},
+	{"AWS CloudFormation", "{{resolve:secretsmanager:toloka}}",
+		"is a placeholder {{…}} that was not replaced: fill in the template"},
+	{"Azure reference", "@Microsoft.KeyVault(SecretUri=https://x.vault.azure.net/secrets/toloka/)",
+		"is a reference to a secret in Azure Key Vault" + notReplaced},
+	{"Azure address", "https://x.vault.azure.net/secrets/toloka/0123",
+		"is the address of a secret in Azure Key Vault" + notReplaced},
+	{"Azure scheme", "akv://x/toloka", "is the address of a secret in Azure Key Vault" + notReplaced},
+	{"Vault", "vault:secret/data/toloka#token", "is the address of a secret in Vault" + notReplaced},
+	{"Google name", "projects/123/secrets/toloka/versions/latest",
+		"is the name of a secret in Google Cloud" + notReplaced},
+	{"Google regional name", "projects/p/locations/eu/secrets/toloka",
+		"is the name of a secret in Google Cloud" + notReplaced},
+	{"Google address", "gsm:toloka", "is the address of a secret in Google Cloud" + notReplaced},
+	{"sops", "ENC[AES256_GCM,data:AbCd,iv:x,tag:y,type:str]",
+		"is encrypted with sops: decrypt it first"},
+	{"vals", "ref+vault://secret/toloka#/token", "is a reference to a secret elsewhere" + notReplaced},
+	{"other address", "doppler:toloka",
+		"starts with a word and a colon, as the address of a secret does: give the token itself"},
 	{"URL", "https://toloka.example/token", "is a URL: give the token itself"},
-	{"path", "/run/secrets/toloka-token", "is the path of a file: use credentials.File, or TOLOKA_TOKEN_FILE"},
-	{"path on Windows", `C:\secrets\token`, "is the path of a file: use credentials.File, or TOLOKA_TOKEN_FILE"},
-	{"file address", "file:///run/token", "is the address of a file: use credentials.File, or TOLOKA_TOKEN_FILE"},
-	{"Bearer", "Bearer @T@", "starts with a scheme that the platform does not have, such as Bearer: remove it (ApiKey and OAuth are allowed)"},
-	{"Basic", "basic @T@", "starts with a scheme that the platform does not have, such as Bearer: remove it (ApiKey and OAuth are allowed)"},
-	{"Token", "Token @T@", "starts with a scheme that the platform does not have, such as Bearer: remove it (ApiKey and OAuth are allowed)"},
-	{"ApiKey and a colon", "ApiKey: @T@", "has a colon after its scheme: write the scheme, a space and the token"},
+	{"path", "/run/secrets/toloka-token",
+		"is the path of a file: use credentials.File, or TOLOKA_TOKEN_FILE"},
+	{"path on Windows", `C:\secrets\token`,
+		"is the path of a file: use credentials.File, or TOLOKA_TOKEN_FILE"},
+	{"file address", "file:///run/token",
+		"is the address of a file: use credentials.File, or TOLOKA_TOKEN_FILE"},
+	{"Bearer", "Bearer @T@", otherScheme},
+	{"Basic", "basic @T@", otherScheme},
+	{"Token", "Token @T@", otherScheme},
+	{"ApiKey and a colon", "ApiKey: @T@",
+		"has a colon after its scheme: write the scheme, a space and the token"},
 	{"header", "Authorization: ApiKey @T@", "is a whole Authorization header: keep only the token"},
-	{"PEM", "-----BEGIN PRIVATE KEY-----\nT\n-----END PRIVATE KEY-----", "is a PEM block: that is a key or a certificate, not an API token"},
+	{"PEM", "-----BEGIN PRIVATE KEY-----\nT\n-----END PRIVATE KEY-----",
+		"is a PEM block: that is a key or a certificate, not an API token"},
 	{"comma", "@T@,", "has a comma or semicolon at its end: remove it"},
 }
 
@@ -144,7 +182,8 @@ func TestPackagedTokens(t *testing.T) {
 	}
 
 	t.Run("too long", func(t *testing.T) {
-		wantRefused(t, `"`+strings.Repeat("x", 10_000)+`"`, "token is in double quotes: remove them (docker run --env-file keeps quotes)")
+		wantRefused(t, `"`+strings.Repeat("x", 10_000)+`"`,
+			"token is in double quotes: remove them (docker run --env-file keeps quotes)")
 	})
 }
 
@@ -164,7 +203,8 @@ func fixedErrors() map[string]bool {
 	position := regexp.MustCompile(`at byte \d+`)
 	texts := map[string]bool{}
 	for _, s := range []string{
-		"", "ApiKey", strings.Repeat("x", credentials.MaxTokenLen+1), "=", "x x", "x\nx", "x\x00", "xé", "/x=x", "x#", "\xff\xfe",
+		"", "ApiKey", strings.Repeat("x",
+			credentials.MaxTokenLen+1), "=", "x x", "x\nx", "x\x00", "xé", "/x=x", "x#", "\xff\xfe",
 	} {
 		_, err := credentials.ParseToken(s)
 		texts[position.ReplaceAllString(err.Error(), "")] = true
@@ -198,13 +238,15 @@ func FuzzParseToken(f *testing.F) {
 			return
 		}
 		value := token.Reveal()
-		if len(value) > credentials.MaxTokenLen || !token68.MatchString(value) || !strings.Contains(written, value) {
+		if len(value) > credentials.MaxTokenLen || !token68.MatchString(value) ||
+			!strings.Contains(written, value) {
 			t.Fatalf("%q: value %q", written, value)
 		}
 		for _, tt := range []struct {
 			written string
 			scheme  credentials.Scheme
-		}{{value, ""}, {"\ufeff apikey  " + value + "\r\n", credentials.SchemeAPIKey}, {"OAUTH\t" + value, credentials.SchemeOAuth}} {
+		}{{value, ""}, {"\ufeff apikey  " + value + "\r\n", credentials.SchemeAPIKey}, {"OAUTH\t" + value,
+			credentials.SchemeOAuth}} {
 			again, err := credentials.ParseToken(tt.written)
 			if err != nil || again.Reveal() != value || again.Scheme() != tt.scheme {
 				t.Fatalf("%q: token %v, scheme %q, error %v", tt.written, again, again.Scheme(), err)

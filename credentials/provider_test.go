@@ -16,7 +16,9 @@ func TestProviderFunc(t *testing.T) {
 	t.Run("passes on token and error", func(t *testing.T) {
 		sealed := errors.New("keychain is locked")
 		for _, want := range []error{nil, sealed} {
-			p := credentials.ProviderFunc(func(context.Context) (credentials.Token, error) { return parse(t, apiKey), want })
+			p := credentials.ProviderFunc(func(context.Context) (credentials.Token, error) {
+				return parse(t, apiKey), want
+			})
 			_, err := p.Token(t.Context())
 			require.ErrorIs(t, err, want)
 		}
@@ -52,8 +54,10 @@ func TestDescribe(t *testing.T) {
 		{"token in place of a path", credentials.File(apiKey), "file:(hidden)"},
 		{"token in place of a variable", credentials.Env(apiKey), "env:(hidden)"},
 		{"path with a space", credentials.File("/a b"), `file:"/a b"`},
-		{"chain before its first token", credentials.Chain(unset, credentials.File("/a")), "env:CREDENTIALS_TEST_UNSET, file:/a"},
-		{"failover", credentials.Failover(credentials.File("/a"), credentials.File("/b")), "file:/a, file:/b"},
+		{"chain before its first token", credentials.Chain(unset, credentials.File("/a")),
+			"env:CREDENTIALS_TEST_UNSET, file:/a"},
+		{"failover", credentials.Failover(credentials.File("/a"), credentials.File("/b")),
+			"file:/a, file:/b"},
 		{"failover of nothing", credentials.Failover(nil, nil), "<nil>, <nil>"},
 		{"provider without Describe", credentials.ProviderFunc(nil), "credentials.ProviderFunc"},
 		{"no provider", nil, "<nil>"},
@@ -67,7 +71,9 @@ func TestStatic(t *testing.T) {
 		p := credentials.Static("AQVN abcd")
 		for range 2 {
 			_, err := p.Token(t.Context())
-			require.EqualError(t, err, "credentials: static: token has white space inside, at byte 5: only ApiKey or OAuth may stand before a space")
+			require.EqualError(t, err,
+				"credentials: static: token has white space inside, at byte 5: only ApiKey or OAuth may "+
+					"stand before a space")
 			require.ErrorIs(t, err, credentials.ErrInvalid)
 		}
 	})
@@ -87,8 +93,11 @@ func TestEnv(t *testing.T) {
 		kind                 error
 	}{
 		{"empty variable", "", "credentials: env:CREDENTIALS_TEST_TOKEN: empty", credentials.ErrNotFound},
-		{"blank variable", " ", "credentials: env:CREDENTIALS_TEST_TOKEN: token is empty", credentials.ErrInvalid},
-		{"letter outside ASCII", "AQVÑ", "credentials: env:CREDENTIALS_TEST_TOKEN: token has a character outside ASCII, at byte 4: copy it again", credentials.ErrInvalid},
+		{"blank variable", " ", "credentials: env:CREDENTIALS_TEST_TOKEN: token is empty",
+			credentials.ErrInvalid},
+		{"letter outside ASCII", "AQVÑ",
+			"credentials: env:CREDENTIALS_TEST_TOKEN: token has a character outside ASCII, at byte 4: " +
+				"copy it again", credentials.ErrInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv(name, tt.value)
@@ -107,12 +116,15 @@ func TestEnv(t *testing.T) {
 
 	t.Run("token in place of the name", func(t *testing.T) {
 		for written, looks := range map[string]string{
-			apiKey: "looks like a secret", canaryToken: "looks like a secret", `"` + apiKey + `"`: "has quotes",
-			"ApiKey " + apiKey: "starts like an Authorization header", "TOLOKA_TOKEN=" + apiKey: "looks like a line NAME=value of an env file",
+			apiKey: "looks like a secret", canaryToken: "looks like a secret",
+			`"` + apiKey + `"`:       "has quotes",
+			"ApiKey " + apiKey:       "starts like an Authorization header",
+			"TOLOKA_TOKEN=" + apiKey: "looks like a line NAME=value of an env file",
 		} {
 			_, err := credentials.Env(written).Token(t.Context())
-			require.EqualError(t, err, "credentials: env:(hidden): the name of a variable belongs here, but this "+looks+
-				": give a name such as TOLOKA_TOKEN, not the token")
+			require.EqualError(t, err,
+				"credentials: env:(hidden): the name of a variable belongs here, but this "+looks+
+					": give a name such as TOLOKA_TOKEN, not the token")
 			wantKind(t, err, credentials.ErrInvalid)
 		}
 	})
@@ -128,7 +140,8 @@ func TestEnv(t *testing.T) {
 
 	t.Run("empty name", func(t *testing.T) {
 		_, err := credentials.Env("").Token(t.Context())
-		require.EqualError(t, err, "credentials: env:: name of the variable is empty: give one such as TOLOKA_TOKEN")
+		require.EqualError(t, err,
+			"credentials: env:: name of the variable is empty: give one such as TOLOKA_TOKEN")
 		require.ErrorIs(t, err, credentials.ErrInvalid)
 	})
 }

@@ -63,7 +63,8 @@ func hasSeveral(d Driver) bool {
 
 var checks = []check{
 	{name: "token is delivered at every call", applies: always, run: present},
-	{name: "white space around the value is removed", applies: always, value: " " + first + "\r\n", run: present},
+	{name: "white space around the value is removed", applies: always, value: " " + first + "\r\n",
+		run: present},
 	{name: "scheme before the value is kept", applies: always, value: "oauth " + first, run: schemed},
 	{name: "invalid value is ErrInvalid", applies: always, value: invalid, run: refused},
 	{name: "missing token is ErrNotFound", applies: canMiss, run: missing},

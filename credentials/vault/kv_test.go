@@ -217,7 +217,7 @@ func TestReadErrors(t *testing.T) {
 		},
 		{
 			name: "a field that is not a token", status: 200, body: kv2Body(tokenField("AQVN one\ntwo")), kind: credentials.ErrInvalid,
-			want: at + `field "token": token has white space inside, at byte 5: only ApiKey or OAuth may stand before a space`,
+			want: at + `field "token": token has several lines: keep only the line with the token`,
 		},
 		{
 			name: "an error text that is long, and not printable", status: 500, body: `{"errors":["` + strings.Repeat(`ä\u0007`, 400) + `"]}`,
@@ -303,7 +303,7 @@ func TestDescribe(t *testing.T) {
 	} {
 		p, err := vault.New(clientOf(t, newFakeVault()), options...)
 		require.NoError(t, err)
-		assert.Equal(t, want, credentials.Describe(p))
+		assert.Equal(t, want, p.Describe())
 		assert.Equal(t, want, p.String())
 	}
 }

@@ -36,7 +36,8 @@ var (
 	// random text: AWS_S3_K8S_V1_TOKEN.
 	conventional = regexp.MustCompile(`^[A-Z]{1,16}[0-9]{0,4}(?:_[A-Z]{0,16}[0-9]{0,4}[A-Z]{0,2})+$`)
 	assignment   = regexp.MustCompile(`^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_.-]*\s*=`)
-	header       = regexp.MustCompile(`(?i)^[\s"'` + "`" + `]*(?:(?:proxy-)?authorization\s*:|(?:apikey|oauth|bearer|basic|token)(?:\s*:|\s))`)
+	header       = regexp.MustCompile("(?i)^[\\s\"'`]*(?:(?:proxy-)?authorization\\s*:|" +
+		"(?:apikey|oauth|bearer|basic|token)(?:\\s*:|\\s))")
 )
 
 // Variable is for the name of an environment variable. It is shown if it has only letters,

@@ -39,7 +39,9 @@ func TestRead(t *testing.T) {
 
 	t.Run("too large", func(t *testing.T) {
 		_, err := secretfile.Read(t.Context(), write(t, secretfile.MaxSize+1))
-		wantError(t, err, secretfile.Error{Problem: "file is larger than 64 KiB: it does not hold a single secret", Permanent: true})
+		wantError(t, err,
+			secretfile.Error{Problem: "file is larger than 64 KiB: it does not hold a single secret",
+				Permanent: true})
 	})
 
 	t.Run("missing", func(t *testing.T) {
@@ -91,7 +93,8 @@ func TestRead(t *testing.T) {
 
 	t.Run("directory", func(t *testing.T) {
 		_, err := secretfile.Read(t.Context(), t.TempDir())
-		wantError(t, err, secretfile.Error{Problem: "is a directory: give the path of a file in it", Permanent: true})
+		wantError(t, err,
+			secretfile.Error{Problem: "is a directory: give the path of a file in it", Permanent: true})
 	})
 
 	t.Run("ended context", func(t *testing.T) {

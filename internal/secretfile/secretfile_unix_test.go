@@ -16,7 +16,8 @@ import (
 
 func TestReadOfWhatIsNotARegularFile(t *testing.T) {
 	dir := t.TempDir()
-	fifo, loop, file := filepath.Join(dir, "fifo"), filepath.Join(dir, "loop"), filepath.Join(dir, "file")
+	fifo, loop, file := filepath.Join(dir, "fifo"), filepath.Join(dir, "loop"), filepath.Join(dir,
+		"file")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	require.NoError(t, os.Symlink("loop", loop))
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
@@ -26,7 +27,8 @@ func TestReadOfWhatIsNotARegularFile(t *testing.T) {
 		{"device", "/dev/null", "is a device: give the path of a regular file"},
 		{"path through a file", file + "/x", "cannot be opened: not a directory"},
 		{"loop of links", loop, "cannot be opened: too many levels of symbolic links"},
-		{"name that is too long", filepath.Join(dir, strings.Repeat("x", 300)), "cannot be opened: file name too long"},
+		{"name that is too long", filepath.Join(dir, strings.Repeat("x", 300)),
+			"cannot be opened: file name too long"},
 		{"NUL", filepath.Join(dir, "a\x00b"), "cannot be opened: invalid argument"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

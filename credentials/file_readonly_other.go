@@ -1,0 +1,5 @@
+//go:build !(linux || darwin || freebsd)
+
+package credentials
+
+func readOnly(string) bool { return false }
