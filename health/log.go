@@ -19,12 +19,18 @@ const (
 	msgForgotten = "toloka credential checker is not started: call Start"
 )
 
+// maxWarned bounds how many warnings are remembered, so that each is logged once.
+const maxWarned = 100
+
 // report logs what operators want to know about a step, and nothing about a step that changed
 // nothing. While Start waits, failures are not logged: it returns them, or the last of them is
 // logged when it ends.
 func (c *Checker) report(old, snap *Snapshot, n note) {
 	for _, w := range n.warnings {
 		if !c.warned[w] {
+			if len(c.warned) >= maxWarned {
+				clear(c.warned) // a careless provider has new sentences all the time
+			}
 			c.warned[w] = true
 			c.line(slog.LevelWarn, msgSource, snap, func() []slog.Attr {
 				return []slog.Attr{slog.String("warning", w)}
