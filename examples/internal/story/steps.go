@@ -1,4 +1,4 @@
-package main
+package story
 
 import (
 	"context"
@@ -15,8 +15,10 @@ const (
 	warn = `{"status":"warn"}`
 	fail = `{"status":"fail"}`
 
-	// theAccount is the one of the platform's documentation.
-	theAccount = `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,"public_name":{"EN":"Jack Smith"},"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`
+	// theAccount is the example of the platform's documentation.
+	theAccount = `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,` +
+		`"public_name":{"EN":"Jack Smith"},` +
+		`"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`
 	theBalance = `{"usd":121.3}`
 )
 
@@ -24,7 +26,7 @@ const (
 	pollers     = 8
 	pollFor     = 4 * interval
 	rotations   = 3
-	loadClients = 4 // for each of two routes
+	loadClients = 4 // per route
 )
 
 var (
@@ -32,7 +34,7 @@ var (
 	problemJSON = "Content-Type: " + middleware.ProblemContentType
 )
 
-// start lets the platform take its time, to show what the service says in the meantime.
+// start delays the platform's response, to show what the service answers in the meantime.
 func (s *story) start(ctx context.Context) error {
 	release := s.world.platform.Hold()
 	defer release()
@@ -41,25 +43,25 @@ func (s *story) start(ctx context.Context) error {
 	if err := s.world.platform.WaitCount(ctx, 1); err != nil {
 		return err
 	}
-	s.say("It listens before it verifies. The platform has been asked and has not answered yet:")
-	if err := s.sees(ctx, "/readyz", http.StatusServiceUnavailable, fail, healthJSON, "Retry-After: 1"); err != nil {
+	s.say("It listens before it verifies. The platform has not answered yet:")
+	if err := s.expect(ctx, "/readyz", http.StatusServiceUnavailable, fail, healthJSON, "Retry-After: 1"); err != nil {
 		return err
 	}
-	if err := s.sees(ctx, "/account", http.StatusServiceUnavailable, compact(middleware.Unavailable()), problemJSON, "Retry-After: 1"); err != nil {
+	if err := s.expect(ctx, "/account", http.StatusServiceUnavailable, compact(middleware.Unavailable()), problemJSON, "Retry-After: 1"); err != nil {
 		return err
 	}
-	s.say("Now it answers:")
+	s.say("Now the platform answers:")
 	release()
 	if err := <-verified; err != nil {
 		return err
 	}
-	if err := s.hears(ctx, "level=INFO", `msg="toloka credential verified"`, `account.name="Jack Smith"`); err != nil {
+	if err := s.awaitLog(ctx, "level=INFO", `msg="toloka credential verified"`, `account.name="Jack Smith"`); err != nil {
 		return err
 	}
-	if err := s.sees(ctx, "/readyz", http.StatusOK, pass, healthJSON); err != nil {
+	if err := s.expect(ctx, "/readyz", http.StatusOK, pass, healthJSON); err != nil {
 		return err
 	}
-	return s.sees(ctx, "/account", http.StatusOK, theAccount)
+	return s.expect(ctx, "/account", http.StatusOK, theAccount)
 }
 
 // poll shows that polls are answered from memory.
@@ -69,13 +71,14 @@ func (s *story) poll(ctx context.Context) error {
 	wait(ctx, pollFor)
 	load.end()
 	took, asked := time.Since(began), s.world.platform.Count()-before
-	s.say("%d polls of /healthz over %d connections in %s: %d answers with 200.",
+	s.say("%d polls of /healthz over %d connections in %s: %d responses with 200.",
 		load.requests.Load(), pollers, took.Round(time.Millisecond), load.requests.Load()-load.failed.Load())
-	s.say("In that time the platform was asked %s: about every %s, whoever polls.", times(asked), interval)
+	s.say("In that time the platform was asked %s: about every %s, however many polls arrive.",
+		times(asked), interval)
 	if err := load.check(); err != nil {
 		return err
 	}
-	// The interval varies by a tenth, and one call may have been due at the very beginning.
+	// The interval varies by a tenth, and one call may have been due at the start.
 	if most := int(took/(interval*9/10)) + 1; asked > most {
 		return fmt.Errorf("the platform was asked %s in %s, not %s at most", times(asked), took, times(most))
 	}
@@ -83,42 +86,46 @@ func (s *story) poll(ctx context.Context) error {
 }
 
 func (s *story) outage(ctx context.Context) error {
-	s.say("Every connection to it is reset from now on. What was verified a moment ago is still good:")
+	s.say("From now on it resets every connection. The last verification is recent enough to rely on:")
 	s.world.platform.SetFaults(requestertest.Reset())
-	if err := s.hears(ctx, "level=WARN", "status=warn", "reason=stale"); err != nil {
+	if err := s.awaitLog(ctx, "level=WARN", "status=warn", "reason=stale"); err != nil {
 		return err
 	}
-	if err := s.sees(ctx, "/healthz", http.StatusOK, warn, healthJSON); err != nil {
+	if err := s.expect(ctx, "/healthz", http.StatusOK, warn, healthJSON); err != nil {
 		return err
 	}
-	return s.sees(ctx, "/account", http.StatusOK, theAccount)
+	return s.expect(ctx, "/account", http.StatusOK, theAccount)
 }
 
 func (s *story) recovery(ctx context.Context) error {
 	s.world.platform.ClearFaults()
-	if err := s.hears(ctx, "level=INFO", `msg="toloka credential verified"`, "status=pass", "previous=warn"); err != nil {
+	if err := s.awaitLog(ctx, "level=INFO", `msg="toloka credential verified"`, "status=pass", "previous=warn"); err != nil {
 		return err
 	}
-	return s.sees(ctx, "/healthz", http.StatusOK, pass, healthJSON)
+	return s.expect(ctx, "/healthz", http.StatusOK, pass, healthJSON)
 }
 
-// rotation replaces tokens while clients ask for the account and for what takes a call to the platform.
+// rotation replaces tokens under load on both routes.
 func (s *story) rotation(ctx context.Context) error {
 	load := startLoad(loadClients, s.url+"/account", s.url+"/balance")
 	defer load.end()
-	s.say("%d clients ask for /account, and %d for /balance, which makes a call to the platform with the verified token.", loadClients, loadClients)
-	s.say("Meanwhile the file gets a new token %s. Each time the old one is deleted as soon as the new one is in use:", times(rotations))
+	s.say("%d clients request /account and %d request /balance, which calls the platform.",
+		loadClients, loadClients)
+	s.say("Meanwhile a new token is written to the file %s.", times(rotations))
+	s.say("As soon as it is in use, the old one is deleted:")
 	for range rotations {
 		old, err := s.world.rotate()
 		if err != nil {
 			return err
 		}
-		if err := s.hears(ctx, "level=INFO", `msg="toloka credential rotated"`, "token.previous="+old.Fingerprint()); err != nil {
+		previous := "token.previous=" + old.Fingerprint()
+		err = s.awaitLog(ctx, "level=INFO", `msg="toloka credential rotated"`, previous)
+		if err != nil {
 			return err
 		}
 		s.world.platform.DeleteToken(old)
 	}
-	if err := s.verifiedAfter(ctx, time.Now()); err != nil {
+	if err := s.awaitVerified(ctx, time.Now()); err != nil {
 		return err
 	}
 	load.end()
@@ -126,23 +133,23 @@ func (s *story) rotation(ctx context.Context) error {
 	if err := load.check(); err != nil {
 		return err
 	}
-	return s.sees(ctx, "/balance", http.StatusOK, theBalance)
+	return s.expect(ctx, "/balance", http.StatusOK, theBalance)
 }
 
 func (s *story) deletion(ctx context.Context) error {
-	s.say("This time there is no other. The refusal is confirmed before anything is closed:")
+	s.say("This time there is no new one. The refusal is confirmed before the gate closes:")
 	s.world.deleteToken()
-	if err := s.hears(ctx, "level=ERROR", "status=fail", "reason=rejected", "AUTHENTICATION_ERROR"); err != nil {
+	if err := s.awaitLog(ctx, "level=ERROR", "status=fail", "reason=rejected", "AUTHENTICATION_ERROR"); err != nil {
 		return err
 	}
-	if err := s.sees(ctx, "/account", http.StatusServiceUnavailable, compact(middleware.Unavailable()), problemJSON, "Retry-After: 1"); err != nil {
+	if err := s.expect(ctx, "/account", http.StatusServiceUnavailable, compact(middleware.Unavailable()), problemJSON, "Retry-After: 1"); err != nil {
 		return err
 	}
-	if err := s.sees(ctx, "/healthz", http.StatusServiceUnavailable, fail, healthJSON); err != nil {
+	if err := s.expect(ctx, "/healthz", http.StatusServiceUnavailable, fail, healthJSON); err != nil {
 		return err
 	}
-	s.say("A restart would not help, so nobody is asked to restart it:")
-	return s.sees(ctx, "/livez", http.StatusOK, pass, healthJSON)
+	s.say("A restart would not help, so the liveness probe still succeeds:")
+	return s.expect(ctx, "/livez", http.StatusOK, pass, healthJSON)
 }
 
 func (s *story) replacement(ctx context.Context) error {
@@ -150,39 +157,40 @@ func (s *story) replacement(ctx context.Context) error {
 		return err
 	}
 	written := time.Now()
-	if err := s.hears(ctx, "level=INFO", `msg="toloka credential verified"`, "status=pass", "previous=fail"); err != nil {
+	if err := s.awaitLog(ctx, "level=INFO", `msg="toloka credential verified"`, "status=pass", "previous=fail"); err != nil {
 		return err
 	}
-	s.say("Open again, without a restart, %s after the file was written:", time.Since(written).Round(time.Millisecond))
-	if err := s.sees(ctx, "/healthz", http.StatusOK, pass, healthJSON); err != nil {
+	s.say("The gate is open again without a restart, %s after the file was written:",
+		time.Since(written).Round(time.Millisecond))
+	if err := s.expect(ctx, "/healthz", http.StatusOK, pass, healthJSON); err != nil {
 		return err
 	}
-	return s.sees(ctx, "/account", http.StatusOK, theAccount)
+	return s.expect(ctx, "/account", http.StatusOK, theAccount)
 }
 
 func (s *story) drain(ctx context.Context) error {
-	s.say("Load balancers are told first, while requests are still answered:")
+	s.say("Load balancers see 503 first, while requests are still answered:")
 	s.app.checker.Drain()
-	if err := s.hears(ctx, `msg="toloka credential checker draining"`); err != nil {
+	if err := s.awaitLog(ctx, `msg="toloka credential checker draining"`); err != nil {
 		return err
 	}
-	if err := s.sees(ctx, "/readyz", http.StatusServiceUnavailable, fail, healthJSON, "X-Envoy-Immediate-Health-Check-Fail: true"); err != nil {
+	if err := s.expect(ctx, "/readyz", http.StatusServiceUnavailable, fail, healthJSON, "X-Envoy-Immediate-Health-Check-Fail: true"); err != nil {
 		return err
 	}
-	if err := s.sees(ctx, "/account", http.StatusOK, theAccount); err != nil {
+	if err := s.expect(ctx, "/account", http.StatusOK, theAccount); err != nil {
 		return err
 	}
 	if err := s.server.Shutdown(ctx); err != nil {
 		return err
 	}
 	s.app.close()
-	if err := s.hears(ctx, `msg="toloka credential checker closed"`); err != nil {
+	if err := s.awaitLog(ctx, `msg="toloka credential checker closed"`); err != nil {
 		return err
 	}
-	return s.gone()
+	return s.expectGone()
 }
 
-// times is a number of times in words where there is a word.
+// times returns "not once", "once" or "n times".
 func times(n int) string {
 	switch n {
 	case 0:
