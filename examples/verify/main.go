@@ -1,6 +1,6 @@
-// Command verify verifies a credential once and prints its account, for CI jobs, init containers and
-// interactive use. The exit code reports the result: 0 verified, 1 refused or of another account, 2 no
-// credential or invalid usage, 3 no answer from the platform or the token's source.
+// Command verify verifies a credential once and prints its account, for CI jobs, init containers
+// and interactive use. The exit code reports the result: 0 verified, 1 refused or of another
+// account, 2 no credential or invalid usage, 3 no answer from the platform or the token's source.
 package main
 
 import (

@@ -137,8 +137,8 @@ func valueOf(arg string) string {
 	return arg
 }
 
-// callTimeout bounds one request. It is a little shorter than the total, so that the error says what
-// did not answer.
+// callTimeout bounds one request. It is a little shorter than the total, so that the error says
+// what did not answer.
 func callTimeout(all time.Duration) time.Duration {
 	return min(requester.DefaultTimeout, all-all/10)
 }

@@ -23,7 +23,8 @@ func (s Service) testHealthy(t *testing.T) {
 				a.ExpectHeader(t, "Content-Type", "application/health+json")
 				a.ExpectHeader(t, "Cache-Control", "no-store")
 			}
-			if a := Ask(t, http.MethodPost, r.url+path); a.Status != http.StatusMethodNotAllowed || a.Header.Get("Allow") == "" {
+			a := Ask(t, http.MethodPost, r.url+path)
+			if a.Status != http.StatusMethodNotAllowed || a.Header.Get("Allow") == "" {
 				t.Errorf("POST %s: %d, Allow: %q", path, a.Status, a.Header.Get("Allow"))
 			}
 		}

@@ -30,8 +30,8 @@ type app struct {
 	toPlatform *http.Client // adds the verified token to its requests
 }
 
-// newApp uses the library in a service: a checker of the token in a file, the health endpoints, and a
-// gate in front of the routes that need the platform.
+// newApp uses the library in a service: a checker of the token in a file, the health endpoints, and
+// a gate in front of the routes that need the platform.
 func newApp(baseURL, tokenFile string, logger *slog.Logger, opts ...health.Option) (*app, error) {
 	client, err := requester.New(requester.Sandbox,
 		requester.WithBaseURL(baseURL), requester.WithTimeout(2*time.Second))
@@ -107,8 +107,8 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)            // an error means that the client has disconnected
 }
 
-// fromThisMachine allows details to clients on the same machine. That is safe only without a proxy in
-// front: behind a local proxy every request comes from this machine.
+// fromThisMachine allows details to clients on the same machine. That is safe only without a proxy
+// in front: behind a local proxy every request comes from this machine.
 func fromThisMachine(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -23,8 +23,8 @@ type world struct {
 	issued []credentials.Token // the last one is in the file
 }
 
-// newWorld starts the platform on a loopback port and writes a token to a temporary file. The server
-// also has the routes of controls, which may be nil.
+// newWorld starts the platform on a loopback port and writes a token to a temporary file. The
+// server also has the routes of controls, which may be nil.
 func newWorld(controls func(*world) http.Handler) (*world, error) {
 	dir, err := os.MkdirTemp("", "tolokacheck-quickstart-")
 	if err != nil {
@@ -50,8 +50,8 @@ func (w *world) close() {
 	_ = os.RemoveAll(w.dir) // an error leaves a file with a token of a fake platform
 }
 
-// rotate replaces the token in the file in one step and returns the old one. Both are valid until one
-// is deleted.
+// rotate replaces the token in the file in one step and returns the old one. Both are valid until
+// one is deleted.
 func (w *world) rotate() (old credentials.Token, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -30,8 +30,8 @@ type load struct {
 	servers  map[string]int // how many requests each server has answered
 }
 
-// startLoad starts clients of a balancer that names the server in X-Server. Half of the clients keep
-// their connections.
+// startLoad starts clients of a balancer that names the server in X-Server. Half of the clients
+// keep their connections.
 func startLoad(t *testing.T, url string) *load {
 	t.Helper()
 	l := &load{stop: make(chan struct{}), servers: map[string]int{}}
@@ -113,8 +113,8 @@ func request(client *http.Client, url string) (server, problem string) {
 	}
 }
 
-// answeredBy returns the address in X-Server: Apache sends a URL, Varnish the name of a backend, and
-// nginx a list with the servers that failed first.
+// answeredBy returns the address in X-Server: Apache sends a URL, Varnish the name of a backend,
+// and nginx a list with the servers that failed first.
 func answeredBy(header string) string {
 	servers := strings.Split(header, ", ")
 	last := strings.TrimPrefix(servers[len(servers)-1], "http://")

@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// build builds in the root module, with its versions of all dependencies, and with the race detector.
+// build builds in the root module, with its versions of all dependencies, and with the race
+// detector.
 func build() (err error) {
 	if binaries, err = os.MkdirTemp("", "tolokacheck-pollers-"); err != nil {
 		return err

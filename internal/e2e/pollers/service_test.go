@@ -85,8 +85,8 @@ func (s *service) stopped(t *testing.T) {
 // client makes a connection per request.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
 
-// get makes a request and returns an error if the status is not the given one, or the body is not the
-// given one; "" accepts any body.
+// get makes a request and returns an error if the status is not the given one, or the body is not
+// the given one; "" accepts any body.
 func get(url string, status int, body string) error {
 	got, text, _, err := ask(url)
 	switch {
