@@ -28,7 +28,8 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) (exitCode int) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	serve := flags.String("serve", "", "keep the service running on this `address`, such as :8080, to try with curl")
+	serve := flags.String("serve", "",
+		"keep the service running on this `address`, such as :8080, to try with curl")
 	timeout := flags.Duration("timeout", storyTimeout, "give up on the story after this `duration`")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:

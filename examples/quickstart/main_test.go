@@ -42,17 +42,23 @@ func TestTheStory(t *testing.T) {
 	assert.Empty(t, stderr)
 	assert.Less(t, time.Since(started), 30*time.Second)
 
+	const rotated = `msg="toloka credential rotated"`
 	rest := stdout
 	for _, part := range []string{
-		"\n1. The service starts and verifies its token\n", `GET /readyz -> 503`, `GET /account -> 503`, "application/problem+json",
+		"\n1. The service starts and verifies its token\n",
+		"GET /readyz -> 503", "GET /account -> 503", "application/problem+json",
 		`| level=INFO msg="toloka credential verified"`, "GET /readyz -> 200", "GET /account -> 200",
 		"\n2. A load balancer polls\n", "responses with 200", "the platform was asked",
-		"\n3. The platform goes down\n", "| level=WARN", "reason=stale", "GET /healthz -> 200", warn, "GET /account -> 200",
+		"\n3. The platform goes down\n",
+		"| level=WARN", "reason=stale", "GET /healthz -> 200", warn, "GET /account -> 200",
 		"\n4. The platform comes back\n", "| level=INFO", "GET /healthz -> 200", pass,
-		"\n5. The token is rotated under load\n", `msg="toloka credential rotated"`, `msg="toloka credential rotated"`, `msg="toloka credential rotated"`, " requests, 0 failed.\n",
-		"\n6. The token is deleted on the platform\n", "| level=ERROR", "reason=rejected", "GET /account -> 503", "application/problem+json", "GET /healthz -> 503", "GET /livez -> 200",
-		"\n7. A new token is written to the file\n", "| level=INFO", "GET /healthz -> 200", "GET /account -> 200",
-		"\n8. The service drains and exits\n", "GET /readyz -> 503", "GET /account -> 200", "checker closed",
+		"\n5. The token is rotated under load\n", rotated, rotated, rotated, " requests, 0 failed.\n",
+		"\n6. The token is deleted on the platform\n", "| level=ERROR", "reason=rejected",
+		"GET /account -> 503", "application/problem+json", "GET /healthz -> 503", "GET /livez -> 200",
+		"\n7. A new token is written to the file\n",
+		"| level=INFO", "GET /healthz -> 200", "GET /account -> 200",
+		"\n8. The service drains and exits\n",
+		"GET /readyz -> 503", "GET /account -> 200", "checker closed",
 		"\nAll 8 steps succeeded in ",
 	} {
 		_, after, found := strings.Cut(rest, part)
@@ -81,9 +87,13 @@ func TestFailures(t *testing.T) {
 		code   int
 		stderr string // a pattern
 	}{
-		{"story_takes_too_long", []string{"-timeout", "1ns"}, nil, 1, `^quickstart: step 1 \(The service starts and verifies its token\) failed: .*deadline exceeded\n$`},
-		{"no_temporary_directory", nil, []string{"TMPDIR=" + missing}, 1, `^quickstart: .*` + regexp.QuoteMeta(missing) + `.*: no such file or directory\n$`},
-		{"address_in_use", []string{"-serve", busy}, nil, 1, "^quickstart: -serve " + regexp.QuoteMeta(busy) + ": .*address already in use\n$"},
+		{"story_takes_too_long", []string{"-timeout", "1ns"}, nil, 1,
+			`^quickstart: step 1 \(The service starts and verifies its token\) failed: ` +
+				`.*deadline exceeded\n$`},
+		{"no_temporary_directory", nil, []string{"TMPDIR=" + missing}, 1,
+			`^quickstart: .*` + regexp.QuoteMeta(missing) + `.*: no such file or directory\n$`},
+		{"address_in_use", []string{"-serve", busy}, nil, 1,
+			"^quickstart: -serve " + regexp.QuoteMeta(busy) + ": .*address already in use\n$"},
 		{"argument", []string{":8080"}, nil, 2, "^quickstart: takes flags only; -h shows them\n$"},
 		{"unknown_flag", []string{"-server"}, nil, 2, "^flag provided but not defined: -server\n"},
 	}
@@ -100,9 +110,15 @@ func TestFailures(t *testing.T) {
 func TestServe(t *testing.T) {
 	t.Parallel()
 	tmp := t.TempDir()
-	p := exampletest.Start(t, exampletest.Command{Args: []string{"-serve", "127.0.0.1:0"}, Env: []string{"TMPDIR=" + tmp}})
+	p := exampletest.Start(t, exampletest.Command{
+		Args: []string{"-serve", "127.0.0.1:0"},
+		Env:  []string{"TMPDIR=" + tmp},
+	})
 	p.StdoutLine(t, `msg="toloka credential verified"`)
-	first := regexp.MustCompile(`(?s)The service is on (http://127\.0\.0\.1:\d+), its token is in (\S+),\nand a fake Toloka platform is on (http://127\.0\.0\.1:\d+)\.\n`).FindStringSubmatch(p.Stdout())
+	const loopback = `(http://127\.0\.0\.1:\d+)`
+	intro := regexp.MustCompile(`The service is on ` + loopback + `, its token is in (\S+),\n` +
+		`and a fake Toloka platform is on ` + loopback + `\.\n`)
+	first := intro.FindStringSubmatch(p.Stdout())
 	require.NotNil(t, first, p.Stdout())
 	url, tokenFile, platform := first[1], first[2], first[3]
 
@@ -122,9 +138,11 @@ func TestServe(t *testing.T) {
 	exampletest.Expect(t, http.MethodGet, url+"/balance", http.StatusOK, theBalance)
 
 	var details struct{ Checks map[string][]map[string]any }
-	require.NoError(t, json.Unmarshal([]byte(exampletest.Ask(t, http.MethodGet, url+"/healthz?verbose").Body), &details))
+	verbose := exampletest.Ask(t, http.MethodGet, url+"/healthz?verbose")
+	require.NoError(t, json.Unmarshal([]byte(verbose.Body), &details))
 	assert.Equal(t, "verified", details.Checks["toloka:credential"][0]["reason"])
-	assert.Equal(t, "566ec2b0ff0deeaae5f9d500629de162", details.Checks["toloka:account"][0]["observedValue"])
+	account := details.Checks["toloka:account"][0]
+	assert.Equal(t, "566ec2b0ff0deeaae5f9d500629de162", account["observedValue"])
 
 	control("rotate", "there is a new token in "+tokenFile)
 	remember()
@@ -134,7 +152,8 @@ func TestServe(t *testing.T) {
 	exampletest.Eventually(t, url+"/balance", http.StatusOK, `{"usd":3.07}`)
 	control("balance?usd=50", "the balance is 50 USD")
 	exampletest.Eventually(t, url+"/healthz", http.StatusOK, pass)
-	exampletest.Expect(t, http.MethodPost, platform+"/control/balance?usd=much", http.StatusBadRequest, "usd is not a number; use -d usd=3")
+	exampletest.Expect(t, http.MethodPost, platform+"/control/balance?usd=much",
+		http.StatusBadRequest, "usd is not a number; use -d usd=3")
 
 	control("down", "the platform resets every connection")
 	exampletest.Expect(t, http.MethodGet, url+"/balance", http.StatusBadGateway, "bad gateway")

@@ -44,7 +44,9 @@ type options struct {
 
 // parse reads the flags, and the environment for the flags that are not set. With -h it returns the
 // help text.
-func parse(args []string, lookup func(string) (string, bool)) (opts options, help string, err error) {
+func parse(
+	args []string, lookup func(string) (string, bool),
+) (opts options, help string, err error) {
 	holdsToken := func(arg string) bool { return service.HoldsToken(lookup, valueOf(arg)) }
 	if i := slices.IndexFunc(args, holdsToken); i >= 0 {
 		return options{}, "", fmt.Errorf("argument %d holds an API token; %s", i+1, tokenHint)

@@ -81,7 +81,9 @@ func balance(toPlatform *http.Client, url string) http.Handler {
 	})
 }
 
-func askPlatform(ctx context.Context, toPlatform *http.Client, url string) (*requester.Account, error) {
+func askPlatform(
+	ctx context.Context, toPlatform *http.Client, url string,
+) (*requester.Account, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err

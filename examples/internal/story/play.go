@@ -64,10 +64,10 @@ Look:
   curl -i %[1]s/balance
 
 Break something and look again:
-  curl -X POST %[2]s/control/down           # connections to the platform fail: warn, then fail after %[4]s
-  curl -X POST %[2]s/control/up             # the platform answers again
-  curl -X POST %[2]s/control/rotate         # writes a new token to the file; deletes the old one a second later
-  curl -X POST %[2]s/control/delete         # deletes the token in the file: fail until the next rotate
+  curl -X POST %[2]s/control/down      # no connections: warn, then fail after %[4]s
+  curl -X POST %[2]s/control/up        # the platform answers again
+  curl -X POST %[2]s/control/rotate    # a new token; deletes the old one a second later
+  curl -X POST %[2]s/control/delete    # deletes the token in the file: fail until the next rotate
   curl -X POST %[2]s/control/balance -d usd=3   # under the minimum of %[5]d USD: warn
   echo nonsense > %[3]s   # an invalid token: warn, the valid one stays in use
 

@@ -29,6 +29,11 @@ const (
 	loadClients = 4 // per route
 )
 
+const (
+	retryAfter  = "Retry-After: 1"
+	verifiedMsg = `msg="toloka credential verified"`
+)
+
 var (
 	healthJSON  = "Content-Type: " + middleware.ContentType
 	problemJSON = "Content-Type: " + middleware.ProblemContentType
@@ -44,10 +49,11 @@ func (s *story) start(ctx context.Context) error {
 		return err
 	}
 	s.say("It listens before it verifies. The platform has not answered yet:")
-	if err := s.expect(ctx, "/readyz", http.StatusServiceUnavailable, fail, healthJSON, "Retry-After: 1"); err != nil {
+	err := s.expect(ctx, "/readyz", http.StatusServiceUnavailable, fail, healthJSON, retryAfter)
+	if err != nil {
 		return err
 	}
-	if err := s.expect(ctx, "/account", http.StatusServiceUnavailable, compact(middleware.Unavailable()), problemJSON, "Retry-After: 1"); err != nil {
+	if err := s.expectClosed(ctx); err != nil {
 		return err
 	}
 	s.say("Now the platform answers:")
@@ -55,7 +61,7 @@ func (s *story) start(ctx context.Context) error {
 	if err := <-verified; err != nil {
 		return err
 	}
-	if err := s.awaitLog(ctx, "level=INFO", `msg="toloka credential verified"`, `account.name="Jack Smith"`); err != nil {
+	if err := s.awaitLog(ctx, "level=INFO", verifiedMsg, `account.name="Jack Smith"`); err != nil {
 		return err
 	}
 	if err := s.expect(ctx, "/readyz", http.StatusOK, pass, healthJSON); err != nil {
@@ -71,8 +77,9 @@ func (s *story) poll(ctx context.Context) error {
 	wait(ctx, pollFor)
 	load.end()
 	took, asked := time.Since(began), s.world.platform.Count()-before
+	requests, failed := load.requests.Load(), load.failed.Load()
 	s.say("%d polls of /healthz over %d connections in %s: %d responses with 200.",
-		load.requests.Load(), pollers, took.Round(time.Millisecond), load.requests.Load()-load.failed.Load())
+		requests, pollers, took.Round(time.Millisecond), requests-failed)
 	s.say("In that time the platform was asked %s: about every %s, however many polls arrive.",
 		times(asked), interval)
 	if err := load.check(); err != nil {
@@ -80,7 +87,8 @@ func (s *story) poll(ctx context.Context) error {
 	}
 	// The interval varies by a tenth, and one call may have been due at the start.
 	if most := int(took/(interval*9/10)) + 1; asked > most {
-		return fmt.Errorf("the platform was asked %s in %s, not %s at most", times(asked), took, times(most))
+		return fmt.Errorf("the platform was asked %s in %s, at most %s expected",
+			times(asked), took, times(most))
 	}
 	return nil
 }
@@ -99,7 +107,7 @@ func (s *story) outage(ctx context.Context) error {
 
 func (s *story) recovery(ctx context.Context) error {
 	s.world.platform.ClearFaults()
-	if err := s.awaitLog(ctx, "level=INFO", `msg="toloka credential verified"`, "status=pass", "previous=warn"); err != nil {
+	if err := s.awaitLog(ctx, "level=INFO", verifiedMsg, "status=pass", "previous=warn"); err != nil {
 		return err
 	}
 	return s.expect(ctx, "/healthz", http.StatusOK, pass, healthJSON)
@@ -139,10 +147,11 @@ func (s *story) rotation(ctx context.Context) error {
 func (s *story) deletion(ctx context.Context) error {
 	s.say("This time there is no new one. The refusal is confirmed before the gate closes:")
 	s.world.deleteToken()
-	if err := s.awaitLog(ctx, "level=ERROR", "status=fail", "reason=rejected", "AUTHENTICATION_ERROR"); err != nil {
+	err := s.awaitLog(ctx, "level=ERROR", "status=fail", "reason=rejected", "AUTHENTICATION_ERROR")
+	if err != nil {
 		return err
 	}
-	if err := s.expect(ctx, "/account", http.StatusServiceUnavailable, compact(middleware.Unavailable()), problemJSON, "Retry-After: 1"); err != nil {
+	if err := s.expectClosed(ctx); err != nil {
 		return err
 	}
 	if err := s.expect(ctx, "/healthz", http.StatusServiceUnavailable, fail, healthJSON); err != nil {
@@ -157,7 +166,7 @@ func (s *story) replacement(ctx context.Context) error {
 		return err
 	}
 	written := time.Now()
-	if err := s.awaitLog(ctx, "level=INFO", `msg="toloka credential verified"`, "status=pass", "previous=fail"); err != nil {
+	if err := s.awaitLog(ctx, "level=INFO", verifiedMsg, "status=pass", "previous=fail"); err != nil {
 		return err
 	}
 	s.say("The gate is open again without a restart, %s after the file was written:",
@@ -174,7 +183,9 @@ func (s *story) drain(ctx context.Context) error {
 	if err := s.awaitLog(ctx, `msg="toloka credential checker draining"`); err != nil {
 		return err
 	}
-	if err := s.expect(ctx, "/readyz", http.StatusServiceUnavailable, fail, healthJSON, "X-Envoy-Immediate-Health-Check-Fail: true"); err != nil {
+	const envoy = "X-Envoy-Immediate-Health-Check-Fail: true"
+	err := s.expect(ctx, "/readyz", http.StatusServiceUnavailable, fail, healthJSON, envoy)
+	if err != nil {
 		return err
 	}
 	if err := s.expect(ctx, "/account", http.StatusOK, theAccount); err != nil {
@@ -188,6 +199,12 @@ func (s *story) drain(ctx context.Context) error {
 		return err
 	}
 	return s.expectGone()
+}
+
+// expectClosed checks the response of a closed gate.
+func (s *story) expectClosed(ctx context.Context) error {
+	problem := compact(middleware.Unavailable())
+	return s.expect(ctx, "/account", http.StatusServiceUnavailable, problem, problemJSON, retryAfter)
 }
 
 // times returns "not once", "once" or "n times".

@@ -54,7 +54,8 @@ func TestStepFails(t *testing.T) {
 		{
 			name: "not_ready_in_an_outage",
 			lies: func(r *http.Request, snap *health.Snapshot) int {
-				return only(r.URL.Path == "/healthz" && snap.Reason() == health.ReasonStale, http.StatusServiceUnavailable)
+				stale := r.URL.Path == "/healthz" && snap.Reason() == health.ReasonStale
+				return only(stale, http.StatusServiceUnavailable)
 			},
 			want: "step 3 (The platform goes down) failed: GET /healthz: status 503, not 200",
 		},

@@ -30,7 +30,11 @@ func newWorld(controls func(*world) http.Handler) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{platform: requestertest.NewPlatform(), dir: dir, tokenFile: filepath.Join(dir, "token")}
+	w := &world{
+		platform:  requestertest.NewPlatform(),
+		dir:       dir,
+		tokenFile: filepath.Join(dir, "token"),
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/", w.platform)
 	if controls != nil {
