@@ -38,7 +38,7 @@ func newApp(baseURL, tokenFile string, logger *slog.Logger, opts ...health.Optio
 	if err != nil {
 		return nil, err
 	}
-	checker, err := health.New(credentials.File(tokenFile, credentials.WithLogger(logger)),
+	checker, err := health.New(credentials.File(tokenFile),
 		append(opts, health.WithClient(client), health.WithLogger(logger))...)
 	if err != nil {
 		return nil, err

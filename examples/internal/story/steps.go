@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
-	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 const (
@@ -30,13 +29,10 @@ const (
 )
 
 const (
+	healthJSON  = "Content-Type: application/health+json"
+	problemJSON = "Content-Type: application/problem+json"
 	retryAfter  = "Retry-After: 1"
 	verifiedMsg = `msg="toloka credential verified"`
-)
-
-var (
-	healthJSON  = "Content-Type: " + middleware.ContentType
-	problemJSON = "Content-Type: " + middleware.ProblemContentType
 )
 
 // start delays the platform's response, to show what the service answers in the meantime.
@@ -203,8 +199,9 @@ func (s *story) drain(ctx context.Context) error {
 
 // expectClosed checks the response of a closed gate.
 func (s *story) expectClosed(ctx context.Context) error {
-	problem := compact(middleware.Unavailable())
-	return s.expect(ctx, "/account", http.StatusServiceUnavailable, problem, problemJSON, retryAfter)
+	const body = `{"type":"about:blank","title":"Service Unavailable","status":503,` +
+		`"detail":"The service cannot handle this request at the moment. Try again later."}`
+	return s.expect(ctx, "/account", http.StatusServiceUnavailable, body, problemJSON, retryAfter)
 }
 
 // times returns "not once", "once" or "n times".

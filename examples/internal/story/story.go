@@ -2,7 +2,6 @@ package story
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -204,9 +203,4 @@ func (s *story) expectGone() error {
 	}
 	_ = conn.Close()
 	return errors.New("the service still listens")
-}
-
-func compact(v any) string {
-	b, _ := json.Marshal(v) // v is of a type that can always be encoded
-	return string(b)
 }
