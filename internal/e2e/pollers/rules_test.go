@@ -3,9 +3,15 @@ package pollers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 )
 
 // rule is how a prober that is not installed here judges a response, by its documentation.
@@ -60,13 +66,28 @@ var rules = []rule{
 	},
 }
 
-// probe makes one request and judges the response. Errors and timeouts are failures.
+// attempts is how often a probe without a response is made. The probers above have such a threshold
+// too; here it keeps the tests stable on a busy machine. An unhealthy response
+// counts at once.
+const attempts = 3
+
+// probe reports whether the service gets requests by this rule.
 func (r rule) probe(url string) (healthy bool) {
+	for range attempts {
+		if healthy, err := r.request(url); err == nil {
+			return healthy
+		}
+	}
+	return false
+}
+
+// request makes one request and judges the response.
+func (r rule) request(url string) (healthy bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return false
+		return false, err
 	}
 	for key, value := range r.header {
 		req.Header.Set(key, value)
@@ -77,13 +98,48 @@ func (r rule) probe(url string) (healthy bool) {
 	}
 	resp, err := prober.Do(req)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	_, err = io.Copy(io.Discard, resp.Body)
-	return err == nil && r.healthy(resp)
+	return r.healthy(resp), err
 }
 
 func (r rule) poller(url string) poller {
 	return poller{name: r.name, in: func() (bool, error) { return r.probe(url), nil }}
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	redirect := func(target string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, target, http.StatusFound)
+		}
+	}
+	mux := http.NewServeMux()
+	for _, status := range []int{200, 204, 304, 404, 429, 503} {
+		mux.HandleFunc(fmt.Sprintf("/%d", status), func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+		})
+	}
+	mux.HandleFunc("/to-200", redirect("/200"))
+	mux.HandleFunc("/to-503", redirect("/503"))
+	mux.HandleFunc("/to-itself", redirect("/to-itself"))
+	mux.HandleFunc("/elsewhere", redirect("http://another-host.invalid/"))
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+
+	healthy := map[string][]string{ // paths by rule
+		"kubelet": {"/200", "/204", "/304", "/to-200", "/elsewhere"},
+		"Envoy":   {"/200"},
+		"AWS ALB": {"/200"},
+	}
+	paths := []string{"/200", "/204", "/304", "/404", "/429", "/503",
+		"/to-200", "/to-503", "/to-itself", "/elsewhere"}
+	for _, rule := range rules {
+		for _, path := range paths {
+			want := slices.Contains(healthy[rule.name], path)
+			assert.Equal(t, want, rule.probe(server.URL+path), "%s %s", rule.name, path)
+		}
+	}
 }
