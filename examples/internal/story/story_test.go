@@ -46,7 +46,7 @@ func TestStepFails(t *testing.T) {
 			lies: func() func(r *http.Request, snap *health.Snapshot) int {
 				var n atomic.Int64
 				return func(r *http.Request, _ *health.Snapshot) int {
-					return only(r.URL.Path == "/healthz" && n.Add(1) == 100, http.StatusInternalServerError)
+					return only(r.URL.Path == "/healthz" && n.Add(1) == 20, http.StatusInternalServerError)
 				}
 			}(),
 			want: "step 2 (A load balancer polls) failed: 1 of ",
@@ -64,7 +64,7 @@ func TestStepFails(t *testing.T) {
 			lies: func() func(r *http.Request, snap *health.Snapshot) int {
 				var n atomic.Int64
 				return func(r *http.Request, _ *health.Snapshot) int {
-					return only(r.URL.Path == "/balance" && n.Add(1) == 100, http.StatusBadGateway)
+					return only(r.URL.Path == "/balance" && n.Add(1) == 20, http.StatusBadGateway)
 				}
 			}(),
 			want: "step 5 (The token is rotated under load) failed: 1 of ",
