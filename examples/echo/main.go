@@ -1,51 +1,120 @@
-// Command echo is a complete service on Echo, configured by its environment: health endpoints for load balancers, and GET
-// /account behind the gate. README.md beside it lists the variables.
+// Command echo is a complete service on Echo, in one file to copy. See README.md.
 package main
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/echoadapter"
-	"github.com/tolokacheck/tolokacheck/examples/internal/service"
 	"github.com/tolokacheck/tolokacheck/health"
-	"github.com/tolokacheck/tolokacheck/middleware"
+	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
 func main() {
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	if err := run(logger); err != nil {
-		logger.Error("service cannot run", "error", err.Error())
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	if err := run(); err != nil {
+		slog.Error("service stopped", "error", err.Error())
 		os.Exit(1)
 	}
 }
 
-func run(logger *slog.Logger) error {
-	cfg, err := service.FromEnv(os.LookupEnv)
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	drainDelay, err := duration("DRAIN_DELAY", 0)
 	if err != nil {
 		return err
 	}
-	checker, err := health.New(credentials.Default(),
-		append(cfg.CheckerOptions, health.WithLogger(logger))...)
+	checker, err := newChecker()
 	if err != nil {
 		return err
 	}
 	defer checker.Close()
 
 	e := echo.New()
-	echoadapter.RegisterHealth(e, checker, middleware.WithDetails(cfg.AllowDetails))
+	echoadapter.RegisterHealth(e, checker) // /healthz /readyz /livez /startupz
 	gate := echoadapter.GateWithConfig(echoadapter.Config{Checker: checker, AccountInContext: true})
 	e.GET("/account", account, gate)
 
-	return service.Run(cfg, checker, e, logger) // listens, starts the checker, serves, drains
+	listener, err := net.Listen("tcp", cmp.Or(os.Getenv("LISTEN_ADDR"), ":8080"))
+	if err != nil {
+		return fmt.Errorf("LISTEN_ADDR: %w", err)
+	}
+	slog.Info("listening", "address", listener.Addr().String())
+	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second}
+	defer server.Close()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+
+	// The server already listens, so probes get answers while Start waits for the platform.
+	if err := checker.Start(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+
+	// Some supervisors signal both the process and its group. A signal within a second is the same
+	// request to stop; a later one ends the process at once.
+	time.AfterFunc(time.Second, stop)
+	slog.Info("stopping", "drain_delay", drainDelay.String())
+	checker.Drain() // /healthz and /readyz return 503, everything else still works
+	<-time.After(drainDelay)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return server.Shutdown(ctx) // waits for the requests in flight
 }
 
-// account answers with the verified account. A real service would look first at who asks: the balance is nobody's business.
+// newChecker returns a checker of the token that credentials.Default finds.
+func newChecker() (*health.Checker, error) {
+	var opts []requester.Option
+	if url := os.Getenv("TOLOKA_BASE_URL"); url != "" {
+		opts = append(opts, requester.WithBaseURL(url))
+	}
+	environment := requester.Environment(os.Getenv("TOLOKA_ENVIRONMENT")) // production if empty
+	client, clientErr := requester.New(environment, opts...)
+	interval, intervalErr := duration("CHECK_INTERVAL", time.Minute)
+	maxStale, maxStaleErr := duration("MAX_STALE", 15*time.Minute)
+	breakerOpen, breakerErr := duration("BREAKER_OPEN", 30*time.Second)
+	if err := errors.Join(clientErr, intervalErr, maxStaleErr, breakerErr); err != nil {
+		return nil, err
+	}
+	return health.New(credentials.Default(), health.WithLogger(slog.Default()),
+		health.WithClient(client), health.WithInterval(interval),
+		health.WithMaxStale(maxStale), health.WithBreakerOpen(breakerOpen))
+}
+
+// duration returns the duration in an environment variable, or fallback if it is unset or empty.
+func duration(name string, fallback time.Duration) (time.Duration, error) {
+	value := os.Getenv(name)
+	if value == "" {
+		return fallback, nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil {
+		return 0, fmt.Errorf("%s: not a duration; write it like 500ms, 30s or 15m", name)
+	}
+	return d, nil
+}
+
+// account returns the verified account. A real service first checks who asks: a balance is private.
 func account(c echo.Context) error {
-	account, _ := echoadapter.Account(c) // there is one behind the gate
+	account, _ := echoadapter.Account(c) // always present behind the gate
+	// Without it, caches serve the account while the gate is closed.
+	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.JSON(http.StatusOK, account)
 }

@@ -1,8 +1,8 @@
-// Command quickstart shows what the library does, with no account and no network: it starts a fake platform on loopback,
-// embeds the library in a small service, and tells what happens to its token, step by step, with the real log lines and the real
-// answers. It exits with 0 if everything came out as told.
+// Command quickstart shows what the library does, without an account or a network. It starts a fake
+// platform on loopback and a small service, and shows step by step what happens to the service's
+// token, with real log lines and responses. It exits with 0 if every step succeeded.
 //
-// With -serve it keeps service and platform up instead, to play with by curl. How the library is wired in is in app.go.
+// With -serve it keeps the service and the platform running, to try with curl.
 package main
 
 import (
@@ -14,9 +14,11 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/tolokacheck/tolokacheck/examples/internal/story"
 )
 
-// storyTimeout is far more than the story takes, a few seconds, and what a machine with other things to do is given.
+// storyTimeout bounds the story, which takes a few seconds, on a busy machine.
 const storyTimeout = 28 * time.Second
 
 func main() {
@@ -26,7 +28,8 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) (exitCode int) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	serve := flags.String("serve", "", "keep the service up at this `address`, such as :8080, to play with by curl")
+	serve := flags.String("serve", "",
+		"keep the service running on this `address`, such as :8080, to try with curl")
 	timeout := flags.Duration("timeout", storyTimeout, "give up on the story after this `duration`")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
@@ -39,13 +42,13 @@ func run(args []string, stdout, stderr io.Writer) (exitCode int) {
 	}
 	var err error
 	if *serve != "" {
-		err = play(*serve, stdout)
+		err = story.Play(*serve, stdout)
 	} else {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 		defer stop()
 		ctx, cancel := context.WithTimeout(ctx, *timeout)
 		defer cancel()
-		err = tell(ctx, stdout)
+		err = story.Tell(ctx, stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "quickstart:", err)

@@ -22,7 +22,15 @@ import (
 
 func TestMain(m *testing.M) { exampletest.Main(m) }
 
-// keyShaped finds what has the shape of the platform's API keys, and long parts of one.
+// Bodies of the service's responses.
+const (
+	pass       = `{"status":"pass"}`
+	warn       = `{"status":"warn"}`
+	fail       = `{"status":"fail"}`
+	theBalance = `{"usd":121.3}`
+)
+
+// keyShaped matches the platform's API keys and long parts of one.
 var keyShaped = regexp.MustCompile(`[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}`)
 
 func TestTheStory(t *testing.T) {
@@ -34,18 +42,24 @@ func TestTheStory(t *testing.T) {
 	assert.Empty(t, stderr)
 	assert.Less(t, time.Since(started), 30*time.Second)
 
+	const rotated = `msg="toloka credential rotated"`
 	rest := stdout
 	for _, part := range []string{
-		"\n1. The service starts, and its token is verified\n", `GET /readyz -> 503`, `GET /account -> 503`, "application/problem+json",
+		"\n1. The service starts and verifies its token\n",
+		"GET /readyz -> 503", "GET /account -> 503", "application/problem+json",
 		`| level=INFO msg="toloka credential verified"`, "GET /readyz -> 200", "GET /account -> 200",
-		"\n2. A load balancer polls\n", "answers with 200", "the platform was asked",
-		"\n3. The platform goes down\n", "| level=WARN", "reason=stale", "GET /healthz -> 200", warn, "GET /account -> 200",
+		"\n2. A load balancer polls\n", "responses with 200", "the platform was asked",
+		"\n3. The platform goes down\n",
+		"| level=WARN", "reason=stale", "GET /healthz -> 200", warn, "GET /account -> 200",
 		"\n4. The platform comes back\n", "| level=INFO", "GET /healthz -> 200", pass,
-		"\n5. Tokens are replaced under load\n", `msg="toloka credential rotated"`, `msg="toloka credential rotated"`, `msg="toloka credential rotated"`, " requests, 0 failed.\n",
-		"\n6. The token is deleted on the platform\n", "| level=ERROR", "reason=rejected", "GET /account -> 503", "application/problem+json", "GET /healthz -> 503", "GET /livez -> 200",
-		"\n7. Somebody writes a new token to the file\n", "| level=INFO", "GET /healthz -> 200", "GET /account -> 200",
-		"\n8. The service drains and exits\n", "GET /readyz -> 503", "GET /account -> 200", "checker closed",
-		"\nAll 8 steps came out as told",
+		"\n5. The token is rotated under load\n", rotated, rotated, rotated, " requests, 0 failed.\n",
+		"\n6. The token is deleted on the platform\n", "| level=ERROR", "reason=rejected",
+		"GET /account -> 503", "application/problem+json", "GET /healthz -> 503", "GET /livez -> 200",
+		"\n7. A new token is written to the file\n",
+		"| level=INFO", "GET /healthz -> 200", "GET /account -> 200",
+		"\n8. The service drains and exits\n",
+		"GET /readyz -> 503", "GET /account -> 200", "checker closed",
+		"\nAll 8 steps succeeded in ",
 	} {
 		_, after, found := strings.Cut(rest, part)
 		require.True(t, found, "%q is missing after\n%s", part, strings.TrimSuffix(stdout, rest))
@@ -55,7 +69,7 @@ func TestTheStory(t *testing.T) {
 
 	left, err := os.ReadDir(tmp)
 	require.NoError(t, err)
-	assert.Empty(t, left, "files are left behind")
+	assert.Empty(t, left, "files were not removed")
 }
 
 func TestFailures(t *testing.T) {
@@ -73,11 +87,15 @@ func TestFailures(t *testing.T) {
 		code   int
 		stderr string // a pattern
 	}{
-		{"a story that takes too long", []string{"-timeout", "1ns"}, nil, 1, `^quickstart: step 1 \(The service starts, and its token is verified\) did not come out as told: .*deadline exceeded\n$`},
-		{"no place for files", nil, []string{"TMPDIR=" + missing}, 1, `^quickstart: .*` + regexp.QuoteMeta(missing) + `.*: no such file or directory\n$`},
-		{"an address that is taken", []string{"-serve", busy}, nil, 1, "^quickstart: -serve " + regexp.QuoteMeta(busy) + ": .*address already in use\n$"},
-		{"an argument", []string{":8080"}, nil, 2, "^quickstart: takes flags only; -h shows them\n$"},
-		{"an unknown flag", []string{"-server"}, nil, 2, "^flag provided but not defined: -server\n"},
+		{"story_takes_too_long", []string{"-timeout", "1ns"}, nil, 1,
+			`^quickstart: step 1 \(The service starts and verifies its token\) failed: ` +
+				`.*deadline exceeded\n$`},
+		{"no_temporary_directory", nil, []string{"TMPDIR=" + missing}, 1,
+			`^quickstart: .*` + regexp.QuoteMeta(missing) + `.*: no such file or directory\n$`},
+		{"address_in_use", []string{"-serve", busy}, nil, 1,
+			"^quickstart: -serve " + regexp.QuoteMeta(busy) + ": .*address already in use\n$"},
+		{"argument", []string{":8080"}, nil, 2, "^quickstart: takes flags only; -h shows them\n$"},
+		{"unknown_flag", []string{"-server"}, nil, 2, "^flag provided but not defined: -server\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -92,9 +110,15 @@ func TestFailures(t *testing.T) {
 func TestServe(t *testing.T) {
 	t.Parallel()
 	tmp := t.TempDir()
-	p := exampletest.Start(t, exampletest.Command{Args: []string{"-serve", "127.0.0.1:0"}, Env: []string{"TMPDIR=" + tmp}})
+	p := exampletest.Start(t, exampletest.Command{
+		Args: []string{"-serve", "127.0.0.1:0"},
+		Env:  []string{"TMPDIR=" + tmp},
+	})
 	p.StdoutLine(t, `msg="toloka credential verified"`)
-	first := regexp.MustCompile(`(?s)The service is on (http://127\.0\.0\.1:\d+), its token in (\S+),\nand a fake of the Toloka platform on (http://127\.0\.0\.1:\d+)\.\n`).FindStringSubmatch(p.Stdout())
+	const loopback = `(http://127\.0\.0\.1:\d+)`
+	intro := regexp.MustCompile(`The service is on ` + loopback + `, its token is in (\S+),\n` +
+		`and a fake Toloka platform is on ` + loopback + `\.\n`)
+	first := intro.FindStringSubmatch(p.Stdout())
 	require.NotNil(t, first, p.Stdout())
 	url, tokenFile, platform := first[1], first[2], first[3]
 
@@ -110,13 +134,15 @@ func TestServe(t *testing.T) {
 	}
 	remember()
 	exampletest.Eventually(t, url+"/healthz", http.StatusOK, pass)
-	exampletest.Expect(t, http.MethodGet, url+"/account", http.StatusOK, theAccount)
+	exampletest.Expect(t, http.MethodGet, url+"/account", http.StatusOK, exampletest.AccountJSON)
 	exampletest.Expect(t, http.MethodGet, url+"/balance", http.StatusOK, theBalance)
 
 	var details struct{ Checks map[string][]map[string]any }
-	require.NoError(t, json.Unmarshal([]byte(exampletest.Ask(t, http.MethodGet, url+"/healthz?verbose").Body), &details))
+	verbose := exampletest.Ask(t, http.MethodGet, url+"/healthz?verbose")
+	require.NoError(t, json.Unmarshal([]byte(verbose.Body), &details))
 	assert.Equal(t, "verified", details.Checks["toloka:credential"][0]["reason"])
-	assert.Equal(t, "566ec2b0ff0deeaae5f9d500629de162", details.Checks["toloka:account"][0]["observedValue"])
+	account := details.Checks["toloka:account"][0]
+	assert.Equal(t, "566ec2b0ff0deeaae5f9d500629de162", account["observedValue"])
 
 	control("rotate", "there is a new token in "+tokenFile)
 	remember()
@@ -126,7 +152,8 @@ func TestServe(t *testing.T) {
 	exampletest.Eventually(t, url+"/balance", http.StatusOK, `{"usd":3.07}`)
 	control("balance?usd=50", "the balance is 50 USD")
 	exampletest.Eventually(t, url+"/healthz", http.StatusOK, pass)
-	exampletest.Expect(t, http.MethodPost, platform+"/control/balance?usd=much", http.StatusBadRequest, "say how much: -d usd=3")
+	exampletest.Expect(t, http.MethodPost, platform+"/control/balance?usd=much",
+		http.StatusBadRequest, "usd is not a number; use -d usd=3")
 
 	control("down", "the platform resets every connection")
 	exampletest.Expect(t, http.MethodGet, url+"/balance", http.StatusBadGateway, "bad gateway")
@@ -134,7 +161,7 @@ func TestServe(t *testing.T) {
 	control("up", "the platform answers")
 	exampletest.Eventually(t, url+"/healthz", http.StatusOK, pass)
 
-	control("delete", "the token in "+tokenFile+" is good for nothing")
+	control("delete", "the token in "+tokenFile+" is deleted on the platform")
 	exampletest.Eventually(t, url+"/healthz", http.StatusServiceUnavailable, fail)
 	control("rotate", "there is a new token in "+tokenFile)
 	remember()
@@ -146,5 +173,5 @@ func TestServe(t *testing.T) {
 	exampletest.NoSecrets(t, "the output", p.Stdout()+p.Stderr(), tokens)
 	left, err := os.ReadDir(tmp)
 	require.NoError(t, err)
-	assert.Empty(t, left, "files are left behind")
+	assert.Empty(t, left, "files were not removed")
 }

@@ -39,7 +39,7 @@ func run(logger *slog.Logger) error {
 	defer checker.Close()
 
 	mux := http.NewServeMux()
-	nethttp.RegisterHealth(mux, checker, middleware.WithDetails(cfg.AllowDetails))
+	nethttp.RegisterHealth(mux, checker)
 	gate := nethttp.Gate(checker, middleware.WithAccountInContext())
 	mux.Handle("GET /account", gate(http.HandlerFunc(account)))
 

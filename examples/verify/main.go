@@ -1,6 +1,6 @@
-// Command verify asks the platform once whether the credential is good, for CI jobs, init containers and people. It prints the
-// account, and its exit code says what came of it: 0 verified, 1 refused or of another account, 2 no credential or bad
-// usage, 3 the platform, or the token's source, could not be asked.
+// Command verify verifies a credential once and prints its account, for CI jobs, init containers
+// and interactive use. The exit code reports the result: 0 verified, 1 refused or of another
+// account, 2 no credential or invalid usage, 3 no answer from the platform or the token's source.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
-// run returns the exit code. What goes wrong is one line on stderr.
+// run returns the exit code. An error is one line on stderr.
 func run(args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	opts, help, err := parse(args, lookup)
 	switch {
@@ -45,16 +45,17 @@ func run(args []string, lookup func(string) (string, bool), stdout, stderr io.Wr
 		return exitCode(err)
 	}
 	if err := print(stdout, snap, opts.json); err != nil {
-		fmt.Fprintln(stderr, "verify: the credential is good, but the result cannot be written:", err)
+		fmt.Fprintln(stderr, "verify: the credential is valid, but the result cannot be written:", err)
 		return exitUsage
 	}
 	return exitVerified
 }
 
-// verify is the whole of the library's part. The checker asks again within the timeout where the platform does not answer,
-// and has a refusal confirmed, as it does in a service.
+// verify is all that uses the library. As in a service, the checker retries while the platform does
+// not answer, until the timeout, and confirms a refusal with a second request.
 func verify(opts options) (*health.Snapshot, error) {
-	checker, err := health.New(credentials.Default(), append(opts.checker, health.WithClient(opts.client), health.RequireVerified())...)
+	checker, err := health.New(credentials.Default(),
+		append(opts.checker, health.WithClient(opts.client), health.RequireVerified())...)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func verify(opts options) (*health.Snapshot, error) {
 func exitCode(err error) int {
 	var verdict *health.Error
 	if !errors.As(err, &verdict) {
-		return exitUsage // the options make no sense together
+		return exitUsage // invalid options
 	}
 	switch verdict.Reason {
 	case health.ReasonRejected, health.ReasonWrongAccount:
@@ -81,7 +82,7 @@ func exitCode(err error) int {
 	return exitUnavailable
 }
 
-// print shows the account. Its strings have no control characters left in them: the library sees to that.
+// print writes the account. The library has removed control characters from its strings.
 func print(w io.Writer, snap *health.Snapshot, asJSON bool) error {
 	account, err := snap.Account()
 	if err != nil {

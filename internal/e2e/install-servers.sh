@@ -1,18 +1,26 @@
 #!/bin/sh
-# Installs the servers that the tests in pollers need: HAProxy, nginx and the Prometheus blackbox exporter, as Debian packages.
-# As root on Debian (or what descends from it); elsewhere it says what is missing and fails. It starts none of them, and has
-# nothing to do where all of them are there already.
+# Installs the servers that the tests in pollers need, as Debian packages. Run it as root on Debian
+# or a distribution that is based on it; elsewhere it prints what is missing and fails. It starts no
+# server, and does nothing if all of them are installed.
 set -eu
 
 fail() { printf 'install-servers: %s\n' "$*" >&2; exit 1; }
 
+# missing prints the packages of the programs that are not installed.
 missing() {
-	command -v haproxy >/dev/null || printf 'haproxy '
-	command -v nginx >/dev/null || printf 'nginx '
-	command -v prometheus-blackbox-exporter >/dev/null || printf 'prometheus-blackbox-exporter '
+	while read -r program package; do
+		command -v "$program" >/dev/null || printf '%s ' "$package"
+	done <<-'END'
+		haproxy haproxy
+		nginx nginx
+		caddy caddy
+		apache2 apache2-bin
+		varnishd varnish
+		prometheus-blackbox-exporter prometheus-blackbox-exporter
+	END
 }
 
-# Debian keeps servers where a user's PATH may not lead.
+# Debian installs servers in directories that a user's PATH may lack.
 PATH=$PATH:/usr/sbin:/sbin
 
 packages=$(missing)
@@ -20,8 +28,8 @@ packages=$(missing)
 command -v apt-get >/dev/null || fail "no apt-get here: install by hand: $packages"
 [ "$(id -u)" = 0 ] || fail "not root: run it as root, or install by hand: $packages"
 
-# The packages start their servers, on ports that are none of our business, unless this policy forbids it. The exit status
-# is what invoke-rc.d documents for "action forbidden by policy".
+# The packages start their servers, unless this policy forbids it. invoke-rc.d documents the exit
+# status as "action forbidden by policy".
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -31,8 +39,8 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 
-# Another apt may be at work, such as the nightly upgrade. Install waits for its lock, in seconds; update has another one and
-# does not wait for that, and mirrors fail for a moment too.
+# Another apt may be running, such as the nightly upgrade. Install waits for its lock (in seconds);
+# update uses another lock and does not wait, and mirrors can fail temporarily.
 update() {
 	for pause in 5 15 30 60 0; do
 		apt-get update -q && return
@@ -48,4 +56,4 @@ update() {
 } >&2
 
 packages=$(missing)
-[ -z "$packages" ] || fail "installed, and still not there: $packages"
+[ -z "$packages" ] || fail "installed, but not found: $packages"

@@ -1,6 +1,6 @@
-// Package exampletest runs the example programs as they are, built and in processes of their own, and looks at what a user
-// would see: exit codes, output, HTTP answers, and how they take signals. It is for the tests of the examples only, and
-// for systems with Unix signals.
+// Package exampletest builds the example programs, runs each in its own process, and checks what a
+// user sees: exit codes, output, HTTP responses, and the effect of signals. It is for the tests of
+// the examples, on systems with Unix signals.
 package exampletest
 
 import (
@@ -13,11 +13,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-// binary is the program of the package under test, from Main on.
+// binary is the path of the program under test. Main sets it.
 var binary string
 
-// Main is the TestMain of an example: it builds the program in the current folder, runs the tests, and looks for goroutines
-// that they left.
+// Main is the TestMain of an example: it builds the program in the current folder, runs the tests,
+// and fails if they leave goroutines.
 func Main(m *testing.M) {
 	dir, err := os.MkdirTemp("", "tolokacheck-example-")
 	if err != nil {

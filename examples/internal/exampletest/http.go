@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Answer is what came back, as far as tests look at it.
+// Answer is a response, as far as the tests need it.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// client makes a connection per request: what one test leaves open is none of the next one's business.
+// client makes a connection per request, so that tests do not share connections.
 var client = &http.Client{
 	Transport: &http.Transport{DisableKeepAlives: true},
 	Timeout:   patience,
@@ -24,7 +24,7 @@ var client = &http.Client{
 	},
 }
 
-// Ask makes one request.
+// Ask makes one request and returns the response.
 func Ask(t *testing.T, method, url string) Answer {
 	t.Helper()
 	a, err := ask(t, method, url)
@@ -48,7 +48,8 @@ func ask(t *testing.T, method, url string) (Answer, error) {
 	return Answer{resp.StatusCode, resp.Header, string(body)}, err
 }
 
-// Eventually asks again and again until the answer has the status and the body, white space around it aside.
+// Eventually repeats a request until the response has the status and the body, without surrounding
+// white space.
 func Eventually(t *testing.T, url string, status int, body string) Answer {
 	t.Helper()
 	deadline := time.After(patience)
@@ -67,7 +68,7 @@ func Eventually(t *testing.T, url string, status int, body string) Answer {
 	}
 }
 
-// Expect makes one request and compares status and body, white space around it aside.
+// Expect makes one request and compares status and body, without surrounding white space.
 func Expect(t *testing.T, method, url string, status int, body string) Answer {
 	t.Helper()
 	a := Ask(t, method, url)
@@ -77,7 +78,7 @@ func Expect(t *testing.T, method, url string, status int, body string) Answer {
 	return a
 }
 
-// ExpectHeader compares one header of an answer.
+// ExpectHeader compares one header of the response.
 func (a Answer) ExpectHeader(t *testing.T, key, value string) {
 	t.Helper()
 	if got := a.Header.Get(key); got != value {

@@ -9,21 +9,27 @@ import (
 	"testing"
 )
 
-// Answers as the platform's documentation shows them. They are written down here by hand, and package requestertest is not
-// used for them: what the examples do must not rest on the library's own fake alone.
+// Responses from the platform's documentation. They do not come from package requestertest, so that
+// the tests of the examples do not depend on the library's own fake alone.
 const (
-	accountBody  = `{"id": "566ec2b0ff0deeaae5f9d500629de162", "balance": 121.3, "public_name": {"EN": "Jack Smith"}, "company": {"id": "123", "superintendent_id": "566ec2b0ff0deeaae5f9d500629de162"}}`
-	rejectedBody = `{"request_id": "90edd7d4", "code": "AUTHENTICATION_ERROR", "message": "Token %s is unknown", "payload": null}`
-	missingBody  = `{"request_id": "90edd7d5", "code": "DOES_NOT_EXIST", "message": "No such thing"}`
+	accountBody = `{"id": "566ec2b0ff0deeaae5f9d500629de162", "balance": 121.3, ` +
+		`"public_name": {"EN": "Jack Smith"}, ` +
+		`"company": {"id": "123", "superintendent_id": "566ec2b0ff0deeaae5f9d500629de162"}}`
+	rejectedBody = `{"request_id": "90edd7d4", "code": "AUTHENTICATION_ERROR", ` +
+		`"message": "Token %s is unknown", "payload": null}`
+	missingBody = `{"request_id": "90edd7d5", "code": "DOES_NOT_EXIST", "message": "No such thing"}`
 )
 
 // APIKey has the shape of the platform's tokens.
-const APIKey = "AQVNyJ4kLQmrUcwzeR8sB2.k7Hn2c5PqXbWvTzY9dFgJ3mLrA6sEuC1.Zo8iNw4xVt7yKb0qDp5aGf2hRj9lMe3sUc6"
+const APIKey = "AQVNyJ4kLQmrUcwzeR8sB2.k7Hn2c5PqXbWvTzY9dFgJ3mLrA6sEuC1." +
+	"Zo8iNw4xVt7yKb0qDp5aGf2hRj9lMe3sUc6"
 
-// AccountJSON is what the examples make of accountBody.
-const AccountJSON = `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,"public_name":{"EN":"Jack Smith"},"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`
+// AccountJSON is the response of GET /account for accountBody.
+const AccountJSON = `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,` +
+	`"public_name":{"EN":"Jack Smith"},` +
+	`"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`
 
-// Platform is a platform with one token, until it is told to answer something else.
+// Platform is a platform that accepts one token.
 type Platform struct {
 	URL string
 
@@ -31,7 +37,7 @@ type Platform struct {
 	instead atomic.Pointer[http.HandlerFunc]
 }
 
-// NewPlatform starts a platform on a loopback port, for as long as the test runs.
+// NewPlatform starts a platform on a loopback port until the test ends.
 func NewPlatform(t *testing.T) *Platform {
 	p := &Platform{}
 	p.SetToken(APIKey)
@@ -44,13 +50,13 @@ func NewPlatform(t *testing.T) *Platform {
 	return p
 }
 
-// Token is the one that is accepted.
+// Token returns the accepted token.
 func (p *Platform) Token() string { return *p.token.Load() }
 
-// SetToken makes another token the one that is accepted.
+// SetToken replaces the accepted token.
 func (p *Platform) SetToken(value string) { p.token.Store(&value) }
 
-// Answer has every request answered by h; nil: as a platform should.
+// Answer sets the handler for all requests. Nil restores the platform's normal responses.
 func (p *Platform) Answer(h http.HandlerFunc) {
 	if h == nil {
 		p.instead.Store(nil)
@@ -59,13 +65,14 @@ func (p *Platform) Answer(h http.HandlerFunc) {
 	p.instead.Store(&h)
 }
 
-// hold keeps every answer back until answerNow is called. A value can be received from asked for each request that has come.
+// hold delays every response until answerNow is called. asked receives a value for each of the
+// first ten requests.
 func (p *Platform) hold() (asked <-chan struct{}, answerNow func()) {
 	came, release := make(chan struct{}, 10), make(chan struct{})
 	p.Answer(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case came <- struct{}{}:
-		default: // nobody counts that far
+		default: // more than ten
 		}
 		select {
 		case <-release:
@@ -89,15 +96,17 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Refuse is how the platform answers a token that it does not know. Like a careless server it repeats the token.
+// Refuse answers like the platform does to an unknown token. The response contains the token, like
+// that of a careless server.
 func Refuse(w http.ResponseWriter, r *http.Request) {
-	answer(w, http.StatusUnauthorized, "application/json", fmt.Sprintf(rejectedBody, r.Header.Get("Authorization")))
+	body := fmt.Sprintf(rejectedBody, r.Header.Get("Authorization"))
+	answer(w, http.StatusUnauthorized, "application/json", body)
 }
 
-// Hang answers when the client has gone.
+// Hang does not answer until the client disconnects.
 func Hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// Fixed answers always the same.
+// Fixed returns a handler that always sends the same response.
 func Fixed(status int, mediaType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { answer(w, status, mediaType, body) }
 }
@@ -105,5 +114,5 @@ func Fixed(status int, mediaType, body string) http.HandlerFunc {
 func answer(w http.ResponseWriter, status int, mediaType, body string) {
 	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // an error means that the client has gone
+	_, _ = w.Write([]byte(body)) // an error means that the client has disconnected
 }

@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// patience is how long anything may take before a test gives up on it. Nothing should come near.
+// patience bounds every wait. Nothing should take nearly as long.
 const patience = 20 * time.Second
 
 // Command is one run of the program.
 type Command struct {
 	Args []string
-	// Env has the variables in the form NAME=value. Nothing else is passed on, but for TMPDIR.
+	// Env holds variables in the form NAME=value. The program gets these and TMPDIR only.
 	Env []string
-	// Secrets are what must never be printed.
+	// Secrets must not be in the output.
 	Secrets []string
 }
 
-// Process is a program that runs, or has ended.
+// Process is a running or ended program.
 type Process struct {
 	cmd     *exec.Cmd
 	secrets []string
@@ -33,7 +33,8 @@ type Process struct {
 	exited  chan struct{}
 }
 
-// Start starts the program. When the test ends it is killed if it still runs, and its output is searched for secrets.
+// Start starts the program. When the test ends, the program is killed if it still runs, and its
+// output is searched for secrets.
 func Start(t *testing.T, c Command) *Process {
 	t.Helper()
 	p := &Process{
@@ -49,7 +50,7 @@ func Start(t *testing.T, c Command) *Process {
 		t.Fatalf("starting the program: %v", err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // what it says is in ProcessState
+		_ = p.cmd.Wait() // the result is in ProcessState
 		p.stdout.close()
 		p.stderr.close()
 		close(p.exited)
@@ -62,7 +63,7 @@ func Start(t *testing.T, c Command) *Process {
 	return p
 }
 
-// Run runs the program to its end.
+// Run runs the program until it ends.
 func Run(t *testing.T, c Command) (code int, stdout, stderr string) {
 	t.Helper()
 	p := Start(t, c)
@@ -78,7 +79,7 @@ func (p *Process) Signal(t *testing.T, sig os.Signal) {
 	}
 }
 
-// Wait waits for the end of the program and returns its exit code, -1 for one that was killed by a signal.
+// Wait waits for the end of the program and returns its exit code, or -1 if a signal ended it.
 func (p *Process) Wait(t *testing.T) int {
 	t.Helper()
 	select {
@@ -90,7 +91,7 @@ func (p *Process) Wait(t *testing.T) int {
 	}
 }
 
-// Running reports whether the program has not ended.
+// Running reports whether the program still runs.
 func (p *Process) Running() bool {
 	select {
 	case <-p.exited:
@@ -100,19 +101,19 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Stdout returns what the program has written so far.
+// Stdout returns the standard output so far.
 func (p *Process) Stdout() string { return p.stdout.String() }
 
-// Stderr returns what the program has written so far.
+// Stderr returns the standard error so far.
 func (p *Process) Stderr() string { return p.stderr.String() }
 
-// StdoutLine waits for a line on standard output with all the parts in it, and returns the first.
+// StdoutLine waits for a line on standard output that contains all parts, and returns it.
 func (p *Process) StdoutLine(t *testing.T, parts ...string) string {
 	t.Helper()
 	return p.line(t, p.stdout, parts)
 }
 
-// StderrLine waits for a line on standard error with all the parts in it, and returns the first.
+// StderrLine waits for a line on standard error that contains all parts, and returns it.
 func (p *Process) StderrLine(t *testing.T, parts ...string) string {
 	t.Helper()
 	return p.line(t, p.stderr, parts)
@@ -127,32 +128,32 @@ func (p *Process) line(t *testing.T, o *output, parts []string) string {
 	return line
 }
 
-// check looks for secrets in all that was printed.
+// check searches the output for secrets.
 func (p *Process) check(t *testing.T) {
 	t.Helper()
 	NoSecrets(t, "standard output", p.stdout.String(), p.secrets)
 	NoSecrets(t, "standard error", p.stderr.String(), p.secrets)
 }
 
-// NoSecrets fails the test if one of the secrets, or as much as 12 characters of one in a row, is in the text.
+// NoSecrets fails the test if the text contains 12 consecutive characters of a secret.
 func NoSecrets(t *testing.T, where, text string, secrets []string) {
 	t.Helper()
 	const piece = 12
 	for _, secret := range secrets {
 		for i := 0; i+piece <= len(secret); i++ {
 			if strings.Contains(text, secret[i:i+piece]) {
-				t.Errorf("a part of a token is in %s: %q", where, secret[i:i+piece])
+				t.Errorf("%s contains a part of a token: %q", where, secret[i:i+piece])
 				break
 			}
 		}
 	}
 }
 
-// output collects what a program writes, for readers who wait for a line.
+// output collects the output of a program. Readers can wait for a line.
 type output struct {
 	mu     sync.Mutex
 	buf    bytes.Buffer
-	more   chan struct{} // closed and replaced when there is more
+	more   chan struct{} // closed and replaced at each write
 	closed bool
 }
 
@@ -194,12 +195,12 @@ func (o *output) await(parts []string) (string, error) {
 			}
 		}
 		if closed {
-			return "", errors.New("the program has ended without it")
+			return "", errors.New("the program ended without it")
 		}
 		select {
 		case <-more:
 		case <-deadline:
-			return "", errors.New("waited in vain")
+			return "", errors.New("timed out waiting")
 		}
 	}
 }
@@ -213,7 +214,7 @@ func containsAll(line string, parts []string) bool {
 	return true
 }
 
-// lastLine returns the last line of a text, without its end.
+// lastLine returns the last line of a text, without its line break.
 func lastLine(text string) string {
 	text = strings.TrimSuffix(text, "\n")
 	return text[strings.LastIndexByte(text, '\n')+1:]

@@ -14,12 +14,13 @@ const (
 	pass    = `{"status":"pass"}`
 	warn    = `{"status":"warn"}`
 	fail    = `{"status":"fail"}`
-	problem = `{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The service cannot handle this request at the moment. Try again later."}`
+	problem = `{"type":"about:blank","title":"Service Unavailable","status":503,` +
+		`"detail":"The service cannot handle this request at the moment. Try again later."}`
 )
 
 // Service is an example service as TestService runs it.
 type Service struct {
-	// ProblemType is the media type of the answer of a closed gate.
+	// ProblemType is the media type of a closed gate's response.
 	ProblemType string
 }
 
@@ -29,33 +30,32 @@ type running struct {
 	url string
 }
 
-// TestService runs the program as the services of the examples promise to behave, all of them in the same way.
+// TestService tests what the example services have in common.
 func TestService(t *testing.T, s Service) {
 	t.Run("healthy", s.testHealthy)
 	t.Run("starting", s.testStarting)
-	t.Run("cannot start", s.testCannotStart)
-	t.Run("bad environment", s.testBadEnvironment)
+	t.Run("cannot_start", s.testCannotStart)
+	t.Run("bad_environment", s.testBadEnvironment)
 	t.Run("platform", s.testPlatform)
 	t.Run("rotation", s.testRotation)
 	t.Run("stopping", s.testStopping)
 }
 
-// start starts a service at p.
+// start starts a service that uses p.
 func start(t *testing.T, p *Platform, env ...string) *running {
 	t.Helper()
 	return startAt(t, p.URL, p.Token(), env...)
 }
 
-// startAt starts a service that asks a platform every 100 ms, with variables on top. Unless they say otherwise the token is
-// in TOLOKA_TOKEN.
+// startAt starts a service that verifies its token every 100 ms, with additional variables. Unless
+// they name a token, it is in TOLOKA_TOKEN.
 func startAt(t *testing.T, baseURL, token string, env ...string) *running {
 	t.Helper()
 	c := Command{Secrets: []string{token}, Env: append([]string{
 		"LISTEN_ADDR=127.0.0.1:0",
 		"TOLOKA_BASE_URL=" + baseURL,
 		"CHECK_INTERVAL=100ms",
-		"CHECK_TIMEOUT=5s",
-		"POLL_INTERVAL=50ms",
+		"MAX_STALE=6s", // little more than the minimum for a request timeout of 5 s
 		"BREAKER_OPEN=200ms",
 	}, env...)}
 	if !strings.Contains(strings.Join(env, " "), "TOLOKA_TOKEN") {
@@ -67,7 +67,7 @@ func startAt(t *testing.T, baseURL, token string, env ...string) *running {
 	return r
 }
 
-// verified waits until the service is up and its token verified.
+// verified waits until the service has started and verified its token.
 func (r *running) verified(t *testing.T) *running {
 	t.Helper()
 	Eventually(t, r.url+"/startupz", http.StatusOK, pass)
@@ -75,12 +75,13 @@ func (r *running) verified(t *testing.T) *running {
 	return r
 }
 
-// address returns where the service listens.
+// address returns the address that the service listens on.
 func address(t *testing.T, p *Process) string {
 	t.Helper()
 	var line struct{ Address string }
-	if err := json.Unmarshal([]byte(p.StderrLine(t, `"msg":"listening"`)), &line); err != nil || line.Address == "" {
-		t.Fatalf("the service does not log where it listens: %v", err)
+	err := json.Unmarshal([]byte(p.StderrLine(t, `"msg":"listening"`)), &line)
+	if err != nil || line.Address == "" {
+		t.Fatalf("the service does not log its address: %v", err)
 	}
 	return line.Address
 }
@@ -90,23 +91,25 @@ func allJSON(t *testing.T, log string) {
 	t.Helper()
 	for line := range strings.Lines(log) {
 		var record struct{ Time, Level, Msg string }
-		if err := json.Unmarshal([]byte(line), &record); err != nil || record.Time == "" || record.Level == "" || record.Msg == "" {
-			t.Errorf("this line of the log is not a record in JSON (%v): %s", err, line)
+		err := json.Unmarshal([]byte(line), &record)
+		if err != nil || record.Time == "" || record.Level == "" || record.Msg == "" {
+			t.Errorf("this log line is not a JSON record (%v): %s", err, line)
 		}
 	}
 }
 
-// exitError is the error of the last line of a log, which says why the service does not run.
+// exitError returns the error in the last line of a log.
 func exitError(t *testing.T, log string) string {
 	t.Helper()
 	var record struct{ Level, Msg, Error string }
-	if err := json.Unmarshal([]byte(lastLine(log)), &record); err != nil || record.Level != "ERROR" || record.Msg != "service cannot run" {
-		t.Fatalf("the last line of the log does not say why the service ended (%v):\n%s", err, log)
+	err := json.Unmarshal([]byte(lastLine(log)), &record)
+	if err != nil || record.Level != "ERROR" || record.Msg != "service stopped" {
+		t.Fatalf("the last log line does not say why the service ended (%v):\n%s", err, log)
 	}
 	return record.Error
 }
 
-// file writes content to a file of the test's own, which only its owner may read.
+// file writes content to a temporary file that only its owner may read.
 func file(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "token")

@@ -15,13 +15,17 @@ import (
 )
 
 const (
-	// headerTimeout keeps clients that never finish a request's header from holding connections.
+	// headerTimeout closes connections of clients that never finish a request's header.
 	headerTimeout = 10 * time.Second
-	// shutdownTimeout is for requests that are still under way. Kubernetes kills 30 s after SIGTERM, DRAIN_DELAY included.
+	// shutdownTimeout is for requests in flight. Kubernetes kills a container 30 s after SIGTERM,
+	// DRAIN_DELAY included.
 	shutdownTimeout = 10 * time.Second
+	// repeatedSignal is how long a second SIGTERM or SIGINT counts as the same request to stop:
+	// some supervisors signal both the process and its group.
+	repeatedSignal = time.Second
 )
 
-// Run listens at the configured address and then does what [Serve] does.
+// Run listens on the configured address and calls [Serve].
 func Run(cfg *Config, checker *health.Checker, handler http.Handler, logger *slog.Logger) error {
 	listener, err := net.Listen("tcp", cfg.ListenAddr)
 	if err != nil {
@@ -30,14 +34,19 @@ func Run(cfg *Config, checker *health.Checker, handler http.Handler, logger *slo
 	return Serve(listener, cfg.DrainDelay, checker, handler, logger)
 }
 
-// Serve is the life of a service: it answers requests, has the checker verify the credential, and goes on until SIGTERM or
-// SIGINT. SIGHUP has the credential read and verified again. It takes over the listener; the checker is left to the caller
-// to close.
+// Serve answers requests, starts the checker, and runs until SIGTERM or SIGINT. On SIGHUP it reads
+// and verifies the credential again. Serve closes the listener; the caller closes the checker.
 //
-// It returns nil after a signal, and an error when the credential cannot be used, or serving failed. A second SIGTERM or
-// SIGINT does not wait: it kills the process.
-func Serve(listener net.Listener, drainDelay time.Duration, checker *health.Checker, handler http.Handler, logger *slog.Logger) error {
-	// Before anything else: until somebody asks for it, SIGHUP kills a process.
+// It returns nil after a signal, and an error if the credential cannot be used or the server
+// failed. A second SIGTERM or SIGINT more than a second after the first ends the process at once.
+func Serve(
+	listener net.Listener,
+	drainDelay time.Duration,
+	checker *health.Checker,
+	handler http.Handler,
+	logger *slog.Logger,
+) error {
+	// First of all: SIGHUP ends a process that does not handle it.
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -54,7 +63,7 @@ func Serve(listener net.Listener, drainDelay time.Duration, checker *health.Chec
 	go func() { served <- server.Serve(listener) }()
 	logger.Info("listening", "address", listener.Addr().String())
 
-	// Listening already: probes get answers while Start waits for the platform.
+	// The server already listens, so probes get answers while Start waits for the platform.
 	if err := checker.Start(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
@@ -65,13 +74,14 @@ func Serve(listener net.Listener, drainDelay time.Duration, checker *health.Chec
 		case err := <-served:
 			return fmt.Errorf("serving %s: %w", listener.Addr(), err)
 		case <-ctx.Done():
-			stop()
+			timer := time.AfterFunc(repeatedSignal, stop)
+			defer timer.Stop()
 			return shutdown(server, checker, drainDelay, logger)
 		}
 	}
 }
 
-// refresh says what came of it in any case: somebody has asked. The checker itself logs only what changes.
+// refresh always logs the result, because it was requested. The checker logs only changes.
 func refresh(ctx context.Context, checker *health.Checker, logger *slog.Logger) {
 	if err := checker.Refresh(ctx); err != nil {
 		logger.Warn("refresh on SIGHUP failed", "error", err.Error())
@@ -80,8 +90,13 @@ func refresh(ctx context.Context, checker *health.Checker, logger *slog.Logger) 
 	logger.Info("refreshed on SIGHUP", "token.fingerprint", checker.Snapshot().TokenFingerprint())
 }
 
-// shutdown first has the load balancers look elsewhere, and then waits for the requests that are under way.
-func shutdown(server *http.Server, checker *health.Checker, drainDelay time.Duration, logger *slog.Logger) error {
+// shutdown reports not ready for drainDelay, and then waits for the requests in flight.
+func shutdown(
+	server *http.Server,
+	checker *health.Checker,
+	drainDelay time.Duration,
+	logger *slog.Logger,
+) error {
 	logger.Info("stopping", "drain_delay", drainDelay.String())
 	checker.Drain()
 	<-time.After(drainDelay)
@@ -89,7 +104,7 @@ func shutdown(server *http.Server, checker *health.Checker, drainDelay time.Dura
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		return fmt.Errorf("requests were still under way %s after the service should have stopped: %w", shutdownTimeout, err)
+		return fmt.Errorf("requests were still in flight after %s: %w", shutdownTimeout, err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package faults holds no code: its tests put a real network between the checker and the platform, with toxiproxy in the
-// middle to break it, and hold the checker to what is promised for each kind of fault: the status, the reason, the class of the error,
-// the circuit breaker, the number of calls, the log, and the recovery by itself.
+// Package faults holds no code. Its tests run a checker and a platform with toxiproxy in between,
+// which breaks the network. For each kind of fault they check the status, the reason, the class of
+// the error, the circuit breaker, the number of calls, the log, and the recovery.
 package faults

@@ -11,33 +11,39 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-// Lines of the log that several tests expect.
+// Log messages.
 const (
 	verifiedMsg  = "toloka credential verified"
 	attentionMsg = "toloka credential works, but needs attention"
 	unusableMsg  = "toloka credential cannot be used"
 )
 
-func TestAFaultBeforeTheFirstVerificationDoesNotStopTheServiceAndIsRecoveredFrom(t *testing.T) {
+// startupOptions allow for one call that takes the whole request timeout, and for no second one.
+var startupOptions = []health.Option{
+	health.WithStartupTimeout(timeout + 900*time.Millisecond),
+	health.WithBreakerOpen(500 * time.Millisecond),
+}
+
+func TestFaultAtStartup(t *testing.T) {
 	eachFault(t, func(t *testing.T, f fault) {
-		// Long enough for one call that takes the whole of the timeout, and for no second call after it.
-		w := newWorld(t, health.WithStartupTimeout(timeout+900*time.Millisecond), health.WithBreakerOpen(500*time.Millisecond))
+		w := newWorld(t, startupOptions...)
 		f.begin(t, w.proxy)
 
 		require.NoError(t, w.checker.Start(t.Context()))
 		snap := w.checker.Snapshot()
 		assert.Equal(t, "fail: unreachable", verdict(snap))
-		assert.True(t, snap.Started(), "a startup probe must not kill the service for the platform's fault")
+		assert.True(t, snap.Started(), "the startup probe must succeed")
 		assert.False(t, snap.Ready())
 		assert.Equal(t, f.class, requester.ClassOf(snap.Cause()))
 		assert.ErrorContains(t, snap.Cause(), f.says)
 		assert.Equal(t, "closed", snap.Breaker())
 		_, err := w.checker.Token()
-		assert.Error(t, err, "a token that nobody has verified is not lent")
+		assert.Error(t, err, "an unverified token must not be used")
 		w.assertCallsAtStartup(t, f)
 		lines := w.log.lines(t)
 		require.Len(t, lines, 1)
-		assert.Equal(t, line{"WARN", unusableMsg, "fail", "", "unreachable", snap.Cause().Error()}, lines[0])
+		cause := snap.Cause().Error()
+		assert.Equal(t, line{"WARN", unusableMsg, "fail", "", "unreachable", cause}, lines[0])
 
 		f.end(t, w.proxy)
 		w.await(t, "pass: verified", "closed")
@@ -48,7 +54,8 @@ func TestAFaultBeforeTheFirstVerificationDoesNotStopTheServiceAndIsRecoveredFrom
 	})
 }
 
-// assertCallsAtStartup: after a call that failed at once there may be a second one, at random between 1 and 1.5 s later.
+// assertCallsAtStartup checks the number of calls. After a call that fails immediately there may be
+// a second one, 1 to 1.5 s later.
 func (w *world) assertCallsAtStartup(t *testing.T, f fault) {
 	t.Helper()
 	switch calls := w.platform.Count(); {
@@ -61,11 +68,12 @@ func (w *world) assertCallsAtStartup(t *testing.T, f fault) {
 	}
 }
 
-func TestAFaultAfterTheFirstVerificationIsAWarningAndOpensTheBreaker(t *testing.T) {
+func TestFaultWhileVerified(t *testing.T) {
 	eachFault(t, func(t *testing.T, f fault) {
-		const failures = 3 // after which the breaker opens
-		// No check but those that the test asks for, as long as there are no failures.
-		w := newWorld(t, health.WithBreakerFailures(failures), health.WithBreakerOpen(2*time.Second))
+		const failures = 3 // the breaker opens after these
+		// Before a failure, the only checks are those that the test requests.
+		w := newWorld(t,
+			health.WithBreakerFailures(failures), health.WithBreakerOpen(2*time.Second))
 		require.NoError(t, w.checker.Start(t.Context()))
 		require.Equal(t, "pass: verified", w.verdict())
 		require.Equal(t, 1, w.platform.Count())
@@ -80,7 +88,7 @@ func TestAFaultAfterTheFirstVerificationIsAWarningAndOpensTheBreaker(t *testing.
 		assert.True(t, snap.Ready())
 		token, err := w.checker.Token()
 		assert.NoError(t, err)
-		assert.True(t, token.Equal(w.token), "the token goes on being lent")
+		assert.True(t, token.Equal(w.token), "the token stays in use")
 		account, err := w.checker.Account()
 		assert.NoError(t, err)
 		assert.Equal(t, "Jack Smith", account.Name())
@@ -91,39 +99,43 @@ func TestAFaultAfterTheFirstVerificationIsAWarningAndOpensTheBreaker(t *testing.
 		var notAsked *health.NotAskedError
 		require.ErrorAs(t, w.checker.Refresh(t.Context()), &notAsked)
 		assert.Equal(t, "circuit breaker open", notAsked.Why)
-		assert.Equal(t, 1+f.seen(failures), w.platform.Count(), "requests that the platform saw")
+		assert.Equal(t, 1+f.seen(failures), w.platform.Count(), "requests that the platform received")
 		assert.Equal(t, "warn: stale", w.verdict())
 
 		f.end(t, w.proxy)
 		w.await(t, "pass: verified", "closed")
 		assert.Equal(t, []string{"pass: verified", "warn: stale", "pass: verified"}, w.awaitTold(t, 3))
 		lines := w.awaitLines(t, 3)
-		require.Len(t, lines, 3, "one for each change, and none for the calls that failed like the one before")
+		require.Len(t, lines, 3, "one per change, none for repeated failures")
 		assert.Equal(t, line{"INFO", verifiedMsg, "pass", "fail", "", ""}, lines[0])
-		assert.Equal(t, line{"WARN", attentionMsg, "warn", "pass", "stale", snap.Cause().Error()}, lines[1])
+		cause := snap.Cause().Error()
+		assert.Equal(t, line{"WARN", attentionMsg, "warn", "pass", "stale", cause}, lines[1])
 		assert.Equal(t, line{"INFO", verifiedMsg, "pass", "warn", "", ""}, lines[2])
 	})
 }
 
-func TestAFaultThatOutlastsMaxStaleClosesTheGateAndOnlyThen(t *testing.T) {
+func TestFaultLongerThanMaxStale(t *testing.T) {
 	eachFault(t, func(t *testing.T, f fault) {
 		const maxStale = 2500 * time.Millisecond
-		w := newWorld(t, health.WithInterval(200*time.Millisecond), health.WithMaxStale(maxStale), health.WithBreakerOpen(300*time.Millisecond))
+		w := newWorld(t, health.WithInterval(200*time.Millisecond),
+			health.WithMaxStale(maxStale), health.WithBreakerOpen(300*time.Millisecond))
 		require.NoError(t, w.checker.Start(t.Context()))
 		f.begin(t, w.proxy)
 
 		unreachable := w.awaitTold(t, 3)
 		snap := w.checker.Snapshot()
-		require.Equal(t, []string{"pass: verified", "warn: stale", "fail: unreachable"}, unreachable)
-		assert.GreaterOrEqual(t, snap.Since().Sub(snap.VerifiedAt()), maxStale)
-		assert.Less(t, snap.Since().Sub(snap.VerifiedAt()), maxStale+time.Second, "the step comes by a timer, whatever a call does")
+		want := []string{"pass: verified", "warn: stale", "fail: unreachable"}
+		require.Equal(t, want, unreachable)
+		age := snap.Since().Sub(snap.VerifiedAt())
+		assert.GreaterOrEqual(t, age, maxStale)
+		assert.Less(t, age, maxStale+time.Second, "a timer must publish it even while a call hangs")
 		assert.Error(t, w.checker.Check(t.Context()))
 		_, err := w.checker.Token()
 		assert.Error(t, err)
 
 		f.end(t, w.proxy)
 		w.await(t, "pass: verified", "closed")
-		assert.Equal(t, []string{"pass: verified", "warn: stale", "fail: unreachable", "pass: verified"}, w.awaitTold(t, 4))
+		assert.Equal(t, append(want, "pass: verified"), w.awaitTold(t, 4))
 		var levels []string
 		for _, l := range w.awaitLines(t, 4) {
 			levels = append(levels, l.Level)

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// toxiproxyServer is the path of the program, from TestMain on.
+// toxiproxyServer is the path of the built program.
 var toxiproxyServer string
 
 func TestMain(m *testing.M) {
@@ -20,8 +20,9 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	toxiproxyServer = filepath.Join(dir, "toxiproxy-server")
-	// A process of its own: inside of this one its races and the goroutines that it leaves would be taken for ours.
-	build := exec.Command("go", "build", "-o", toxiproxyServer, "github.com/Shopify/toxiproxy/v2/cmd/server")
+	// It runs in its own process: its data races and goroutines must not fail these tests.
+	const server = "github.com/Shopify/toxiproxy/v2/cmd/server"
+	build := exec.Command("go", "build", "-o", toxiproxyServer, server)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "building toxiproxy:", err)

@@ -6,81 +6,83 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-// fault is one way in which the network fails, and what has to come of it.
+// fault is one kind of network failure and its expected result.
 type fault struct {
 	name string
-	// toxic is what is switched on; nil: the proxy is down.
+	// toxic is the fault in toxiproxy. Nil: the proxy is down.
 	toxic *toxic
 	class requester.Class
-	// says is a part of the error, which has to tell an operator what happened.
+	// says is a part of the error, which must name the cause.
 	says string
-	// arrives is whether the platform sees the request, whose answer is then lost.
+	// arrives is true if the platform receives the request and its response is lost.
 	arrives bool
-	// slow is whether the fault shows only when the client's timeout is over.
+	// slow is true if the call fails only by the client's timeout.
 	slow bool
 }
 
-// faults end in the same way for the credential: nothing is learned about it.
+// faults say nothing about the credential.
 var faults = []fault{
 	{
-		name: "the answers take longer than the timeout", slow: true, arrives: true,
+		name: "slow_response", slow: true, arrives: true,
 		toxic: &toxic{"latency", downstream, map[string]int{"latency": 5000}},
 		class: requester.Unavailable, says: "not within 1s",
 	},
 	{
-		// Toxiproxy's own black hole ends when the platform closes its side, which it does after one answer.
-		name: "the answers never come", slow: true, arrives: true,
+		// Toxiproxy's timeout toxic ends when the platform closes the connection after one response.
+		name: "no_response", slow: true, arrives: true,
 		toxic: &toxic{"latency", downstream, map[string]int{"latency": 3_600_000}},
 		class: requester.Unavailable, says: "not within 1s",
 	},
 	{
-		name: "the requests disappear", slow: true,
+		name: "requests_lost", slow: true,
 		toxic: &toxic{"timeout", upstream, map[string]int{"timeout": 0}},
 		class: requester.Unavailable, says: "not within 1s",
 	},
 	{
-		name: "the headers drip", slow: true, arrives: true,
-		toxic: &toxic{"slicer", downstream, map[string]int{"average_size": 1, "delay": 50_000}}, // 20 bytes a second
+		name: "headers_drip", slow: true, arrives: true,
+		// 20 bytes a second.
+		toxic: &toxic{"slicer", downstream, map[string]int{"average_size": 1, "delay": 50_000}},
 		class: requester.Unavailable, says: "not within 1s",
 	},
 	{
-		name: "the body drips", slow: true, arrives: true,
-		toxic: &toxic{"bandwidth", downstream, map[string]int{"rate": 1}}, // 1 KB a second, of which the headers are one fifth
+		name: "body_drips", slow: true, arrives: true,
+		// 1 KB a second; the headers are a fifth of that.
+		toxic: &toxic{"bandwidth", downstream, map[string]int{"rate": 1}},
 		class: requester.Unavailable, says: "not within 1s",
 	},
 	{
-		name: "connections are reset before an answer", arrives: true,
+		name: "reset_before_the_response", arrives: true,
 		toxic: &toxic{"reset_peer", downstream, map[string]int{"timeout": 0}},
 		class: requester.Unavailable, says: "the connection was reset",
 	},
 	{
-		name:  "connections are reset before the request has arrived",
+		name:  "reset_before_the_request_arrives",
 		toxic: &toxic{"reset_peer", upstream, map[string]int{"timeout": 0}},
 		class: requester.Unavailable, says: "the connection was reset",
 	},
 	{
-		name: "connections are closed before an answer", arrives: true,
+		name: "closed_before_the_response", arrives: true,
 		toxic: &toxic{"limit_data", downstream, map[string]int{"bytes": 0}},
 		class: requester.Unavailable, says: "the connection was closed before the answer was complete",
 	},
 	{
-		name: "the answers are cut off in the value of a header", arrives: true,
+		name: "cut_in_a_header_value", arrives: true,
 		toxic: &toxic{"limit_data", downstream, map[string]int{"bytes": 60}},
 		class: requester.Unavailable, says: "the connection was closed before the answer was complete",
 	},
 	{
-		// net/http takes what is left of the line for a whole one, and has more to complain about than its end.
-		name: "the answers are cut off in the name of a header", arrives: true,
+		// net/http parses the incomplete line and reports an invalid header.
+		name: "cut_in_a_header_name", arrives: true,
 		toxic: &toxic{"limit_data", downstream, map[string]int{"bytes": 41}},
 		class: requester.Unavailable, says: "no answer from http://127.0.0.1:",
 	},
 	{
-		name: "the answers are cut off in the body", arrives: true,
+		name: "cut_in_the_body", arrives: true,
 		toxic: &toxic{"limit_data", downstream, map[string]int{"bytes": 1000}},
 		class: requester.Malformed, says: "cut",
 	},
 	{
-		name:  "nobody listens",
+		name:  "connection_refused",
 		class: requester.Unavailable, says: "connection refused",
 	},
 }
@@ -103,7 +105,7 @@ func (f fault) end(t *testing.T, p *proxy) {
 	p.remove(t, *f.toxic)
 }
 
-// seen is how many of n calls the platform sees.
+// seen returns how many of n calls the platform receives.
 func (f fault) seen(n int) int {
 	if !f.arrives {
 		return 0
@@ -111,11 +113,11 @@ func (f fault) seen(n int) int {
 	return n
 }
 
-// eachFault runs a test for each of the faults.
+// eachFault runs a test for each fault.
 func eachFault(t *testing.T, test func(t *testing.T, f fault)) {
 	t.Parallel()
 	for _, f := range faults {
-		t.Run("when "+f.name, func(t *testing.T) {
+		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			test(t, f)
 		})

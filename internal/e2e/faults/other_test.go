@@ -13,16 +13,17 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-func TestANetworkThatIsMerelyBadChangesNothing(t *testing.T) {
+func TestSlowNetwork(t *testing.T) {
 	t.Parallel()
 	const calls = 5
+	type attributes = map[string]int
 	toxics := map[string]toxic{
-		"answers that are late, but within the timeout":  {"latency", downstream, map[string]int{"latency": 150, "jitter": 50}},
-		"requests that are late, but within the timeout": {"latency", upstream, map[string]int{"latency": 150, "jitter": 50}},
-		"answers in many small pieces":                   {"slicer", downstream, map[string]int{"average_size": 64, "size_variation": 32}},
-		"requests in single bytes":                       {"slicer", upstream, map[string]int{"average_size": 1}},
-		"a slow line":                                    {"bandwidth", downstream, map[string]int{"rate": 50}},
-		"connections that are slow to close":             {"slow_close", downstream, map[string]int{"delay": 5000}},
+		"slow_responses":   {"latency", downstream, attributes{"latency": 150, "jitter": 50}},
+		"slow_requests":    {"latency", upstream, attributes{"latency": 150, "jitter": 50}},
+		"small_pieces":     {"slicer", downstream, attributes{"average_size": 64, "size_variation": 32}},
+		"single_bytes":     {"slicer", upstream, attributes{"average_size": 1}},
+		"narrow_bandwidth": {"bandwidth", downstream, attributes{"rate": 50}},
+		"slow_close":       {"slow_close", downstream, attributes{"delay": 5000}},
 	}
 	for name, toxic := range toxics {
 		t.Run(name, func(t *testing.T) {
@@ -42,9 +43,10 @@ func TestANetworkThatIsMerelyBadChangesNothing(t *testing.T) {
 	}
 }
 
-func TestANetworkThatFlapsNeverClosesTheGate(t *testing.T) {
+func TestFlappingNetwork(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, health.WithInterval(100*time.Millisecond), health.WithMaxStale(time.Minute), health.WithBreakerOpen(200*time.Millisecond))
+	w := newWorld(t, health.WithInterval(100*time.Millisecond),
+		health.WithMaxStale(time.Minute), health.WithBreakerOpen(200*time.Millisecond))
 	require.NoError(t, w.checker.Start(t.Context()))
 	want := []string{"pass: verified"}
 	for _, f := range faults {
@@ -61,7 +63,7 @@ func TestANetworkThatFlapsNeverClosesTheGate(t *testing.T) {
 	assert.Equal(t, want, w.told())
 }
 
-func TestARefusalThatIsCutOffIsNoRefusal(t *testing.T) {
+func TestTruncatedRefusal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, health.WithBreakerOpen(500*time.Millisecond))
 	require.NoError(t, w.checker.Start(t.Context()))
@@ -72,21 +74,23 @@ func TestARefusalThatIsCutOffIsNoRefusal(t *testing.T) {
 	for w.checker.Snapshot().Breaker() == "closed" {
 		err := w.checker.Refresh(t.Context())
 		require.Equal(t, requester.Unavailable, requester.ClassOf(err), err)
-		require.Equal(t, "warn: stale", w.verdict(), "an outage never looks like a refusal")
+		require.Equal(t, "warn: stale", w.verdict(), "an outage is not a refusal")
 	}
 
 	w.proxy.remove(t, cut)
 	w.awaitTold(t, 4)
-	assert.Equal(t, []string{"pass: verified", "warn: stale", "warn: confirming_rejection", "fail: rejected"}, w.told())
+	want := []string{"pass: verified", "warn: stale", "warn: confirming_rejection", "fail: rejected"}
+	assert.Equal(t, want, w.told())
 }
 
-// lengthOfAnswer is the number of bytes that the platform answers to the token with.
+// lengthOfAnswer returns the length in bytes of the platform's response to the token.
 func (w *world) lengthOfAnswer(t *testing.T) int {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, w.platform.URL+"/api/v1/requester", nil)
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "ApiKey "+w.token.Reveal())
-	transport := &http.Transport{} // like the checker's: where connections are not kept, the answer says so and is longer
+	// Keep-alive as in the checker: without it, the response has another header.
+	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	require.NoError(t, err)
@@ -97,22 +101,25 @@ func (w *world) lengthOfAnswer(t *testing.T) int {
 	return len(answer)
 }
 
-func TestFaultsUnderTLSAreUnavailableToo(t *testing.T) {
+func TestFaultsWithTLS(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
 		toxic toxic
 		says  string
 	}{
-		{"a handshake that is never answered", toxic{"timeout", downstream, map[string]int{"timeout": 0}}, "not within 1s"},
-		{"a handshake that is cut off", toxic{"limit_data", downstream, map[string]int{"bytes": 100}}, "closed before the answer was complete"},
-		{"a handshake that is reset", toxic{"reset_peer", downstream, map[string]int{"timeout": 0}}, "the connection was reset"},
-		{"an answer that is cut off", toxic{"limit_data", downstream, map[string]int{"bytes": 3000}}, ""},
+		{"handshake_hangs", toxic{"timeout", downstream, map[string]int{"timeout": 0}},
+			"not within 1s"},
+		{"handshake_truncated", toxic{"limit_data", downstream, map[string]int{"bytes": 100}},
+			"closed before the answer was complete"},
+		{"handshake_reset", toxic{"reset_peer", downstream, map[string]int{"timeout": 0}},
+			"the connection was reset"},
+		{"response_truncated", toxic{"limit_data", downstream, map[string]int{"bytes": 3000}}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newTLSWorld(t, health.WithStartupTimeout(timeout+900*time.Millisecond), health.WithBreakerOpen(500*time.Millisecond))
+			w := newTLSWorld(t, startupOptions...)
 			w.proxy.add(t, tt.toxic)
 			require.NoError(t, w.checker.Start(t.Context()))
 			assert.Equal(t, "fail: unreachable", w.verdict())

@@ -16,11 +16,11 @@ import (
 
 // Directions of a toxic.
 const (
-	upstream   = "upstream"   // of what the checker sends
-	downstream = "downstream" // of what the platform answers
+	upstream   = "upstream"   // requests
+	downstream = "downstream" // responses
 )
 
-// toxic is a fault in one direction, in the words of toxiproxy.
+// toxic is a fault in one direction, as in toxiproxy's API.
 type toxic struct {
 	Type       string         `json:"type"`
 	Stream     string         `json:"stream"`
@@ -29,12 +29,15 @@ type toxic struct {
 
 // proxy is a toxiproxy between the checker and the platform.
 type proxy struct {
-	address string // where the checker connects to
+	address string // the address that the checker connects to
 	api     string
 }
 
-// api makes a connection per request, so that none is left.
-var api = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
+// api makes a connection per request, so that it leaves none open.
+var api = &http.Client{
+	Transport: &http.Transport{DisableKeepAlives: true},
+	Timeout:   20 * time.Second,
+}
 
 func startProxy(t *testing.T, platform string) *proxy {
 	t.Helper()
@@ -43,33 +46,36 @@ func startProxy(t *testing.T, platform string) *proxy {
 	require.NoError(t, err)
 	p := &proxy{address: process.Reserve(t), api: "http://" + apiAddress}
 	process.Start(t, toxiproxyServer, []string{"LOG_LEVEL=warn"}, "-host", host, "-port", port)
-	process.Await(t, "toxiproxy to answer", func() error { return p.call(http.MethodGet, "/version", nil) })
+	process.Await(t, "toxiproxy to answer", func() error {
+		return p.call(http.MethodGet, "/version", nil)
+	})
 	require.NoError(t, p.call(http.MethodPost, "/proxies",
 		map[string]any{"name": "platform", "listen": p.address, "upstream": platform, "enabled": true}))
 	return p
 }
 
-// add adds a toxic to connections that are open and to those that will be.
+// add adds a toxic to open and new connections.
 func (p *proxy) add(t *testing.T, toxic toxic) {
 	t.Helper()
 	require.NoError(t, p.call(http.MethodPost, "/proxies/platform/toxics", toxic))
 }
 
-// remove ends what add began.
+// remove removes a toxic that add has added.
 func (p *proxy) remove(t *testing.T, toxic toxic) {
 	t.Helper()
-	// Under the name that toxiproxy gives a toxic without one.
-	require.NoError(t, p.call(http.MethodDelete, "/proxies/platform/toxics/"+toxic.Type+"_"+toxic.Stream, nil))
+	name := toxic.Type + "_" + toxic.Stream // toxiproxy's default
+	require.NoError(t, p.call(http.MethodDelete, "/proxies/platform/toxics/"+name, nil))
 }
 
-// down closes all connections and refuses new ones, until up.
+// down closes all connections and refuses new ones until up.
 func (p *proxy) down(t *testing.T) { p.enable(t, false) }
 
 func (p *proxy) up(t *testing.T) { p.enable(t, true) }
 
 func (p *proxy) enable(t *testing.T, enabled bool) {
 	t.Helper()
-	require.NoError(t, p.call(http.MethodPost, "/proxies/platform", map[string]any{"enabled": enabled}))
+	body := map[string]any{"enabled": enabled}
+	require.NoError(t, p.call(http.MethodPost, "/proxies/platform", body))
 }
 
 func (p *proxy) call(method, path string, body any) error {
@@ -87,7 +93,7 @@ func (p *proxy) call(method, path string, body any) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("toxiproxy answers %s %s with %s", method, path, resp.Status)
+		return fmt.Errorf("toxiproxy answered %s %s with %s", method, path, resp.Status)
 	}
 	return nil
 }

@@ -22,10 +22,10 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
 
-// timeout is the client's: long against what a healthy call takes, on a busy machine too.
+// timeout is the client's request timeout, much longer than a healthy call on a busy machine.
 const timeout = time.Second
 
-// world is a checker, a platform, and a network between the two that can be broken.
+// world is a checker, a platform, and a network in between that can be broken.
 type world struct {
 	checker  *health.Checker
 	platform *requestertest.Server
@@ -34,38 +34,43 @@ type world struct {
 	log      *logBuffer
 
 	mu    sync.Mutex
-	steps []string // what OnChange told, as "status: reasons"
+	steps []string // the changes that OnChange reported, as "status: reasons"
 }
 
-// newWorld makes a world in which nothing has been started.
+// newWorld returns a world with a checker that has not been started.
 func newWorld(t *testing.T, opts ...health.Option) *world {
 	t.Helper()
 	platform := requestertest.NewServer(requestertest.WithAccount(longAccount()))
 	t.Cleanup(platform.Close)
-	w := wire(t, platform, strings.TrimPrefix(platform.URL, "http://"), "http://", nil, opts)
-	return w
+	return wire(t, platform, "http://", nil, opts)
 }
 
-// newTLSWorld makes a world in which the checker speaks TLS with the platform, through the proxy.
+// newTLSWorld returns a world in which the checker uses TLS with the platform.
 func newTLSWorld(t *testing.T, opts ...health.Option) *world {
 	t.Helper()
 	platform := requestertest.NewTLSServer(requestertest.WithAccount(longAccount()))
 	t.Cleanup(platform.Close)
-	return wire(t, platform, strings.TrimPrefix(platform.URL, "https://"), "https://",
-		[]requester.Option{requester.WithHTTPClient(platform.Client())}, opts)
+	clientOpts := []requester.Option{requester.WithHTTPClient(platform.Client())}
+	return wire(t, platform, "https://", clientOpts, opts)
 }
 
-func wire(t *testing.T, platform *requestertest.Server, upstream, scheme string, clientOpts []requester.Option, opts []health.Option) *world {
+func wire(
+	t *testing.T,
+	platform *requestertest.Server,
+	scheme string,
+	clientOpts []requester.Option,
+	opts []health.Option,
+) *world {
 	t.Helper()
 	w := &world{platform: platform, token: platform.IssueToken(""), log: &logBuffer{}}
-	w.proxy = startProxy(t, upstream)
+	w.proxy = startProxy(t, strings.TrimPrefix(platform.URL, scheme))
 	client, err := requester.New("", append([]requester.Option{
 		requester.WithBaseURL(scheme + w.proxy.address),
 		requester.WithTimeout(timeout),
 	}, clientOpts...)...)
 	require.NoError(t, err)
-	w.checker, err = health.New(
-		credentials.ProviderFunc(func(context.Context) (credentials.Token, error) { return w.token, nil }),
+	token := func(context.Context) (credentials.Token, error) { return w.token, nil }
+	w.checker, err = health.New(credentials.ProviderFunc(token),
 		append([]health.Option{
 			health.WithClient(client),
 			health.WithLogger(slog.New(slog.NewJSONHandler(w.log, nil))),
@@ -82,16 +87,16 @@ func wire(t *testing.T, platform *requestertest.Server, upstream, scheme string,
 	return w
 }
 
-// longAccount is long enough for its answer to be cut off in the middle, and to take long where it drips.
+// longAccount makes a response that can be truncated, and that takes long at a low bandwidth.
 func longAccount() requestertest.Account {
 	a := requestertest.DefaultAccount()
 	for i := range 100 {
-		a.PublicName[fmt.Sprintf("X%02d", i)] = "Jack Smith, in a language of his own"
+		a.PublicName[fmt.Sprintf("X%02d", i)] = "Jack Smith in another language"
 	}
 	return a
 }
 
-// changed is told by the checker.
+// changed is the OnChange callback.
 func (w *world) changed(old, new *health.Snapshot) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,7 +105,7 @@ func (w *world) changed(old, new *health.Snapshot) {
 	}
 }
 
-// told returns what the checker has told so far.
+// told returns the changes so far.
 func (w *world) told() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -122,7 +127,7 @@ func (w *world) await(t *testing.T, want, breaker string) {
 	})
 }
 
-// awaitTold waits until the checker has told of that many changes: its callbacks come a moment after the change.
+// awaitTold waits for n changes: callbacks run shortly after a change.
 func (w *world) awaitTold(t *testing.T, n int) []string {
 	t.Helper()
 	process.Await(t, "OnChange", func() error {
@@ -134,7 +139,7 @@ func (w *world) awaitTold(t *testing.T, n int) []string {
 	return w.told()
 }
 
-// awaitLines waits until the log has that many lines: a line is written a moment after the change, and after or before the callback.
+// awaitLines waits for n log lines: a line is written shortly after a change.
 func (w *world) awaitLines(t *testing.T, n int) []line {
 	t.Helper()
 	process.Await(t, "the log", func() error {
@@ -146,10 +151,10 @@ func (w *world) awaitLines(t *testing.T, n int) []line {
 	return w.log.lines(t)
 }
 
-// line is what matters of a line of the log.
+// line holds the compared attributes of a log line.
 type line struct{ Level, Msg, Status, Previous, Reason, Error string }
 
-// logBuffer keeps a log.
+// logBuffer collects a log. It is safe for concurrent use.
 type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

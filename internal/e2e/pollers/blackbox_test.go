@@ -15,7 +15,7 @@ import (
 
 var probeSuccess = regexp.MustCompile(`(?m)^probe_success ([01])$`)
 
-// blackbox is a Prometheus blackbox exporter, and the test is its Prometheus.
+// blackbox is a Prometheus blackbox exporter. The test takes the place of Prometheus.
 type blackbox struct{ listen string }
 
 func startBlackbox(t *testing.T) *blackbox {
@@ -31,7 +31,7 @@ func startBlackbox(t *testing.T) *blackbox {
 	return b
 }
 
-// probe has the exporter probe a target, and reports the probe's success.
+// probe reports whether the exporter's probe of a target succeeds.
 func (b *blackbox) probe(module, target string) (bool, error) {
 	query := url.Values{"module": {module}, "target": {target}}
 	status, body, _, err := ask("http://" + b.listen + "/probe?" + query.Encode())
@@ -40,7 +40,7 @@ func (b *blackbox) probe(module, target string) (bool, error) {
 	}
 	match := probeSuccess.FindStringSubmatch(body)
 	if status != http.StatusOK || match == nil {
-		return false, fmt.Errorf("the blackbox exporter says %d %q", status, body)
+		return false, fmt.Errorf("the blackbox exporter answered %d %q", status, body)
 	}
 	return match[1] == "1", nil
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAServiceWhoseTokenDiesIsTakenOutAndPutBackWithANewOne(t *testing.T) {
+func TestDeletedTokenAndRecovery(t *testing.T) {
 	t.Parallel()
 	eachService(t, func(t *testing.T, name string) {
 		w := watch(t, name)

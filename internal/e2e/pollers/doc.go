@@ -1,6 +1,10 @@
-// Package pollers holds no code: its tests put the example services, as a user would run them, behind HAProxy, nginx and the
-// Prometheus blackbox exporter, as a user would configure these (see testdata), and look at what they make of it when the
-// credential dies and recovers, when the platform is away, and when a service stops.
+// Package pollers holds no code. Its tests run the example services behind load balancers and
+// probers: HAProxy, nginx, Caddy, Apache, Varnish and the Prometheus blackbox exporter. They check
+// when each of these takes a service out and puts it back: while the token is deleted, while the
+// platform is down, and while the service drains.
 //
-// The servers have to be installed: ../install-servers.sh does that on Debian. Nothing is skipped where one is missing.
+// The configuration files in testdata are the snippets of .github/docs/load-balancers.md, in which
+// the tests replace addresses and intervals.
+//
+// The tests fail if a server is not installed. On Debian, ../install-servers.sh installs them.
 package pollers

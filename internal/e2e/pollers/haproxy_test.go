@@ -2,53 +2,73 @@ package pollers_test
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"text/template"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
 
-// checks are the ways to have HAProxy check a service, by the name of the section: what follows "option httpchk". Without a
-// method it is OPTIONS.
-var checks = map[string]string{
+// haproxyChecks are health checks by backend name: what follows "option httpchk". Without a method,
+// HAProxy sends OPTIONS.
+var haproxyChecks = map[string]string{
 	"options-healthz": "/healthz",
 	"get-healthz":     "GET /healthz",
 	"get-readyz":      "GET /readyz",
 }
 
-// haproxy is an HAProxy that has the same servers once for each of the checks.
+// haproxyMain surrounds the backends of testdata/haproxy.cfg.
+const haproxyMain = `global
+	maxconn 256
+	nbthread 1
+
+defaults
+	mode http
+	timeout connect 1s
+	timeout client 10s
+	timeout server 10s
+	# A request that meets a stopped server is lost, so that the tests notice. Do not copy this.
+	retries 0
+
+frontend stats
+	bind %s
+	stats enable
+	stats uri /
+`
+
+// haproxyFrontend passes requests to one backend.
+const haproxyFrontend = `
+frontend %[1]s-in
+	bind %[2]s
+	default_backend %[1]s
+	http-response set-header X-Server %%s
+
+`
+
+// haproxy is an HAProxy that has the same servers in one backend per check.
 type haproxy struct {
 	stats  string
-	listen map[string]string
+	listen map[string]string // by backend
 }
 
-// row is what HAProxy says about one server in one section.
+// row is one server in one backend in HAProxy's statistics.
 type row map[string]string
 
+// startHAProxy starts an HAProxy and waits until every check succeeds.
 func startHAProxy(t *testing.T, servers ...string) *haproxy {
 	t.Helper()
-	type section struct{ Name, Listen, Check string }
-	h := &haproxy{stats: process.Reserve(t), listen: map[string]string{}}
-	var sections []section
-	for name, check := range checks {
-		h.listen[name] = process.Reserve(t)
-		sections = append(sections, section{name, h.listen[name], check})
-	}
-	path := fillIn(t, "haproxy.cfg", map[string]any{"Stats": h.stats, "Sections": sections, "Servers": servers})
-	process.Start(t, process.Find(t, "haproxy"), nil, "-db", "-f", path)
-	process.Await(t, "HAProxy to make its first checks", func() error {
-		for name := range checks {
+	h := runHAProxy(t, haproxyChecks, servers...)
+	process.Await(t, "HAProxy's first checks", func() error {
+		for name := range haproxyChecks {
 			for _, server := range servers {
-				if row, err := h.row(name, server); err != nil || row["status"] != "UP" || row["check_status"] != "L7OK" {
-					return fmt.Errorf("server %s in %s: %q, %w", server, name, row["check_status"], err)
+				row, err := h.row(name, server)
+				if err != nil || row["status"] != "UP" || row["check_status"] != "L7OK" {
+					return fmt.Errorf("%s in %s: %q, %w", server, name, row["check_status"], err)
 				}
 			}
 		}
@@ -57,7 +77,31 @@ func startHAProxy(t *testing.T, servers ...string) *haproxy {
 	return h
 }
 
-// url is where HAProxy passes on requests, to the servers that pass the check.
+// runHAProxy starts an HAProxy with testdata/haproxy.cfg once per check.
+func runHAProxy(t *testing.T, checks map[string]string, servers ...string) *haproxy {
+	t.Helper()
+	h := &haproxy{stats: process.Reserve(t), listen: map[string]string{}}
+	text := fmt.Sprintf(haproxyMain, h.stats)
+	for name, check := range checks {
+		h.listen[name] = process.Reserve(t)
+		var lines strings.Builder
+		for _, server := range servers {
+			fmt.Fprintf(&lines, "\tserver %s %s\n", server, server)
+		}
+		backend := readConfig(t, "haproxy.cfg").
+			replace(t, "backend service\n", "backend "+name+"\n").
+			replace(t, "option httpchk GET /readyz\n", "option httpchk "+check+"\n").
+			replace(t, "inter 2s", "inter 100ms").
+			replace(t, "\tserver service-1 "+server1+"\n", lines.String()).
+			replace(t, "\tserver service-2 "+server2+"\n", "")
+		text += fmt.Sprintf(haproxyFrontend, name, h.listen[name]) + backend.text
+	}
+	path := (&config{"haproxy.cfg", text}).write(t)
+	process.Start(t, process.Find(t, "haproxy"), nil, "-db", "-f", path)
+	return h
+}
+
+// url is the URL of a path behind HAProxy, in the backend with the given check.
 func (h *haproxy) url(check, path string) string { return "http://" + h.listen[check] + path }
 
 // row reads the statistics page as CSV.
@@ -82,36 +126,39 @@ func (h *haproxy) row(check, server string) (row, error) {
 	return nil, fmt.Errorf("HAProxy's statistics do not have %s in %s", server, check)
 }
 
-// in reports whether a server gets requests. HAProxy says "UP 1/2" while it counts bad checks, and "DOWN 1/2" good ones.
+// in reports whether a server gets requests. HAProxy's status is "UP 1/2" while it counts failed
+// checks, and "DOWN 1/2" while it counts successful ones.
 func (h *haproxy) in(check, server string) (bool, error) {
 	row, err := h.row(check, server)
 	return strings.HasPrefix(row["status"], "UP"), err
 }
 
-// poller is HAProxy with one of its checks.
-func (h *haproxy) poller(check, server string) poller {
-	return poller{
-		name: "HAProxy " + check,
-		in:   func() (bool, error) { return h.in(check, server) },
-		outs: func(t *testing.T) int {
-			row, err := h.row(check, server)
-			require.NoError(t, err)
-			outs, err := strconv.Atoi(row["chkdown"])
-			require.NoError(t, err)
-			return outs
-		},
+// is returns a function for process.Await.
+func (h *haproxy) is(check, server string, in bool) func() error {
+	return func() error {
+		is, err := h.in(check, server)
+		if err == nil && is != in {
+			err = errors.New("not yet")
+		}
+		return err
 	}
 }
 
-// fillIn writes a configuration from testdata, with the values filled in, to a folder of the test's own.
-func fillIn(t *testing.T, name string, values map[string]any) (path string) {
-	t.Helper()
-	config, err := template.ParseFiles(filepath.Join("testdata", name))
-	require.NoError(t, err)
-	path = filepath.Join(t.TempDir(), name)
-	file, err := os.Create(path)
-	require.NoError(t, err)
-	require.NoError(t, config.Execute(file, values))
-	require.NoError(t, file.Close())
-	return path
+// pollers returns one poller per check.
+func (h *haproxy) pollers(server string) []poller {
+	var pollers []poller
+	for check := range haproxyChecks {
+		pollers = append(pollers, poller{
+			name: "HAProxy " + check,
+			in:   func() (bool, error) { return h.in(check, server) },
+			outs: func(t *testing.T) int {
+				row, err := h.row(check, server)
+				require.NoError(t, err)
+				outs, err := strconv.Atoi(row["chkdown"])
+				require.NoError(t, err)
+				return outs
+			},
+		})
+	}
+	return pollers
 }

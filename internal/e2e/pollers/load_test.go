@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	// clients is how many make requests at the same time, and pause how long each of them waits between two: 800 a second at most.
+	// clients send requests at the same time. Each waits for pause in between: at most 800 a second.
 	clients = 4
 	pause   = 5 * time.Millisecond
-	// mostRequests bounds a load that nobody stops.
+	// mostRequests bounds a load that is not stopped.
 	mostRequests = 20_000
 )
 
-// load is clients that ask for the account, over and over, and count.
+// load is clients that request the account repeatedly, and counts the results.
 type load struct {
 	stop    chan struct{}
 	clients sync.WaitGroup
 
 	mu       sync.Mutex
 	requests int
-	lost     []string       // what was wrong with each request that was not answered as it should be
+	lost     []string       // the problem of each request that was not answered with the account
 	servers  map[string]int // how many requests each server has answered
 }
 
-// startLoad starts clients of url, which has to be answered by a balancer that names the server in X-Server. Half of the
-// clients keep their connections.
+// startLoad starts clients of a balancer that names the server in X-Server. Half of the clients
+// keep their connections.
 func startLoad(t *testing.T, url string) *load {
 	t.Helper()
 	l := &load{stop: make(chan struct{}), servers: map[string]int{}}
@@ -82,13 +82,13 @@ func (l *load) count(server, problem string) {
 	l.servers[server]++
 }
 
-// request makes one request and returns who answered, or what went wrong.
+// request makes one request and returns the server that answered, or the problem.
 func request(client *http.Client, url string) (server, problem string) {
 	req, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		return "", err.Error()
 	}
-	// net/http sends a request again by itself when a kept connection is closed under it. To a client without such manners the
+	// net/http repeats a request if the server closes an idle connection. For other clients that
 	// request would be lost.
 	tries := 0
 	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
@@ -109,7 +109,17 @@ func request(client *http.Client, url string) (server, problem string) {
 	case tries != 1:
 		return "", fmt.Sprintf("answered after %d tries", tries)
 	default:
-		servers := strings.Split(resp.Header.Get("X-Server"), ", ") // nginx names those that it has tried before, too
-		return servers[len(servers)-1], ""
+		return answeredBy(resp.Header.Get("X-Server")), ""
 	}
+}
+
+// answeredBy returns the address in X-Server: Apache sends a URL, Varnish the name of a backend,
+// and nginx a list with the servers that failed first.
+func answeredBy(header string) string {
+	servers := strings.Split(header, ", ")
+	last := strings.TrimPrefix(servers[len(servers)-1], "http://")
+	if port, ok := strings.CutPrefix(last, "port_"); ok {
+		return "127.0.0.1:" + port
+	}
+	return last
 }

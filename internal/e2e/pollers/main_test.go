@@ -10,10 +10,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-// services are the programs under test, by the names of their folders.
+// services are the programs under test, by folder name.
 var services = []string{"nethttp", "echo"}
 
-// binaries is the folder that they are built into, from TestMain on.
+// binaries is the folder with the built programs.
 var binaries string
 
 func TestMain(m *testing.M) {
@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// build builds in the root module, with its own versions of everything, and with the race detector.
+// build builds in the root module, with its versions of all dependencies, and with the race
+// detector.
 func build() (err error) {
 	if binaries, err = os.MkdirTemp("", "tolokacheck-pollers-"); err != nil {
 		return err

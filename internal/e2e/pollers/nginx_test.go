@@ -9,50 +9,71 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
 
-// nginx is an nginx in front of servers.
-type nginx struct{ listen string }
+// nginxMain surrounds the servers of the files in testdata.
+const nginxMain = `daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr warn;
 
-// startNginx starts nginx; backup may be "".
-func startNginx(t *testing.T, backup string, servers ...string) *nginx {
+events {
+	worker_connections 256;
+}
+
+http {
+	access_log off;
+	client_body_temp_path client_body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
+%s}
+`
+
+// runNginx starts an nginx with the given servers, which listen on an address.
+func runNginx(t *testing.T, listen, servers string) {
 	t.Helper()
-	n := &nginx{listen: process.Reserve(t)}
-	path := fillIn(t, "nginx.conf", map[string]any{"Listen": n.listen, "Servers": servers, "Backup": backup})
-	// Without -e it opens a log in /var/log before it has read a line of its configuration.
-	process.Start(t, process.Find(t, "nginx"), nil, "-e", "stderr", "-p", filepath.Dir(path), "-c", path)
-	process.Await(t, "nginx to answer", func() error { return get(n.url("/livez"), http.StatusOK, "") })
-	return n
+	path := (&config{"nginx.conf", fmt.Sprintf(nginxMain, servers)}).write(t)
+	// Without -e, nginx opens a log in /var/log before it reads its configuration.
+	p := process.Start(t, process.Find(t, "nginx"), nil,
+		"-e", "stderr", "-p", filepath.Dir(path), "-c", path)
+	awaitBalancer(t, "nginx", p, listen)
 }
 
-func (n *nginx) url(path string) string { return "http://" + n.listen + path }
-
-// passive is nginx as a balancer that watches the requests which it passes on: to the service, else to the backup.
-func (n *nginx) passive() poller {
-	return poller{name: "nginx, passive", gate: true, in: func() (bool, error) {
-		status, body, _, err := ask(n.url("/account"))
-		switch {
-		case err != nil:
-			return false, err
-		case status == http.StatusOK && body == account:
-			return true, nil
-		case status == http.StatusOK && body == "backup":
-			return false, nil
-		default:
-			return false, fmt.Errorf("a client of nginx got %d %q: neither the service's answer nor the backup's", status, body)
-		}
-	}}
+// startNginxPassive starts an nginx that observes the requests to two servers. It returns its
+// address.
+func startNginxPassive(t *testing.T, first, second string) string {
+	t.Helper()
+	listen := process.Reserve(t)
+	runNginx(t, listen, readConfig(t, "nginx-passive.conf").
+		replace(t, server1, first).
+		replace(t, server2, second).
+		replace(t, "listen 80;", "listen "+listen+"; add_header X-Server $upstream_addr always;").
+		replace(t, "fail_timeout=10s", "fail_timeout=1s").text)
+	return listen
 }
 
-// authRequest is nginx that asks /healthz before each request.
-func (n *nginx) authRequest() poller {
+// nginxPassive is an nginx with the service first and a backup second.
+func nginxPassive(t *testing.T, service, backup string) poller {
+	// nginx has no order of preference except this one.
+	backup += " backup"
+	return behind("nginx, passive", startNginxPassive(t, service, backup), "/account")
+}
+
+// nginxAuthRequest is an nginx that asks /healthz before each request.
+func nginxAuthRequest(t *testing.T, service string) poller {
+	listen := process.Reserve(t)
+	runNginx(t, listen, readConfig(t, "nginx-auth-request.conf").
+		replace(t, server1, service).
+		replace(t, "listen 80;", "listen "+listen+";").text)
 	return poller{name: "nginx, auth_request", in: func() (bool, error) {
-		status, body, _, err := ask(n.url("/checked/livez")) // which itself is always good
+		status, body, _, err := ask("http://" + listen + "/livez") // always 200 without nginx
 		switch {
 		case err != nil:
 			return false, err
 		case status == http.StatusOK || status == http.StatusServiceUnavailable:
 			return status == http.StatusOK, nil
 		default:
-			return false, fmt.Errorf("a client of nginx got %d %q", status, body)
+			return false, fmt.Errorf("nginx answered %d %q", status, body)
 		}
 	}}
 }

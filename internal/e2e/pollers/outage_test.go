@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	maxStale = 4 * time.Second
-	// earliest is how much of maxStale an outage has to last, as the test sees it, before the service may be out: the age of an
-	// answer counts from when the service asked, and the test only knows when the platform was asked.
-	earliest = maxStale - 500*time.Millisecond
+	maxStale = 6 * time.Second
+	// earliest is how long after the last request to the platform the service may be out. The age of
+	// a response counts from when the service sent the request, which is a little earlier.
+	earliest = maxStale - time.Second
 )
 
-func TestAServiceStaysInDuringAnOutageOfThePlatformUntilMaxStale(t *testing.T) {
+func TestOutage(t *testing.T) {
 	t.Parallel()
 	outages := []struct {
 		name  string
@@ -27,12 +27,12 @@ func TestAServiceStaysInDuringAnOutageOfThePlatformUntilMaxStale(t *testing.T) {
 		end   func(t *testing.T, p *platform)
 	}{
 		{
-			name:  "when it answers 503 to everything",
+			name:  "answers_503",
 			begin: func(p *platform) { p.SetFaults(requestertest.Status(http.StatusServiceUnavailable)) },
 			end:   func(_ *testing.T, p *platform) { p.ClearFaults() },
 		},
 		{
-			name:  "when connections are refused",
+			name:  "refuses_connections",
 			begin: func(p *platform) { p.refuse() },
 			end:   func(t *testing.T, p *platform) { p.listen(t) },
 		},
@@ -44,14 +44,14 @@ func TestAServiceStaysInDuringAnOutageOfThePlatformUntilMaxStale(t *testing.T) {
 				w := watch(t, name, "MAX_STALE="+maxStale.String())
 
 				requests := w.platform.Requests()
-				good := requests[len(requests)-1].Time // or later
+				good := requests[len(requests)-1].Time // the last valid response, or later
 				outage.begin(w.platform)
 				process.Await(t, "a warning", func() error { return get(w.url("/healthz"), http.StatusOK, warn) })
 				w.assertAlert(t)
 				w.assertStaysIn(t, good.Add(earliest))
 
 				w.await(t, false)
-				t.Logf("out with the last of them %s after the last good answer", time.Since(good))
+				t.Logf("all out %s after the last valid response", time.Since(good))
 				w.assertLive(t)
 
 				outage.end(t, w.platform)
@@ -74,13 +74,13 @@ func (w *watched) assertStaysIn(t *testing.T, deadline time.Time) {
 			if time.Now().After(deadline) {
 				return
 			}
-			require.True(t, in, "%s took the service out %s before it was time", p.name, deadline.Sub(now))
+			require.True(t, in, "%s took the service out %s too early", p.name, deadline.Sub(now))
 		}
 		w.assertOuts(t, 0)
 	}
 }
 
-// assertAlert checks that Prometheus can tell a warning from what is good, and from what has to be taken out.
+// assertAlert checks that Prometheus can distinguish warn from pass and from fail.
 func (w *watched) assertAlert(t *testing.T) {
 	t.Helper()
 	ready, err := w.blackbox.probe("http_2xx", w.url("/readyz"))

@@ -11,7 +11,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
 
-// platform is the fake platform at an address of its own, to which it can come back.
+// platform is the fake platform on an address that it can stop and start listening on.
 type platform struct {
 	*requestertest.Platform
 	address string
@@ -28,7 +28,7 @@ func newPlatform(t *testing.T) *platform {
 
 func (p *platform) url() string { return "http://" + p.address }
 
-// refuse has connections refused, until listen.
+// refuse stops the platform: connections are refused until listen.
 func (p *platform) refuse() { _ = p.server.Close() }
 
 func (p *platform) listen(t *testing.T) {

@@ -17,22 +17,24 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
 
-// Bodies as the services write them.
+// Bodies of the services' responses.
 const (
 	warn    = `{"status":"warn"}`
-	account = `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,"public_name":{"EN":"Jack Smith"},"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`
+	account = `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,` +
+		`"public_name":{"EN":"Jack Smith"},` +
+		`"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`
 )
 
-// service is an example service that runs.
+// service is a running example service.
 type service struct {
 	*process.Process
 	address string
 }
 
-// tokenFile is the file that services read their token from, and what it has held so far.
+// tokenFile is the file with the token of the services.
 type tokenFile struct {
 	path string
-	held []credentials.Token
+	held []credentials.Token // all tokens so far, the current one last
 }
 
 func newTokenFile(t *testing.T, token credentials.Token) *tokenFile {
@@ -42,7 +44,7 @@ func newTokenFile(t *testing.T, token credentials.Token) *tokenFile {
 	return f
 }
 
-// write replaces the file in one step, as careful writers do.
+// write replaces the file in one step.
 func (f *tokenFile) write(t *testing.T, token credentials.Token) {
 	t.Helper()
 	f.held = append(f.held, token)
@@ -51,7 +53,7 @@ func (f *tokenFile) write(t *testing.T, token credentials.Token) {
 	require.NoError(t, os.Rename(next, f.path))
 }
 
-// start starts a service at address, with variables on top, and waits until it is up.
+// start starts a service on address, with additional variables, and waits until it has started.
 func start(t *testing.T, name, address string, p *platform, tokens *tokenFile, env ...string) *service {
 	t.Helper()
 	s := &service{address: address}
@@ -60,8 +62,6 @@ func start(t *testing.T, name, address string, p *platform, tokens *tokenFile, e
 		"TOLOKA_BASE_URL=" + p.url(),
 		"TOLOKA_TOKEN_FILE=" + tokens.path,
 		"CHECK_INTERVAL=100ms",
-		"CHECK_TIMEOUT=1s",
-		"POLL_INTERVAL=100ms",
 		"BREAKER_OPEN=300ms",
 	}, env...))
 	t.Cleanup(func() {
@@ -76,8 +76,8 @@ func start(t *testing.T, name, address string, p *platform, tokens *tokenFile, e
 
 func (s *service) url(path string) string { return "http://" + s.address + path }
 
-// stop waits for the end of a service that was told to stop.
-func (s *service) stop(t *testing.T) {
+// stopped waits for the end of a service that was asked to stop.
+func (s *service) stopped(t *testing.T) {
 	t.Helper()
 	require.Zero(t, s.Wait(t), "exit code")
 }
@@ -85,7 +85,8 @@ func (s *service) stop(t *testing.T) {
 // client makes a connection per request.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
 
-// get makes a request, and returns an error where the status is not the given one, or the body not, unless it is "".
+// get makes a request and returns an error if the status is not the given one, or the body is not
+// the given one; "" accepts any body.
 func get(url string, status int, body string) error {
 	got, text, _, err := ask(url)
 	switch {
@@ -98,7 +99,7 @@ func get(url string, status int, body string) error {
 	}
 }
 
-// ask makes a request. The body is without white space around it.
+// ask makes a request. It trims white space around the body.
 func ask(url string) (status int, body string, header http.Header, err error) {
 	resp, err := client.Get(url)
 	if err != nil {

@@ -1,7 +1,6 @@
 package pollers_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,13 +15,13 @@ import (
 )
 
 const (
-	// drainDelay is several times longer than what HAProxy needs: 200 ms.
+	// drainDelay is several times longer than the slowest balancer needs: 300 ms.
 	drainDelay = 1500 * time.Millisecond
-	// leastRequests is how many a rolling restart has to see to mean something.
+	// leastRequests is how many requests a rolling restart must see for the test to be meaningful.
 	leastRequests = 300
 )
 
-func TestAServiceThatStopsLeavesFirst(t *testing.T) {
+func TestDrain(t *testing.T) {
 	t.Parallel()
 	eachService(t, func(t *testing.T, name string) {
 		w := watch(t, name, "DRAIN_DELAY=3s")
@@ -31,28 +30,29 @@ func TestAServiceThatStopsLeavesFirst(t *testing.T) {
 		w.Signal(t, syscall.SIGTERM)
 		t.Logf("out: %v", awaitAll(t, asking, false))
 
-		require.True(t, w.Running(), "the service ended before it was out with every poller, which took %s", time.Since(begin))
-		require.NoError(t, get(w.url("/account"), http.StatusOK, account), "requests that are on their way are still answered")
+		require.True(t, w.Running(),
+			"the service ended before every poller took it out, after %s", time.Since(begin))
+		require.NoError(t, get(w.url("/account"), http.StatusOK, account))
 		w.assertLive(t)
 
-		w.stop(t)
+		w.stopped(t)
 		awaitAll(t, w.pollers, false)
 		w.assertOuts(t, 1)
 	})
 }
 
-func TestARollingRestartBehindHAProxy(t *testing.T) {
+func TestRollingRestartBehindHAProxy(t *testing.T) {
 	t.Parallel()
 	eachService(t, func(t *testing.T, name string) {
-		for check := range checks {
-			t.Run("loses no request with "+check, func(t *testing.T) {
+		for check := range haproxyChecks {
+			t.Run(check, func(t *testing.T) {
 				r := newRolling(t, name, "DRAIN_DELAY="+drainDelay.String())
 				h := startHAProxy(t, r.addresses...)
 				l := startLoad(t, h.url(check, "/account"))
 				for i := range r.services {
-					r.stopped(t, i)
+					r.stop(t, i)
 					process.Await(t, "HAProxy to take it out", h.is(check, r.addresses[i], false))
-					require.True(t, r.services[i].Running(), "the service ended before HAProxy took it out")
+					require.True(t, r.services[i].Running(), "the service ended too early")
 					r.restart(t, i)
 					process.Await(t, "HAProxy to put it back", h.is(check, r.addresses[i], true))
 				}
@@ -62,39 +62,72 @@ func TestARollingRestartBehindHAProxy(t *testing.T) {
 	})
 }
 
-// Without this one, nobody would know that the load above can lose anything.
-func TestARollingRestartWithoutADrainDelayLosesRequestsBehindHAProxy(t *testing.T) {
+// TestRollingRestartWithoutDrainDelay checks that the load in these tests can lose requests.
+func TestRollingRestartWithoutDrainDelay(t *testing.T) {
 	t.Parallel()
+	const check = "options-healthz"
 	eachService(t, func(t *testing.T, name string) {
 		r := newRolling(t, name)
 		h := startHAProxy(t, r.addresses...)
-		l := startLoad(t, h.url("options-healthz", "/account"))
-		r.stopped(t, 0)
-		process.Await(t, "HAProxy to take it out", h.is("options-healthz", r.addresses[0], false))
+		l := startLoad(t, h.url(check, "/account"))
+		r.stop(t, 0)
+		process.Await(t, "HAProxy to take it out", h.is(check, r.addresses[0], false))
 		l.end()
 		t.Logf("%d of %d requests lost", len(l.lost), l.requests)
 		assert.NotEmpty(t, l.lost)
 	})
 }
 
-// nginx asks nobody, so a drain delay tells it nothing. What it needs is that a service which stops answers what it has
-// accepted, and refuses the rest, which nginx then gives to the other server.
-func TestARollingRestartBehindNginx(t *testing.T) {
+// TestRollingRestart restarts two services behind balancers that do not tell which servers get
+// requests.
+func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	eachService(t, func(t *testing.T, name string) {
-		r := newRolling(t, name)
-		n := startNginx(t, "", r.addresses...)
-		l := startLoad(t, n.url("/account"))
-		for i := range r.services {
-			r.stopped(t, i)
-			r.restart(t, i)
-			l.awaitServer(t, r.addresses[i])
-		}
-		l.assertNothingLost(t, r)
-	})
+	drain := "DRAIN_DELAY=" + drainDelay.String()
+	balancers := []struct {
+		name  string
+		env   []string
+		start func(t *testing.T, first, second string) (address string)
+	}{
+		// Open-source nginx makes no health checks, so a drain does not help it. The service answers
+		// what it has accepted and refuses new connections, and nginx tries the other server.
+		{"nginx", nil, startNginxPassive},
+		// Caddy tries the other server as well, with or without a drain.
+		{"Caddy", nil, func(t *testing.T, first, second string) string {
+			return runCaddy(t, caddyActiveConfig(t, first, second))
+		}},
+		{"Caddy_drain", []string{drain}, func(t *testing.T, first, second string) string {
+			return runCaddy(t, caddyActiveConfig(t, first, second))
+		}},
+		{"Apache_drain", []string{drain}, func(t *testing.T, first, second string) string {
+			return runApache(t, apacheConfig(t, first, second))
+		}},
+		{"Varnish_drain", []string{drain}, func(t *testing.T, first, second string) string {
+			return runVarnish(t, varnishConfig(t, first, second).
+				replace(t, "backend service_1 {", "backend port_"+port(t, first)+" {").
+				replace(t, "backend service_2 {", "backend port_"+port(t, second)+" {").
+				replace(t, "add_backend(service_1)", "add_backend(port_"+port(t, first)+")").
+				replace(t, "add_backend(service_2)", "add_backend(port_"+port(t, second)+")").
+				replace(t, "sub vcl_recv {", varnishServerHeader+"sub vcl_recv {"))
+		}},
+	}
+	for _, balancer := range balancers {
+		t.Run(balancer.name, func(t *testing.T) {
+			eachService(t, func(t *testing.T, name string) {
+				r := newRolling(t, name, balancer.env...)
+				address := balancer.start(t, r.addresses[0], r.addresses[1])
+				l := startLoad(t, "http://"+address+"/account")
+				for i := range r.services {
+					r.stop(t, i)
+					r.restart(t, i)
+					l.awaitServer(t, r.addresses[i])
+				}
+				l.assertNothingLost(t, r)
+			})
+		})
+	}
 }
 
-// rolling is two instances of a service, which are restarted one after the other.
+// rolling is two instances of a service that are restarted one after the other.
 type rolling struct {
 	name      string
 	env       []string
@@ -116,30 +149,20 @@ func newRolling(t *testing.T, name string, env ...string) *rolling {
 	return r
 }
 
-// stopped tells an instance to stop.
-func (r *rolling) stopped(t *testing.T, i int) {
+// stop asks an instance to stop.
+func (r *rolling) stop(t *testing.T, i int) {
 	t.Helper()
 	r.services[i].Signal(t, syscall.SIGTERM)
 }
 
-// restart waits for the end of an instance and starts it anew.
+// restart waits for the end of an instance and starts a new one.
 func (r *rolling) restart(t *testing.T, i int) {
 	t.Helper()
-	r.services[i].stop(t)
+	r.services[i].stopped(t)
 	r.services[i] = start(t, r.name, r.addresses[i], r.platform, r.tokens, r.env...)
 }
 
-func (h *haproxy) is(check, server string, in bool) func() error {
-	return func() error {
-		is, err := h.in(check, server)
-		if err == nil && is != in {
-			err = errors.New("not so yet")
-		}
-		return err
-	}
-}
-
-// awaitServer waits until a server has answered a request that was made from now on.
+// awaitServer waits until a server answers another request.
 func (l *load) awaitServer(t *testing.T, server string) {
 	t.Helper()
 	answered := func() int {

@@ -11,41 +11,51 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
 
-// poller is something in front of a service that decides whether the service is in.
+// poller decides whether a service gets requests.
 type poller struct {
 	name string
-	in   func() (bool, error)
-	// gate: it has only the gate to go by, which does not close while a service drains. The others ask for readiness.
+	// in reports whether the service gets requests.
+	in func() (bool, error)
+	// gate is true if the poller observes only requests, and so does not notice a drain: the gate
+	// stays open. The other pollers ask for readiness.
 	gate bool
-	// outs is how often the poller has taken the service out; nil where it keeps no count.
+	// outs is how often the poller has taken the service out. Nil: the poller does not count.
 	outs func(t *testing.T) int
 }
 
-// watched is a service with every kind of poller in front of it.
+// watched is a service with every poller in front of it.
 type watched struct {
 	*service
 	platform *platform
 	tokens   *tokenFile
 	blackbox *blackbox
 	pollers  []poller
-	outs     map[string]int // by poller, what was counted before the test began
+	outs     map[string]int // by poller, the count before the test
 }
 
-// watch starts a platform, a service with a good token, and the pollers, and waits until the service is in with all of them.
+// watch starts a platform, a service with a valid token, and the pollers, and waits until the
+// service gets requests from all of them.
 func watch(t *testing.T, name string, env ...string) *watched {
 	t.Helper()
 	w := &watched{platform: newPlatform(t), outs: map[string]int{}}
 	w.tokens = newTokenFile(t, w.platform.IssueToken(""))
 	w.service = start(t, name, process.Reserve(t), w.platform, w.tokens, env...)
 
-	h := startHAProxy(t, w.address)
-	for check := range checks {
-		w.pollers = append(w.pollers, h.poller(check, w.address))
-	}
-	n := startNginx(t, process.Reserve(t), w.address)
+	backup := startBackup(t)
 	w.blackbox = startBlackbox(t)
-	w.pollers = append(w.pollers, n.passive(), n.authRequest(),
-		w.blackbox.poller(w.url("/healthz")), w.blackbox.poller(w.url("/readyz")))
+	w.pollers = append(startHAProxy(t, w.address).pollers(w.address),
+		nginxPassive(t, w.address, backup),
+		nginxAuthRequest(t, w.address),
+		caddyActive(t, w.address, backup),
+		caddyPassive(t, w.address, backup),
+		apache(t, w.address, backup),
+		varnish(t, w.address, backup),
+		w.blackbox.poller(w.url("/healthz")),
+		w.blackbox.poller(w.url("/readyz")),
+	)
+	for _, rule := range rules {
+		w.pollers = append(w.pollers, rule.poller(w.url("/readyz")))
+	}
 
 	w.await(t, true)
 	for _, p := range w.pollers {
@@ -56,7 +66,7 @@ func watch(t *testing.T, name string, env ...string) *watched {
 	return w
 }
 
-// await waits until the service is in, or out, with every poller, and returns how long each has taken.
+// await waits until every poller has the service in, or out, and returns how long each took.
 func (w *watched) await(t *testing.T, in bool) map[string]time.Duration {
 	t.Helper()
 	return awaitAll(t, w.pollers, in)
@@ -64,7 +74,10 @@ func (w *watched) await(t *testing.T, in bool) map[string]time.Duration {
 
 func awaitAll(t *testing.T, pollers []poller, in bool) map[string]time.Duration {
 	t.Helper()
-	what := map[bool]string{true: "every poller to put the service in", false: "every poller to take the service out"}[in]
+	what := "every poller to take the service out"
+	if in {
+		what = "every poller to put the service in"
+	}
 	begin := time.Now()
 	took := map[string]time.Duration{}
 	process.Await(t, what, func() error {
@@ -73,11 +86,11 @@ func awaitAll(t *testing.T, pollers []poller, in bool) map[string]time.Duration 
 			is, err := p.in()
 			require.NoError(t, err, p.name)
 			if _, before := took[p.name]; before {
-				require.Equal(t, in, is, "%s has changed its mind", p.name)
+				require.Equal(t, in, is, "%s changed its decision", p.name)
 			} else if is == in {
 				took[p.name] = time.Since(begin)
 			} else {
-				missing = append(missing, errors.New("not so "+p.name))
+				missing = append(missing, errors.New("not yet: "+p.name))
 			}
 		}
 		return errors.Join(missing...)
@@ -85,7 +98,7 @@ func awaitAll(t *testing.T, pollers []poller, in bool) map[string]time.Duration 
 	return took
 }
 
-// assertOuts checks how often the service was taken out altogether: no poller has seen it flap.
+// assertOuts checks how often each poller has taken the service out: it must not flap.
 func (w *watched) assertOuts(t *testing.T, n int) {
 	t.Helper()
 	for _, p := range w.pollers {
@@ -95,7 +108,7 @@ func (w *watched) assertOuts(t *testing.T, n int) {
 	}
 }
 
-// assertLive checks that nobody is told to kill the service.
+// assertLive checks that the liveness probe succeeds.
 func (w *watched) assertLive(t *testing.T) {
 	t.Helper()
 	live, err := w.blackbox.probe("http_2xx", w.url("/livez"))

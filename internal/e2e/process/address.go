@@ -6,14 +6,15 @@ import (
 	"testing"
 )
 
-// Reserve returns a loopback address with a port that is the test's own until it ends: for servers that want to be told
-// where to listen, and for those that come back at the same place. While nobody listens there, connections are refused.
+// Reserve returns a loopback address with a port that is reserved until the test ends. A server can
+// listen on it, stop, and listen on it again. While no server listens, connections are refused.
 //
-// It binds a socket to the port and never listens on it. Linux lets others that set SO_REUSEADDR, as all servers here do,
-// bind and listen beside such a socket, but gives the port to nobody who asks for just any.
+// Reserve binds a socket to the port and never listens on it. On Linux, servers that set
+// SO_REUSEADDR, as all servers here do, can still bind to the port, but it is never chosen for port
+// 0.
 func Reserve(tb testing.TB) string {
 	tb.Helper()
-	syscall.ForkLock.RLock() // a program that inherits the socket would keep the port
+	syscall.ForkLock.RLock() // a child process that inherits the socket would keep the port
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err == nil {
 		syscall.CloseOnExec(fd)

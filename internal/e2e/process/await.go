@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	// awaitPatience is how long anything may take before a test gives up on it. Nothing should come near.
+	// awaitPatience bounds every wait. Nothing should take nearly as long.
 	awaitPatience = 30 * time.Second
-	// awaitPause is the time between two looks: short against what is waited for, and no load.
+	// awaitPause is the time between two calls of look.
 	awaitPause = 10 * time.Millisecond
 )
 
-// Await looks again and again until look returns nil. The error of the last look is what a test fails with that waits in
-// vain for what.
+// Await calls look repeatedly until it returns nil. If it times out, the test fails with the last
+// error of look.
 func Await(tb testing.TB, what string, look func() error) {
 	tb.Helper()
 	deadline := time.After(awaitPatience)
@@ -27,7 +27,7 @@ func Await(tb testing.TB, what string, look func() error) {
 		select {
 		case <-again.C:
 		case <-deadline:
-			tb.Fatalf("waiting for %s, in vain for %s: %v", what, awaitPatience, err)
+			tb.Fatalf("timed out after %s waiting for %s: %v", awaitPatience, what, err)
 		}
 	}
 }

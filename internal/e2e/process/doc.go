@@ -1,3 +1,3 @@
-// Package process runs the programs that the end-to-end tests need: on loopback, each in a process of its own, and gone when
-// the test ends. What they print is shown when the test fails.
+// Package process runs the programs that the end-to-end tests need, until the test ends. If the
+// test fails, their output is logged.
 package process

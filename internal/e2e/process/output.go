@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// output is what a program prints, for readers at any time.
+// output collects the output of a program. It is safe for concurrent use.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// exitPatience is how long a program may take to end once it was asked to.
+// exitPatience bounds the wait for the end of a program.
 const exitPatience = 20 * time.Second
 
-// Process is a program that was started by a test. Its methods are safe for concurrent use.
+// Process is a program that a test has started. Its methods are safe for concurrent use.
 type Process struct {
 	name   string
 	cmd    *exec.Cmd
@@ -19,8 +19,8 @@ type Process struct {
 	exited chan struct{}
 }
 
-// Start starts the program at path with the environment env and nothing else of the test's own. When the test ends the
-// program is killed if it still runs.
+// Start starts the program at path with the environment env and TMPDIR only. When the test ends,
+// the program is killed if it still runs.
 func Start(tb testing.TB, path string, env []string, args ...string) *Process {
 	tb.Helper()
 	p := &Process{
@@ -36,10 +36,10 @@ func Start(tb testing.TB, path string, env []string, args ...string) *Process {
 	}
 	go func() {
 		defer close(p.exited)
-		_ = p.cmd.Wait() // what it says is in ProcessState
+		_ = p.cmd.Wait() // the result is in ProcessState
 	}()
 	tb.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // an error means that it has ended already
+		_ = p.cmd.Process.Kill() // an error means that it has already ended
 		<-p.exited
 		if tb.Failed() {
 			tb.Logf("%s printed:\n%s", p.name, p.Output())
@@ -48,10 +48,10 @@ func Start(tb testing.TB, path string, env []string, args ...string) *Process {
 	return p
 }
 
-// Output is what the program has printed so far, to standard output and standard error.
+// Output returns the standard output and standard error so far.
 func (p *Process) Output() string { return p.output.String() }
 
-// Running reports whether the program has not ended.
+// Running reports whether the program still runs.
 func (p *Process) Running() bool {
 	select {
 	case <-p.exited:
@@ -69,7 +69,7 @@ func (p *Process) Signal(tb testing.TB, sig os.Signal) {
 	}
 }
 
-// Wait waits for the end of the program and returns its exit code, -1 where a signal ended it.
+// Wait waits for the end of the program and returns its exit code, or -1 if a signal ended it.
 func (p *Process) Wait(tb testing.TB) int {
 	tb.Helper()
 	select {

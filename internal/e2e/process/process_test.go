@@ -17,8 +17,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestAReservedAddress(t *testing.T) {
-	t.Run("refuses connections while nobody listens, and can be listened on again and again", func(t *testing.T) {
+func TestReserve(t *testing.T) {
+	t.Run("refuses_and_listens", func(t *testing.T) {
 		address := process.Reserve(t)
 		for range 3 {
 			_, err := net.Dial("tcp", address)
@@ -31,7 +31,7 @@ func TestAReservedAddress(t *testing.T) {
 			require.NoError(t, listener.Close())
 		}
 	})
-	t.Run("is not the port of anything else that wants any port", func(t *testing.T) {
+	t.Run("not_given_to_others", func(t *testing.T) {
 		address := process.Reserve(t)
 		for range 100 {
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -41,29 +41,30 @@ func TestAReservedAddress(t *testing.T) {
 			assert.NotEqual(t, address, process.Reserve(t))
 		}
 	})
-	t.Run("is free again after the test", func(t *testing.T) {
+	t.Run("free_after_the_test", func(t *testing.T) {
 		var address string
-		t.Run("that", func(t *testing.T) { address = process.Reserve(t) })
+		t.Run("reserve", func(t *testing.T) { address = process.Reserve(t) })
 		listener, err := net.Listen("tcp", address)
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
 	})
 }
 
-func TestAProcess(t *testing.T) {
+func TestProcess(t *testing.T) {
 	shell := process.Find(t, "sh")
-	t.Run("gets its environment and nothing else", func(t *testing.T) {
+	t.Run("environment", func(t *testing.T) {
 		t.Setenv("CANARY", "1")
 		p := process.Start(t, shell, []string{"A=b"}, "-c", `echo "[$A][$CANARY]"; echo err >&2; exit 3`)
 		assert.Equal(t, 3, p.Wait(t))
 		assert.Equal(t, "[b][]\nerr\n", p.Output())
 		assert.False(t, p.Running())
 	})
-	t.Run("is told by a signal", func(t *testing.T) {
-		p := process.Start(t, shell, nil, "-c", `trap "exit 7" TERM; echo ready; while :; do sleep 0.01; done`)
+	t.Run("signal", func(t *testing.T) {
+		const script = `trap "exit 7" TERM; echo ready; while :; do sleep 0.01; done`
+		p := process.Start(t, shell, nil, "-c", script)
 		process.Await(t, "the trap", func() error {
 			if !strings.Contains(p.Output(), "ready") {
-				return errors.New("it is not set")
+				return errors.New("not set yet")
 			}
 			return nil
 		})
@@ -71,16 +72,16 @@ func TestAProcess(t *testing.T) {
 		p.Signal(t, syscall.SIGTERM)
 		assert.Equal(t, 7, p.Wait(t))
 	})
-	t.Run("is killed when the test ends", func(t *testing.T) {
+	t.Run("killed_when_the_test_ends", func(t *testing.T) {
 		var p *process.Process
-		t.Run("that", func(t *testing.T) { p = process.Start(t, shell, nil, "-c", "exec sleep 1000") })
+		t.Run("start", func(t *testing.T) { p = process.Start(t, shell, nil, "-c", "exec sleep 1000") })
 		assert.False(t, p.Running())
 		assert.Equal(t, -1, p.Wait(t))
 	})
 }
 
 func TestAwait(t *testing.T) {
-	t.Run("looks until there is no error", func(t *testing.T) {
+	t.Run("until_no_error", func(t *testing.T) {
 		looks := 0
 		process.Await(t, "the third look", func() error {
 			if looks++; looks < 3 {

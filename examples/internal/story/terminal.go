@@ -1,4 +1,4 @@
-package main
+package story
 
 import (
 	"bytes"
@@ -12,10 +12,10 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// terminal is where the story is told. It is for one goroutine.
+// terminal prints the story. It is not safe for concurrent use.
 type terminal struct {
 	out  io.Writer
-	said bytes.Buffer // everything, to be searched for tokens at the end
+	said bytes.Buffer // everything printed, to be searched for tokens at the end
 }
 
 func (t *terminal) heading(number int, title string) { t.print("\n%d. %s\n", number, title) }
@@ -26,7 +26,7 @@ func (t *terminal) print(format string, args ...any) {
 	fmt.Fprintf(io.MultiWriter(&t.said, t.out), format, args...)
 }
 
-// shows returns which of the tokens can be read on the terminal, in whole or in a part that would help to guess the rest.
+// shows returns the fingerprints of the tokens of which a part was printed.
 func (t *terminal) shows(tokens []credentials.Token) (fingerprints []string) {
 	const part = 12
 	said := t.said.String()
@@ -42,7 +42,7 @@ func (t *terminal) shows(tokens []credentials.Token) (fingerprints []string) {
 	return fingerprints
 }
 
-// logs holds the lines of the service's log until the story comes to them.
+// logs holds log lines of the service until the story prints them.
 type logs struct {
 	mu    sync.Mutex
 	lines []string
@@ -51,17 +51,18 @@ type logs struct {
 
 func newLogs() *logs { return &logs{more: make(chan struct{}, 1)} }
 
-// logger returns a logger whose lines come out of next. The time is left out: it would push what matters off the screen.
+// logger returns a logger whose lines next returns. It omits the time, to keep lines short.
 func (l *logs) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+	withoutTime := func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
 		return a
-	}}))
+	}
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 }
 
-// Write takes one line: slog's handlers write each record by one call.
+// Write adds one line: slog's handlers write each record with one call.
 func (l *logs) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +74,7 @@ func (l *logs) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// next waits for a line.
+// next returns the next line, and waits for it if there is none.
 func (l *logs) next(ctx context.Context) (string, error) {
 	for {
 		if line, ok := l.take(); ok {
@@ -87,7 +88,7 @@ func (l *logs) next(ctx context.Context) (string, error) {
 	}
 }
 
-// take returns a line if there is one.
+// take returns the next line if there is one.
 func (l *logs) take() (string, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,4 +1,6 @@
-package main
+// Package story is what the quickstart command runs: a fake platform, a small service on it, and a
+// story in eight steps about the service's token. How to use the library is in app.go.
+package story
 
 import (
 	"context"
@@ -18,20 +20,21 @@ import (
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
-// maxAnswer is how much of an answer of the platform is read.
+// maxAnswer is how many bytes of a response of the platform are read.
 const maxAnswer = 64 << 10
 
-// app is the service that the story is about.
+// app is the service of the story.
 type app struct {
 	checker    *health.Checker
 	handler    http.Handler
-	toPlatform *http.Client // its calls carry the verified token
+	toPlatform *http.Client // adds the verified token to its requests
 }
 
-// newApp wires the library into a service: a checker of the token in a file, the health endpoints, and the gate in front of
-// what needs the platform.
+// newApp uses the library in a service: a checker of the token in a file, the health endpoints, and
+// a gate in front of the routes that need the platform.
 func newApp(baseURL, tokenFile string, logger *slog.Logger, opts ...health.Option) (*app, error) {
-	client, err := requester.New(requester.Sandbox, requester.WithBaseURL(baseURL), requester.WithTimeout(2*time.Second))
+	client, err := requester.New(requester.Sandbox,
+		requester.WithBaseURL(baseURL), requester.WithTimeout(2*time.Second))
 	if err != nil {
 		return nil, err
 	}
@@ -40,13 +43,17 @@ func newApp(baseURL, tokenFile string, logger *slog.Logger, opts ...health.Optio
 	if err != nil {
 		return nil, err
 	}
-	toPlatform := &http.Client{Transport: nethttp.Transport(checker, http.DefaultTransport.(*http.Transport).Clone())}
+	connections := http.DefaultTransport.(*http.Transport).Clone()
+	toPlatform := &http.Client{Transport: nethttp.Transport(checker, connections)}
 
 	mux := http.NewServeMux()
-	nethttp.RegisterHealth(mux, checker, middleware.WithDetails(fromThisMachine)) // /healthz /readyz /livez /startupz
-	gate := nethttp.Gate(checker, middleware.WithAccountInContext())              // 503 while the credential is not good
+	// The routes are /healthz, /readyz, /livez and /startupz.
+	nethttp.RegisterHealth(mux, checker, middleware.WithDetails(fromThisMachine))
+	// The gate returns 503 while the credential is invalid.
+	gate := nethttp.Gate(checker, middleware.WithAccountInContext())
 	mux.Handle("GET /account", gate(http.HandlerFunc(account)))
-	mux.Handle("GET /balance", gate(balance(toPlatform, client.BaseURL().JoinPath("/api/v1/requester").String())))
+	url := client.BaseURL().JoinPath("/api/v1/requester").String()
+	mux.Handle("GET /balance", gate(balance(toPlatform, url)))
 	return &app{checker, mux, toPlatform}, nil
 }
 
@@ -55,18 +62,18 @@ func (a *app) close() {
 	a.toPlatform.CloseIdleConnections()
 }
 
-// account answers with the account as the checker has verified it: no call, no wait.
+// account returns the account as the checker verified it. It makes no call to the platform.
 func account(w http.ResponseWriter, r *http.Request) {
-	account, _ := middleware.AccountFrom(r.Context()) // there is one behind the gate
+	account, _ := middleware.AccountFrom(r.Context()) // always present behind the gate
 	writeJSON(w, account)
 }
 
-// balance stands for what the service does on the platform: it makes a call of its own for each request.
+// balance is an example of a route that calls the platform for each request.
 func balance(toPlatform *http.Client, url string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		account, err := askPlatform(r.Context(), toPlatform, url)
 		if err != nil {
-			http.Error(w, "bad gateway", http.StatusBadGateway) // why is nobody's business outside
+			http.Error(w, "bad gateway", http.StatusBadGateway) // the cause is not for clients
 			return
 		}
 		usd, _ := account.Balance()
@@ -74,7 +81,9 @@ func balance(toPlatform *http.Client, url string) http.Handler {
 	})
 }
 
-func askPlatform(ctx context.Context, toPlatform *http.Client, url string) (*requester.Account, error) {
+func askPlatform(
+	ctx context.Context, toPlatform *http.Client, url string,
+) (*requester.Account, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -96,10 +105,12 @@ func askPlatform(ctx context.Context, toPlatform *http.Client, url string) (*req
 
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // an error means that the client has gone
+	w.Header().Set("Cache-Control", "no-store") // else caches serve it while the gate is closed
+	_ = json.NewEncoder(w).Encode(v)            // an error means that the client has disconnected
 }
 
-// fromThisMachine says who may see details: nobody can choose where a TCP connection comes from.
+// fromThisMachine allows details to clients on the same machine. That is safe only without a proxy
+// in front: behind a local proxy every request comes from this machine.
 func fromThisMachine(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package story
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 )
 
-// world is what surrounds the service: the platform, and the file that somebody puts its token into.
+// world is the environment of the service: the platform and the token's file.
 type world struct {
 	platform  *requestertest.Platform
 	server    *httptest.Server
@@ -23,14 +23,18 @@ type world struct {
 	issued []credentials.Token // the last one is in the file
 }
 
-// newWorld starts the platform on a loopback port and writes a token to a file of its own. Beside the platform's API the
-// server has the routes of controls, which may be nil.
+// newWorld starts the platform on a loopback port and writes a token to a temporary file. The
+// server also has the routes of controls, which may be nil.
 func newWorld(controls func(*world) http.Handler) (*world, error) {
 	dir, err := os.MkdirTemp("", "tolokacheck-quickstart-")
 	if err != nil {
 		return nil, err
 	}
-	w := &world{platform: requestertest.NewPlatform(), dir: dir, tokenFile: filepath.Join(dir, "token")}
+	w := &world{
+		platform:  requestertest.NewPlatform(),
+		dir:       dir,
+		tokenFile: filepath.Join(dir, "token"),
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/", w.platform)
 	if controls != nil {
@@ -47,11 +51,11 @@ func newWorld(controls func(*world) http.Handler) (*world, error) {
 func (w *world) close() {
 	w.server.CloseClientConnections()
 	w.server.Close()
-	_ = os.RemoveAll(w.dir) // the tokens in it are good for nothing once the platform is gone
+	_ = os.RemoveAll(w.dir) // an error leaves a file with a token of a fake platform
 }
 
-// rotate puts a new token into the file, as `mv` does, and returns the one that was there. Both are good until somebody
-// deletes one.
+// rotate replaces the token in the file in one step and returns the old one. Both are valid until
+// one is deleted.
 func (w *world) rotate() (old credentials.Token, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -69,14 +73,14 @@ func (w *world) rotate() (old credentials.Token, err error) {
 	return old, nil
 }
 
-// deleteToken deletes the token in the file on the platform, as somebody would on the account's Integrations page.
+// deleteToken deletes the token in the file on the platform, like the account's Integrations page.
 func (w *world) deleteToken() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.platform.DeleteToken(w.issued[len(w.issued)-1])
 }
 
-// tokens are all that there ever were.
+// tokens returns all tokens that were issued.
 func (w *world) tokens() []credentials.Token {
 	w.mu.Lock()
 	defer w.mu.Unlock()

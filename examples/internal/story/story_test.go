@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package story
 
 import (
 	"bytes"
@@ -11,78 +11,82 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/tolokacheck/tolokacheck/health"
 )
 
-// TestABrokenStory breaks the service in one place and looks for the step that notices.
-func TestABrokenStory(t *testing.T) {
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestStepFails breaks the service in one place and checks which step fails.
+func TestStepFails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		// lies reports whether the service is to answer with a status that is not its own, and which.
+		// lies returns a status to answer a request with instead of the service, or 0.
 		lies func(r *http.Request, snap *health.Snapshot) int
-		// before is done to the story before it is told.
+		// before runs before the story.
 		before func(s *story)
 		want   string
 	}{
 		{
-			name:   "a token that is refused from the start",
+			name:   "token_refused_at_start",
 			before: func(s *story) { s.world.deleteToken() },
-			want:   "step 1 (The service starts, and its token is verified) did not come out as told: health: rejected: ",
+			want:   "step 1 (The service starts and verifies its token) failed: health: rejected: ",
 		},
 		{
-			name: "a gate that is open before the token is verified",
+			name: "gate_open_before_verification",
 			lies: func(r *http.Request, snap *health.Snapshot) int {
 				return only(r.URL.Path == "/account" && snap.Reason() == health.ReasonStarting, http.StatusOK)
 			},
-			want: "step 1 (The service starts, and its token is verified) did not come out as told: GET /account: the status is 200, not 503",
+			want: "step 1 (The service starts and verifies its token) failed: GET /account: status 200, not 503",
 		},
 		{
-			name: "a poll that fails",
+			name: "failed_poll",
 			lies: func() func(r *http.Request, snap *health.Snapshot) int {
 				var n atomic.Int64
 				return func(r *http.Request, _ *health.Snapshot) int {
-					return only(r.URL.Path == "/healthz" && n.Add(1) == 100, http.StatusInternalServerError)
+					return only(r.URL.Path == "/healthz" && n.Add(1) == 20, http.StatusInternalServerError)
 				}
 			}(),
-			want: "step 2 (A load balancer polls) did not come out as told: 1 of ",
+			want: "step 2 (A load balancer polls) failed: 1 of ",
 		},
 		{
-			name: "a health endpoint that fails in an outage",
+			name: "not_ready_in_an_outage",
 			lies: func(r *http.Request, snap *health.Snapshot) int {
-				return only(r.URL.Path == "/healthz" && snap.Reason() == health.ReasonStale, http.StatusServiceUnavailable)
+				stale := r.URL.Path == "/healthz" && snap.Reason() == health.ReasonStale
+				return only(stale, http.StatusServiceUnavailable)
 			},
-			want: "step 3 (The platform goes down) did not come out as told: GET /healthz: the status is 503, not 200",
+			want: "step 3 (The platform goes down) failed: GET /healthz: status 503, not 200",
 		},
 		{
-			name: "a request that fails in a rotation",
+			name: "failed_request_in_a_rotation",
 			lies: func() func(r *http.Request, snap *health.Snapshot) int {
 				var n atomic.Int64
 				return func(r *http.Request, _ *health.Snapshot) int {
-					return only(r.URL.Path == "/balance" && n.Add(1) == 100, http.StatusBadGateway)
+					return only(r.URL.Path == "/balance" && n.Add(1) == 20, http.StatusBadGateway)
 				}
 			}(),
-			want: "step 5 (Tokens are replaced under load) did not come out as told: 1 of ",
+			want: "step 5 (The token is rotated under load) failed: 1 of ",
 		},
 		{
-			name: "a gate that does not close",
+			name: "gate_does_not_close",
 			lies: func(r *http.Request, snap *health.Snapshot) int {
 				return only(r.URL.Path == "/account" && snap.Reason() == health.ReasonRejected, http.StatusOK)
 			},
-			want: "step 6 (The token is deleted on the platform) did not come out as told: GET /account: the status is 200, not 503",
+			want: "step 6 (The token is deleted on the platform) failed: GET /account: status 200, not 503",
 		},
 		{
-			name: "a service that does not say that it drains",
+			name: "drain_not_reported",
 			lies: func(r *http.Request, snap *health.Snapshot) int {
 				return only(r.URL.Path == "/readyz" && snap.Draining(), http.StatusOK)
 			},
-			want: "step 8 (The service drains and exits) did not come out as told: GET /readyz: the status is 200, not 503",
+			want: "step 8 (The service drains and exits) failed: GET /readyz: status 200, not 503",
 		},
 		{
-			name:   "a token on the terminal",
+			name:   "token_in_the_output",
 			before: func(s *story) { s.say("%s", s.world.tokens()[0].Reveal()[5:40]) },
-			want:   "the output above shows tokens: ",
+			want:   "the output above contains tokens: ",
 		},
 	}
 	for _, test := range tests {

@@ -1,4 +1,4 @@
-package main
+package story
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 )
 
-// Times for somebody who types.
+// Settings for a person who types commands.
 const (
 	playInterval     = time.Second
 	playPollInterval = 500 * time.Millisecond
@@ -25,8 +25,8 @@ const (
 	playMinBalance   = 50 // US dollars
 )
 
-// play keeps service and platform up until SIGINT or SIGTERM, and says what there is to try.
-func play(addr string, out io.Writer) error {
+// Play runs the service on addr and a platform until SIGINT or SIGTERM, and prints what to try.
+func Play(addr string, out io.Writer) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("-serve %s: %w", addr, err)
@@ -49,12 +49,13 @@ func play(addr string, out io.Writer) error {
 		return err
 	}
 	defer a.close()
-	fmt.Fprintf(out, guide, urlOf(listener.Addr()), w.server.URL, w.tokenFile, playMaxStale, playMinBalance)
+	url := urlOf(listener.Addr())
+	fmt.Fprintf(out, guide, url, w.server.URL, w.tokenFile, playMaxStale, playMinBalance)
 	return service.Serve(listener, 0, a.checker, a.handler, logger)
 }
 
-const guide = `The service is on %[1]s, its token in %[3]s,
-and a fake of the Toloka platform on %[2]s.
+const guide = `The service is on %[1]s, its token is in %[3]s,
+and a fake Toloka platform is on %[2]s.
 
 Look:
   curl -i %[1]s/healthz
@@ -62,22 +63,22 @@ Look:
   curl -i %[1]s/account
   curl -i %[1]s/balance
 
-Break something, and look again:
-  curl -X POST %[2]s/control/down           # the platform goes away: warn, and fail after %[4]s
-  curl -X POST %[2]s/control/up             # it comes back
-  curl -X POST %[2]s/control/rotate         # a new token in the file; the old one is deleted a second later
-  curl -X POST %[2]s/control/delete         # the token in the file is deleted: fail, until the next rotate
-  curl -X POST %[2]s/control/balance -d usd=3   # less than the %[5]d USD that the service asks for: warn
-  echo nonsense > %[3]s   # a bad rotation: warn, the good token stays in use
+Break something and look again:
+  curl -X POST %[2]s/control/down      # no connections: warn, then fail after %[4]s
+  curl -X POST %[2]s/control/up        # the platform answers again
+  curl -X POST %[2]s/control/rotate    # a new token; deletes the old one a second later
+  curl -X POST %[2]s/control/delete    # deletes the token in the file: fail until the next rotate
+  curl -X POST %[2]s/control/balance -d usd=3   # under the minimum of %[5]d USD: warn
+  echo nonsense > %[3]s   # an invalid token: warn, the valid one stays in use
 
-Run the other examples on the same platform and token:
+Run the other examples with the same platform and token:
   TOLOKA_BASE_URL=%[2]s TOLOKA_TOKEN_FILE=%[3]s go run ./examples/verify
   TOLOKA_BASE_URL=%[2]s TOLOKA_TOKEN_FILE=%[3]s LISTEN_ADDR=:8081 go run ./examples/nethttp
 
-Ctrl-C ends it. The log:
+Press Ctrl-C to stop. The log:
 `
 
-// urlOf returns where a browser on this machine finds a listener.
+// urlOf returns the URL of a listener for clients on this machine.
 func urlOf(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if ok && tcp.IP.IsUnspecified() {
@@ -86,10 +87,11 @@ func urlOf(addr net.Addr) string {
 	return "http://" + addr.String()
 }
 
-// deleteAfter is how long both tokens are good when one replaces the other. Somebody who rotates by hand takes longer.
+// deleteAfter is how long both tokens are valid in a rotation. By hand it takes longer.
 const deleteAfter = time.Second
 
-// controls are the ways to break the platform. Who can reach it can use them: it is on loopback, and holds nothing of value.
+// controls are routes that break the platform. They need no protection: the platform is on loopback
+// and holds nothing of value.
 func controls(w *world) http.Handler {
 	mux := http.NewServeMux()
 	control := func(name string, f func(*http.Request) (string, error)) {
@@ -120,12 +122,12 @@ func controls(w *world) http.Handler {
 	})
 	control("delete", func(*http.Request) (string, error) {
 		w.deleteToken()
-		return "the token in " + w.tokenFile + " is good for nothing", nil
+		return "the token in " + w.tokenFile + " is deleted on the platform", nil
 	})
 	control("balance", func(r *http.Request) (string, error) {
 		usd, err := decimal.Parse(r.FormValue("usd"))
 		if err != nil {
-			return "", errors.New("say how much: -d usd=3")
+			return "", errors.New("usd is not a number; use -d usd=3")
 		}
 		w.platform.SetBalance("", usd.String())
 		return "the balance is " + usd.String() + " USD", nil

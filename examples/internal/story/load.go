@@ -1,4 +1,4 @@
-package main
+package story
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// loadPause is how long each client waits between two requests: load, but not all that the machine can do.
+// loadPause is how long each client waits between two requests, so that other work is not starved.
 const loadPause = time.Millisecond
 
-// load is a crowd of clients who ask for what they expect to get: 200.
+// load is a number of clients that send requests and expect status 200.
 type load struct {
 	client *http.Client
 	stop   context.CancelFunc
@@ -22,10 +22,10 @@ type load struct {
 
 	requests atomic.Int64
 	failed   atomic.Int64
-	first    atomic.Pointer[string] // what the first failure was
+	first    atomic.Pointer[string] // text of the first failure
 }
 
-// startLoad has clients ask for each of the URLs until the load is ended.
+// startLoad starts clients for each of the URLs. They run until end is called.
 func startLoad(clients int, urls ...string) *load {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &load{client: newClient(), stop: stop}
@@ -42,20 +42,21 @@ func startLoad(clients int, urls ...string) *load {
 	return l
 }
 
-// end lets every request that is under way come to its end. It may be called more than once.
+// end stops the clients and waits for the requests in flight. It may be called more than once.
 func (l *load) end() {
 	l.stop()
 	l.done.Wait()
 	l.client.CloseIdleConnections()
 }
 
-// check returns an error if there was no load, or a request failed.
+// check returns an error if there was no request or if one failed.
 func (l *load) check() error {
 	switch {
 	case l.requests.Load() == 0:
 		return errors.New("there were no requests")
 	case l.failed.Load() > 0:
-		return fmt.Errorf("%d of %d requests failed, the first: %s", l.failed.Load(), l.requests.Load(), *l.first.Load())
+		return fmt.Errorf("%d of %d requests failed, the first: %s",
+			l.failed.Load(), l.requests.Load(), *l.first.Load())
 	}
 	return nil
 }
@@ -77,12 +78,12 @@ func (l *load) ask(url string) {
 	}
 }
 
-// newClient returns a client that keeps enough connections for a crowd, and uses no proxy: all this is on loopback.
+// newClient returns a client that keeps enough connections for the load, and uses no proxy.
 func newClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 10 * time.Second}
 }
 
-// wait waits for d, or until ctx ends.
+// wait blocks for d, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -1,8 +1,7 @@
-package main
+package story
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 )
 
-// Times as nobody would set them in a service, so that nobody has to wait for the end of the story.
+// Settings much shorter than in a real service, so that the story takes seconds.
 const (
 	interval     = 300 * time.Millisecond // one minute by default
 	pollInterval = 100 * time.Millisecond // five seconds by default
@@ -22,7 +21,7 @@ const (
 	breakerOpen  = 500 * time.Millisecond // thirty seconds by default
 )
 
-// story has what the steps need. Each step checks what it tells.
+// story holds what the steps need. Each step checks what it shows.
 type story struct {
 	*terminal
 	logs  *logs
@@ -35,8 +34,8 @@ type story struct {
 	client   *http.Client
 }
 
-// tell tells the story and returns an error that says which step did not come out as told.
-func tell(ctx context.Context, out io.Writer) error {
+// Tell runs the story and writes it to out. It returns an error that names the step that failed.
+func Tell(ctx context.Context, out io.Writer) error {
 	s, err := newStory(out)
 	if err != nil {
 		return err
@@ -90,42 +89,43 @@ func (s *story) close() {
 func (s *story) tell(ctx context.Context) error {
 	began := time.Now()
 	go func() { _ = s.server.Serve(s.listener) }() // until the server is closed
-	s.print("A service on %s, its API token in a file, and a fake of the Toloka platform on %s.\n", s.url, s.world.server.URL)
-	s.print("Lines with | are the service's log as it is; the answers are real ones.\n")
+	s.print("A service on %s with its API token in a file, and a fake Toloka platform on %s.\n",
+		s.url, s.world.server.URL)
+	s.print("Lines with | are the service's log; the responses are real.\n")
 	steps := []struct {
 		title string
 		play  func(context.Context) error
 	}{
-		{"The service starts, and its token is verified", s.start},
+		{"The service starts and verifies its token", s.start},
 		{"A load balancer polls", s.poll},
 		{"The platform goes down", s.outage},
 		{"The platform comes back", s.recovery},
-		{"Tokens are replaced under load", s.rotation},
+		{"The token is rotated under load", s.rotation},
 		{"The token is deleted on the platform", s.deletion},
-		{"Somebody writes a new token to the file", s.replacement},
+		{"A new token is written to the file", s.replacement},
 		{"The service drains and exits", s.drain},
 	}
 	for i, step := range steps {
 		s.heading(i+1, step.title)
 		if err := step.play(ctx); err != nil {
-			return fmt.Errorf("step %d (%s) did not come out as told: %w", i+1, step.title, err)
+			return fmt.Errorf("step %d (%s) failed: %w", i+1, step.title, err)
 		}
 	}
 	tokens := s.world.tokens()
 	if shown := s.shows(tokens); len(shown) > 0 {
-		return fmt.Errorf("the output above shows tokens: %s", strings.Join(shown, ", "))
+		return fmt.Errorf("the output above contains tokens: %s", strings.Join(shown, ", "))
 	}
-	s.print("\nAll %d steps came out as told, in %.1f s. %d tokens were in use, and none of them is in what you have read.\n",
+	s.print("\nAll %d steps succeeded in %.1f s. The service used %d tokens; none is in this output.\n",
 		len(steps), time.Since(began).Seconds(), len(tokens))
 	return nil
 }
 
-// hears prints the log up to a line that has all the parts in it.
-func (s *story) hears(ctx context.Context, parts ...string) error {
+// awaitLog prints the log up to a line that contains all the parts.
+func (s *story) awaitLog(ctx context.Context, parts ...string) error {
 	for {
 		line, err := s.logs.next(ctx)
 		if err != nil {
-			return fmt.Errorf("no line in the log with %q: %w", parts, err)
+			return fmt.Errorf("no log line with %q: %w", parts, err)
 		}
 		s.say("| %s", line)
 		found := true
@@ -138,8 +138,10 @@ func (s *story) hears(ctx context.Context, parts ...string) error {
 	}
 }
 
-// sees makes a request, prints the answer, and checks status, body and headers ("Key: value").
-func (s *story) sees(ctx context.Context, path string, status int, body string, header ...string) error {
+// expect makes a request, prints the response, and checks status, body and headers ("Key: value").
+func (s *story) expect(
+	ctx context.Context, path string, status int, body string, header ...string,
+) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
 	if err != nil {
 		return err
@@ -163,10 +165,10 @@ func (s *story) sees(ctx context.Context, path string, status int, body string, 
 	s.say("    %s", text)
 
 	if resp.StatusCode != status {
-		return fmt.Errorf("GET %s: the status is %d, not %d", path, resp.StatusCode, status)
+		return fmt.Errorf("GET %s: status %d, not %d", path, resp.StatusCode, status)
 	}
 	if text != body {
-		return fmt.Errorf("GET %s: the body is %s, not %s", path, text, body)
+		return fmt.Errorf("GET %s: body %s, not %s", path, text, body)
 	}
 	for _, line := range header {
 		key, value, _ := strings.Cut(line, ": ")
@@ -177,8 +179,8 @@ func (s *story) sees(ctx context.Context, path string, status int, body string, 
 	return nil
 }
 
-// verifiedAfter waits for the platform to have been asked about the token in use, successfully, after a moment.
-func (s *story) verifiedAfter(ctx context.Context, moment time.Time) error {
+// awaitVerified waits for a successful verification after the given time.
+func (s *story) awaitVerified(ctx context.Context, moment time.Time) error {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
 	for {
@@ -193,17 +195,12 @@ func (s *story) verifiedAfter(ctx context.Context, moment time.Time) error {
 	}
 }
 
-// gone checks that nobody listens any more.
-func (s *story) gone() error {
+// expectGone checks that the service no longer listens.
+func (s *story) expectGone() error {
 	conn, err := net.DialTimeout("tcp", strings.TrimPrefix(s.url, "http://"), time.Second)
 	if err != nil {
 		return nil
 	}
 	_ = conn.Close()
-	return errors.New("somebody still listens")
-}
-
-func compact(v any) string {
-	b, _ := json.Marshal(v) // of types that can always be encoded
-	return string(b)
+	return errors.New("the service still listens")
 }
