@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The replies of a real Vault 1.21.1, to the byte but for ids and times. internal/e2e compares
-// them with what the real one says today.
+// The replies of a real Vault 1.21.1. internal/e2e compares them with those of the current one,
+// except for ids and times.
 //
 //go:embed testdata/wire
 var wire embed.FS
@@ -35,6 +35,7 @@ var (
 	destroyedBody = replyOf("destroyed")
 	badLoginBody  = replyOf("bad_login")
 	usedWrapBody  = replyOf("used_wrap")
+	lookupBody    = replyOf("lookup")
 	unwrapBody    = replyOf("unwrap")
 )
 
@@ -72,7 +73,7 @@ func tokenField(value string) string {
 	return string(encoded)
 }
 
-// request is what the fake was asked.
+// request is a request to the fake.
 type request struct {
 	Method, Path, Query, Token, Namespace, Body string
 	Header                                      http.Header
@@ -80,17 +81,18 @@ type request struct {
 
 func (r request) String() string { return r.Method + " " + r.Path }
 
-// reply is what it answers.
+// reply is its response.
 type reply struct {
 	status int
 	body   string
 	header http.Header
 }
 
-// fakeVault answers by path, and remembers what it was asked.
+// fakeVault answers by path and records the requests.
 type fakeVault struct {
 	mu       sync.Mutex
 	replies  map[string]func(request) reply
+	any      func(request) reply // for other paths; nil: 404
 	requests []request
 }
 
@@ -106,7 +108,7 @@ func (f *fakeVault) answerFunc(path string, fn func(request) reply) {
 	f.replies[path] = fn
 }
 
-// asked returns the requests so far as "METHOD /path" and forgets them.
+// asked returns the requests since the last call, as "METHOD /path".
 func (f *fakeVault) asked() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -139,7 +141,10 @@ func (f *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mu.Lock()
 	f.requests = append(f.requests, asked)
-	fn := f.replies[r.URL.Path]
+	fn, ok := f.replies[r.URL.Path]
+	if !ok {
+		fn = f.any
+	}
 	f.mu.Unlock()
 	given := reply{status: http.StatusNotFound, body: missingBody}
 	if fn != nil {
