@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What differs from one answer to the next.
+// volatile matches what differs from one response to the next.
 var volatile = []*regexp.Regexp{
 	regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`),
-	regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`),
+	regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)`),
 	regexp.MustCompile(`"version":\d+`),
 }
 
@@ -26,9 +26,9 @@ func steady(body string) string {
 	return strings.TrimSpace(body)
 }
 
-// TestVaultRepliesAsTheFakeDoes holds the replies that the fast tests of the vault package use
-// against those of the real server.
-func TestVaultRepliesAsTheFakeDoes(t *testing.T) {
+// TestVaultReplies compares the replies that the tests of the vault package use with those of the
+// real server.
+func TestVaultReplies(t *testing.T) {
 	w := newWorld(t)
 	weak := w.Write("auth/token/create", map[string]any{"policies": []string{"default"}}).Auth.ClientToken
 	w.Write("secret/data/doomed", map[string]any{"data": map[string]any{"token": tokenA}})
@@ -69,8 +69,10 @@ func TestVaultRepliesAsTheFakeDoes(t *testing.T) {
 		{file: "bad_token", status: 403, path: dataPath, token: "hvs.nonsense"},
 		{file: "no_token", status: 403, path: dataPath},
 		{file: "bad_login", status: 400, method: "PUT", path: "auth/approle/login", body: `{"role_id":"` + w.roleID + `","secret_id":"nonsense"}`},
+		{file: "lookup", status: 200, method: "PUT", path: "sys/wrapping/lookup", body: `{"token":"` + wrapping + `"}`},
 		{file: "unwrap", status: 200, method: "PUT", path: "sys/wrapping/unwrap", token: wrapping, body: "null"},
 		{file: "used_wrap", status: 400, method: "PUT", path: "sys/wrapping/unwrap", token: wrapping, body: "null"},
+		{file: "used_wrap", status: 400, method: "PUT", path: "sys/wrapping/lookup", body: `{"token":"` + wrapping + `"}`},
 		{file: "quota", status: 429, path: dataPath, token: w.RootToken, before: func() {
 			w.Write("sys/quotas/rate-limit/toloka", map[string]any{"path": "secret", "rate": 0.01, "interval": "60s"})
 			ask("GET", dataPath, w.RootToken, "")

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// Audit turns on Vault's audit log and returns a function that gives the requests in it so far,
-// by Vault's own count, as lines of "read secret/data/toloka".
+// Audit turns on Vault's audit log. The function it returns reads the requests logged so far, as
+// "read secret/data/toloka".
 func (s *Server) Audit() func() []string {
 	s.tb.Helper()
 	file := s.path("audit.log")
