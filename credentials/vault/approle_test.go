@@ -42,7 +42,8 @@ func TestWrappedSecretID(t *testing.T) {
 			used[r.Token] = true
 			return reply{status: http.StatusOK, body: unwrapBody}
 		})
-		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role-id", vault.Wrapped(src))))
+		p, err := vault.New(clientOf(t, fake), kv2,
+			vault.WithAuth(vault.AppRole("role-id", vault.Wrapped(src))))
 		require.NoError(t, err)
 		return fake, p
 	}
@@ -106,17 +107,21 @@ func TestWrappedSecretID(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "wrapped")
 		fake, p := setup(t, vault.File(file))
 		_, err := p.Token(context.Background())
-		require.EqualError(t, err, "vault: file:"+file+": no such file: the program that writes it may not have run yet")
+		require.EqualError(t, err, "vault: file:"+file+": no such file: the program that writes it may "+
+			"not have run yet")
 		assert.Empty(t, fake.asked())
 	})
 
 	t.Run("already used", func(t *testing.T) {
 		fake, p := setup(t, vault.Value(wrapping))
 		token(t, p)
-		again, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role-id", vault.Wrapped(vault.Value(wrapping)))))
+		again, err := vault.New(clientOf(t, fake), kv2,
+			vault.WithAuth(vault.AppRole("role-id", vault.Wrapped(vault.Value(wrapping)))))
 		require.NoError(t, err)
 		_, err = again.Token(context.Background())
-		require.EqualError(t, err, "vault: sys/wrapping/unwrap at http://vault.test:8200: the wrapping token is expired or was already used: if you did not unwrap it, someone else has the secret id; revoke the secret id and issue a new one"+
+		require.EqualError(t, err, "vault: sys/wrapping/unwrap at http://vault.test:8200: the wrapping "+
+			"token is expired or was already used: if you did not unwrap it, someone else has the secret "+
+			"id; revoke the secret id and issue a new one"+
 			`; Vault says "wrapping token is not valid or does not exist"`)
 		require.ErrorIs(t, err, credentials.ErrInvalid)
 	})
@@ -126,7 +131,8 @@ func TestWrappedSecretID(t *testing.T) {
 		for _, body := range []string{kv1Body(`{"password":"x"}`), kv1Body(`{"secret_id":7}`), ""} {
 			fake.answer(unwrapPath, http.StatusOK, body)
 			_, err := p.Token(context.Background())
-			require.ErrorContains(t, err, "the wrapping token holds no secret id: wrap the response of auth/approle/role/ROLE/secret-id")
+			require.ErrorContains(t, err, "the wrapping token holds no secret id: wrap the response of "+
+				"auth/approle/role/ROLE/secret-id")
 			require.ErrorIs(t, err, credentials.ErrInvalid)
 		}
 	})
@@ -135,7 +141,8 @@ func TestWrappedSecretID(t *testing.T) {
 		fake, p := setup(t, vault.Value(wrapping))
 		fake.answer(unwrapPath, http.StatusServiceUnavailable, sealedBody)
 		_, err := p.Token(context.Background())
-		require.EqualError(t, err, `vault: sys/wrapping/unwrap at http://vault.test:8200: Vault is sealed, or down for maintenance (503): unseal it; Vault says "Vault is sealed"`)
+		require.EqualError(t, err, "vault: sys/wrapping/unwrap at http://vault.test:8200: "+
+			`Vault is sealed, or down for maintenance (503): unseal it; Vault says "Vault is sealed"`)
 	})
 
 	t.Run("two providers that share the method unwrap once", func(t *testing.T) {
@@ -161,7 +168,8 @@ func TestWrappedSecretID(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
 				defer cancel()
 				_, err := impatient.Token(ctx)
-				assert.EqualError(t, err, "vault: auth/approle/login at http://vault.test:8200: context deadline exceeded")
+				assert.EqualError(t, err, "vault: auth/approle/login at http://vault.test:8200: context "+
+					"deadline exceeded")
 			})
 			callers.Wait()
 			unwraps := 0
@@ -176,7 +184,8 @@ func TestWrappedSecretID(t *testing.T) {
 }
 
 func TestWrappingLookup(t *testing.T) {
-	setup := func(t *testing.T, status int, body string, opts ...vault.AuthOption) (*fakeVault, *vault.Provider) {
+	setup := func(t *testing.T, status int, body string, opts ...vault.AuthOption) (*fakeVault,
+		*vault.Provider) {
 		fake := withSecret()
 		fake.answer("/v1/auth/eu/approle/login", http.StatusOK, loginBody("hvs.own", "30"))
 		fake.answer(lookupPath, status, body)
@@ -184,7 +193,8 @@ func TestWrappingLookup(t *testing.T) {
 		opts = append([]vault.AuthOption{vault.AtMount("eu/approle")}, opts...)
 		client := clientOf(t, fake)
 		client.SetNamespace("team-a")
-		p, err := vault.New(client, kv2, vault.WithAuth(vault.AppRole("role-id", vault.Wrapped(vault.Value(wrapping)), opts...)))
+		p, err := vault.New(client, kv2, vault.WithAuth(vault.AppRole("role-id",
+			vault.Wrapped(vault.Value(wrapping)), opts...)))
 		require.NoError(t, err)
 		return fake, p
 	}
@@ -201,8 +211,10 @@ func TestWrappingLookup(t *testing.T) {
 		assert.Equal(t, []string{lookup, unwrap, "PUT /v1/auth/eu/approle/login", read}, fake.asked())
 	})
 
-	const refused = "vault: sys/wrapping/lookup at http://vault.test:8200: the wrapping token was created by %s, not by auth/eu/approle/role/ROLE/secret-id: " +
-		"it may have been intercepted and replaced. It was not unwrapped. Check how it was delivered and the mount of the auth method, and issue a new one"
+	const refused = "vault: sys/wrapping/lookup at http://vault.test:8200: the wrapping token was " +
+		"created by %s, not by auth/eu/approle/role/ROLE/secret-id: " +
+		"it may have been intercepted and replaced. It was not unwrapped. Check how it was delivered and " +
+		"the mount of the auth method, and issue a new one"
 	for body, by := range map[string]string{
 		creation("sys/wrapping/wrap"):                       "sys/wrapping/wrap",
 		creation("secret/data/my secret"):                   `"secret/data/my secret"`,
@@ -251,9 +263,11 @@ func TestWrappingLookup(t *testing.T) {
 	}{
 		"already used": {400, usedWrapBody, "the wrapping token is expired or was already used", true},
 		"sealed":       {503, sealedBody, "Vault is sealed", false},
-		"denied":       {403, deniedBody, "the wrapping token was refused (403): check the namespace", true},
-		"proxy":        {400, "<html>", "answered 400 with something that is not Vault's JSON", false},
-		"echo":         {400, `{"errors":["bad token ` + wrapping + `"]}`, `Vault says "bad token [redacted]"`, true},
+		"denied": {403, deniedBody, "the wrapping token was refused (403): check the namespace",
+			true},
+		"proxy": {400, "<html>", "answered 400 with something that is not Vault's JSON", false},
+		"echo": {400, `{"errors":["bad token ` + wrapping + `"]}`,
+			`Vault says "bad token [redacted]"`, true},
 	} {
 		t.Run("failed lookup/"+name, func(t *testing.T) {
 			fake, p := setup(t, tc.status, tc.body)
@@ -267,7 +281,8 @@ func TestWrappingLookup(t *testing.T) {
 }
 
 func TestRefusedSecretID(t *testing.T) {
-	const refusedText = "vault: auth/approle/login at http://vault.test:8200: login refused (400): check the mount of the auth method, the role and its secret" +
+	const refusedText = "vault: auth/approle/login at http://vault.test:8200: login refused (400): " +
+		"check the mount of the auth method, the role and its secret" +
 		`; Vault says "invalid role or secret ID"`
 	// setup returns a provider whose secret id is in a file, and a func that makes n calls a
 	// minute apart and counts their logins.
@@ -275,7 +290,8 @@ func TestRefusedSecretID(t *testing.T) {
 		fake = withSecret()
 		fake.answer(loginPath, http.StatusBadRequest, badLoginBody)
 		file = write(t, filepath.Join(t.TempDir(), "id"), secretID)
-		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role-id", vault.File(file))))
+		p, err := vault.New(clientOf(t, fake), kv2,
+			vault.WithAuth(vault.AppRole("role-id", vault.File(file))))
 		require.NoError(t, err)
 		return fake, p, file, func(n int) (count int) {
 			for range n {
@@ -301,7 +317,8 @@ func TestRefusedSecretID(t *testing.T) {
 			require.EqualError(t, err, refusedText)
 			time.Sleep(time.Minute)
 			_, err = p.Token(context.Background())
-			require.EqualError(t, err, refusedText+" (not sent again for 15m0s unless it changes: Vault locks a role after 5 refusals)")
+			require.EqualError(t, err, refusedText+" (not sent again for 15m0s unless it changes: Vault "+
+				"locks a role after 5 refusals)")
 			require.ErrorIs(t, err, credentials.ErrInvalid)
 			assert.Equal(t, []string{login, login}, fake.asked())
 			assert.Equal(t, 0, logins(15))

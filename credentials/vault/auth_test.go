@@ -44,7 +44,8 @@ func TestLogins(t *testing.T) {
 		{
 			name: "AppRole with a file that ends in CRLF",
 			auth: func(t *testing.T) api.AuthMethod {
-				return vault.AppRole("role-id", vault.File(write(t, filepath.Join(t.TempDir(), "id"), "\ufeff"+secretID+"\r\n")))
+				return vault.AppRole("role-id", vault.File(write(t, filepath.Join(t.TempDir(), "id"),
+					"\ufeff"+secretID+"\r\n")))
 			},
 			path: loginPath, body: `{"role_id":"role-id","secret_id":"` + secretID + `"}`,
 		},
@@ -64,7 +65,8 @@ func TestLogins(t *testing.T) {
 		{
 			name: "Kubernetes with a projected token",
 			auth: func(t *testing.T) api.AuthMethod {
-				return vault.JWT("toloka", vault.File(write(t, filepath.Join(t.TempDir(), "token"), jwt+"\n")), vault.AtMount("kubernetes"))
+				return vault.JWT("toloka", vault.File(write(t, filepath.Join(t.TempDir(), "token"),
+					jwt+"\n")), vault.AtMount("kubernetes"))
 			},
 			path: "/v1/auth/kubernetes/login", body: `{"jwt":"` + jwt + `","role":"toloka"}`,
 		},
@@ -86,7 +88,8 @@ func TestLogins(t *testing.T) {
 			assert.Empty(t, login.Token)
 			assert.Equal(t, "team-a", login.Namespace)
 			assert.Equal(t, "hvs.own", fake.last(t).Token)
-			assert.Equal(t, []string{"PUT " + tc.path, "GET " + dataPath}, fake.asked(), "one login and one read")
+			assert.Equal(t, []string{"PUT " + tc.path, "GET " + dataPath}, fake.asked(),
+				"one login and one read")
 			token(t, p)
 			assert.Equal(t, []string{"GET " + dataPath}, fake.asked(), "one read and no login")
 		})
@@ -96,7 +99,8 @@ func TestLogins(t *testing.T) {
 		p, err := vault.New(clientOf(t, newFakeVault()), kv2, vault.WithAuth(vault.Kubernetes("toloka")))
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: file:/var/run/secrets/kubernetes.io/serviceaccount/token: no such file: the program that writes it may not have run yet")
+		require.EqualError(t, err, "vault: file:/var/run/secrets/kubernetes.io/serviceaccount/token: no "+
+			"such file: the program that writes it may not have run yet")
 	})
 
 	t.Run("foreign login method", func(t *testing.T) {
@@ -137,7 +141,8 @@ func TestLogins(t *testing.T) {
 		_, err := vault.Token(vault.Env("NOT_SET")).Login(context.Background(), clientOf(t, fake))
 		require.EqualError(t, err, "vault: env:NOT_SET: variable is not set")
 		_, err = vault.JWT("role", vault.Source{}).Login(context.Background(), clientOf(t, fake))
-		require.EqualError(t, err, "vault: auth/jwt/login: the login's secret has no source: use Value, Env or File")
+		require.EqualError(t, err, "vault: auth/jwt/login: the login's secret has no source: use Value, "+
+			"Env or File")
 	})
 
 	t.Run("secret is read at every login", func(t *testing.T) {
@@ -183,24 +188,30 @@ func TestLoginErrors(t *testing.T) {
 		kind   error
 	}{
 		{
-			name: "wrong secret id", auth: approle, status: 400, body: badLoginBody, kind: credentials.ErrInvalid,
+			name: "wrong secret id", auth: approle, status: 400, body: badLoginBody,
+			kind: credentials.ErrInvalid,
 			want: at + "login refused (400): " + refused + `; Vault says "invalid role or secret ID"`,
 		},
 		{
-			name: "auth method not mounted", auth: approle, status: 403, body: noTokenBody, kind: credentials.ErrInvalid,
+			name: "auth method not mounted", auth: approle, status: 403, body: noTokenBody,
+			kind: credentials.ErrInvalid,
 			want: at + "login refused (403): " + refused + `; Vault says "permission denied"`,
 		},
 		{
-			name: "not a login path", auth: approle, status: 404, body: missingBody, kind: credentials.ErrInvalid,
+			name: "not a login path", auth: approle, status: 404, body: missingBody,
+			kind: credentials.ErrInvalid,
 			want: at + "login refused (404): " + refused,
 		},
 		{
 			name: "sealed Vault", auth: approle, status: 503, body: sealedBody,
-			want: at + `Vault is sealed, or down for maintenance (503): unseal it; Vault says "Vault is sealed"`,
+			want: at + `Vault is sealed, or down for maintenance (503): unseal it; Vault says "Vault ` +
+				`is sealed"`,
 		},
 		{
-			name: "rate limit quota", auth: approle, status: 429, body: `{"errors":["request path \"auth/approle/login\": rate limit quota exceeded"]}`,
-			want: at + `a rate limit quota of Vault is exceeded (429): raise the quota, or check less often; Vault says "request path \"auth/approle/login\": rate limit quota exceeded"`,
+			name: "rate limit quota", auth: approle, status: 429,
+			body: `{"errors":["request path \"auth/approle/login\": rate limit quota exceeded"]}`,
+			want: at + `a rate limit quota of Vault is exceeded (429): raise the quota, or check less ` +
+				`often; Vault says "request path \"auth/approle/login\": rate limit quota exceeded"`,
 		},
 		{
 			name: "internal error", auth: approle, status: 500, body: `{"errors":["internal error"]}`,
@@ -208,26 +219,32 @@ func TestLoginErrors(t *testing.T) {
 		},
 		{
 			name: "proxy with HTML", auth: approle, status: 502, body: "<html>" + secretID + "</html>",
-			want: at + "answered 502 with something that is not Vault's JSON: check the address, and proxies in front of Vault",
+			want: at + "answered 502 with something that is not Vault's JSON: check the address, and " +
+				"proxies in front of Vault",
 		},
 		{
 			name: "proxy with JSON", auth: approle, status: 403, body: `{"message":"` + secretID + `"}`,
-			want: at + "answered 403 with something that is not Vault's JSON: check the address, and proxies in front of Vault",
+			want: at + "answered 403 with something that is not Vault's JSON: check the address, and " +
+				"proxies in front of Vault",
 		},
 		{
 			name: "proxy with 404", auth: approle, status: 404, body: "<html>not found</html>",
-			want: at + "answered with something that is not Vault's JSON: check the address, and proxies in front of Vault",
+			want: at + "answered with something that is not Vault's JSON: check the address, and proxies in " +
+				"front of Vault",
 		},
 		{
 			name: "login page", auth: approle, status: 200, body: "<html>Sign in</html>",
-			want: at + "answered with something that is not Vault's JSON: check the address, and proxies in front of Vault",
+			want: at + "answered with something that is not Vault's JSON: check the address, and proxies in " +
+				"front of Vault",
 		},
 		{
-			name: "echoed secret id", auth: approle, status: 400, body: `{"errors":["bad ` + secretID + `"]}`, kind: credentials.ErrInvalid,
+			name: "echoed secret id", auth: approle, status: 400, body: `{"errors":["bad ` + secretID +
+				`"]}`, kind: credentials.ErrInvalid,
 			want: at + "login refused (400): " + refused + `; Vault says "bad [redacted]"`,
 		},
 		{
-			name: "no Vault token in the response", auth: approle, status: 200, body: kv1Body(`{"a":"b"}`), kind: credentials.ErrInvalid,
+			name: "no Vault token in the response", auth: approle, status: 200, body: kv1Body(`{"a":"b"}`),
+			kind: credentials.ErrInvalid,
 			want: at + "login returned no Vault token: check that this is the login path of an auth method",
 		},
 		{
@@ -236,16 +253,20 @@ func TestLoginErrors(t *testing.T) {
 		},
 		{
 			name: "MFA", auth: approle, status: 200, kind: credentials.ErrInvalid,
-			body: `{"request_id":"1","auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"d0c9","mfa_constraints":{}}}}`,
+			body: `{"request_id":"1","auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"d0c9",` +
+				`"mfa_constraints":{}}}}`,
 			want: at + "login requires MFA, which a service cannot do: exempt the role from MFA",
 		},
 		{
-			name: "foreign method refused", auth: foreign, status: 400, body: `{"errors":["bad password hunter2"]}`, kind: credentials.ErrInvalid,
-			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: login refused (400): " + refused,
+			name: "foreign method refused", auth: foreign, status: 400,
+			body: `{"errors":["bad password hunter2"]}`, kind: credentials.ErrInvalid,
+			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: login " +
+				"refused (400): " + refused,
 		},
 		{
 			name: "foreign method and sealed Vault", auth: foreign, status: 503, body: sealedBody,
-			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: Vault is sealed, or down for maintenance (503): unseal it",
+			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: Vault is sealed, or " +
+				"down for maintenance (503): unseal it",
 		},
 		{
 			name: "foreign method and internal error", auth: foreign, status: 500, body: `{"errors":["x"]}`,
@@ -321,13 +342,15 @@ func TestGivenVaultToken(t *testing.T) {
 		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.Token(vault.File(sink))))
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: file:"+sink+": no such file: the program that writes it may not have run yet")
+		require.EqualError(t, err, "vault: file:"+sink+": no such file: the program that writes it may "+
+			"not have run yet")
 		assert.NotErrorIs(t, err, credentials.ErrNotFound, "a chain must stop: the secret may exist")
 	})
 }
 
 func TestSourcesPrintNothing(t *testing.T) {
-	for _, printed := range []any{vault.Value(secretID), vault.AppRole("r", vault.Value(secretID)), vault.JWT("r", vault.Value(secretID)), vault.Token(vault.Value(secretID))} {
+	for _, printed := range []any{vault.Value(secretID), vault.AppRole("r", vault.Value(secretID)),
+		vault.JWT("r", vault.Value(secretID)), vault.Token(vault.Value(secretID))} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 			assert.NotContains(t, fmt.Sprintf(verb, printed), "83d737f1")
 			assert.NotContains(t, fmt.Sprintf(verb, printed), fmt.Sprintf("%x", "83d737f1"))

@@ -35,7 +35,8 @@ func echo(status int, format string) func(request) reply {
 
 // echoes are the places in a response for what is echoed.
 var echoes = []string{
-	`{"errors":["%s"]}`, `{"errors":["a","%s"],"data":{"data":null,"metadata":null}}`, "%s", "<html>%s</html>",
+	`{"errors":["%s"]}`, `{"errors":["a","%s"],"data":{"data":null,` +
+		`"metadata":null}}`, "%s", "<html>%s</html>",
 	`{"request_id":"1","data":{"data":{"note":"%s"},"metadata":{"version":1}}}`,
 	`{"request_id":"1","data":{"note":"%s"},"warnings":["%[1]s"]}`,
 	`{"request_id":"1","data":{"data":{"token":"two words %s"},"metadata":{"version":1}}}`,
@@ -82,8 +83,10 @@ func TestNoSecretAnywhere(t *testing.T) {
 		"none":    func() api.AuthMethod { return nil },
 		"token":   func() api.AuthMethod { return vault.Token(vault.Value("hvs." + marker)) },
 		"approle": func() api.AuthMethod { return vault.AppRole("role-id", vault.Value("id-"+marker)) },
-		"wrapped": func() api.AuthMethod { return vault.AppRole("role-id", vault.Wrapped(vault.Value("wrap-"+marker))) },
-		"jwt":     func() api.AuthMethod { return vault.JWT("role", vault.Value("eyJ."+marker)) },
+		"wrapped": func() api.AuthMethod {
+			return vault.AppRole("role-id", vault.Wrapped(vault.Value("wrap-"+marker)))
+		},
+		"jwt": func() api.AuthMethod { return vault.JWT("role", vault.Value("eyJ."+marker)) },
 	}
 	ok := func(body string) func(request) reply {
 		return func(request) reply { return reply{status: http.StatusOK, body: body} }
@@ -95,7 +98,8 @@ func TestNoSecretAnywhere(t *testing.T) {
 					for _, where := range []string{"login", "lookup", "unwrap", "read"} {
 						replies := map[string]func(request) reply{
 							"login": ok(loginBody("hvs."+marker, "30")), "lookup": ok(lookupBody),
-							"unwrap": ok(kv1Body(`{"secret_id":"unwrapped-` + marker + `"}`)), "read": ok(kv2Body(tokenField(marker + tokenA))),
+							"unwrap": ok(kv1Body(`{"secret_id":"unwrapped-` + marker +
+								`"}`)), "read": ok(kv2Body(tokenField(marker + tokenA))),
 						}
 						replies[where] = echo(status, format)
 						fake := newFakeVault()
@@ -118,30 +122,42 @@ func TestNoSecretAnywhere(t *testing.T) {
 func TestNoSecretAsName(t *testing.T) {
 	const leaked = "kLQmrUcwzeR8" // a part of each secret
 	secrets := map[string]string{
-		"API key": "AQVN0J4kLQmrUcwzeR8sB2k.7Hn2c5.Pq", "Vault token": "hvs.CAESIJ4kLQmrUcwzeR8sB2k7Hn2c5PqXbW",
-		"JWT": "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzkLQmrUcwzeR8.MEUCIQDx-x_1",
+		"API key":     "AQVN0J4kLQmrUcwzeR8sB2k.7Hn2c5.Pq",
+		"Vault token": "hvs.CAESIJ4kLQmrUcwzeR8sB2k7Hn2c5PqXbW",
+		"JWT":         "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzkLQmrUcwzeR8.MEUCIQDx-x_1",
 	}
 	packages := map[string]string{
-		"plain": "%s", "quotes": `"%s"`, "header": "Bearer %s", "env line": "TOKEN=%s", "second line": "token\n%s", "path": "/%s/", "JSON": `{"token":"%s"}`,
+		"plain": "%s", "quotes": `"%s"`, "header": "Bearer %s", "env line": "TOKEN=%s",
+		"second line": "token\n%s", "path": "/%s/", "JSON": `{"token":"%s"}`,
 	}
 	login := func(m api.AuthMethod) []vault.Option { return []vault.Option{kv2, vault.WithAuth(m)} }
 	id := vault.Value("id")
 	places := map[string]func(name string) []vault.Option{
-		"KVv1 mount":           func(s string) []vault.Option { return []vault.Option{vault.KVv1(s, "toloka")} },
-		"KVv2 mount":           func(s string) []vault.Option { return []vault.Option{vault.KVv2(s, "toloka")} },
-		"KVv1 path":            func(s string) []vault.Option { return []vault.Option{vault.KVv1("secret", s)} },
-		"KVv2 path":            func(s string) []vault.Option { return []vault.Option{vault.KVv2("secret", "team/"+s)} },
-		"field":                func(s string) []vault.Option { return []vault.Option{kv2, vault.WithField(s)} },
-		"namespace":            func(s string) []vault.Option { return []vault.Option{kv2, vault.WithNamespace(s)} },
-		"namespace of a login": func(s string) []vault.Option { return append(login(vault.JWT("role", id)), vault.WithNamespace(s)) },
-		"auth mount":           func(s string) []vault.Option { return login(vault.JWT("role", id, vault.AtMount(s))) },
+		"KVv1 mount": func(s string) []vault.Option { return []vault.Option{vault.KVv1(s, "toloka")} },
+		"KVv2 mount": func(s string) []vault.Option { return []vault.Option{vault.KVv2(s, "toloka")} },
+		"KVv1 path":  func(s string) []vault.Option { return []vault.Option{vault.KVv1("secret", s)} },
+		"KVv2 path": func(s string) []vault.Option {
+			return []vault.Option{vault.KVv2("secret", "team/"+s)}
+		},
+		"field": func(s string) []vault.Option { return []vault.Option{kv2, vault.WithField(s)} },
+		"namespace": func(s string) []vault.Option {
+			return []vault.Option{kv2, vault.WithNamespace(s)}
+		},
+		"namespace of a login": func(s string) []vault.Option {
+			return append(login(vault.JWT("role", id)), vault.WithNamespace(s))
+		},
+		"auth mount": func(s string) []vault.Option {
+			return login(vault.JWT("role", id, vault.AtMount(s)))
+		},
 		"AppRole mount": func(s string) []vault.Option {
 			return login(vault.AppRole("role", vault.Wrapped(id), vault.AtMount(s)))
 		},
 		"role":    func(s string) []vault.Option { return login(vault.JWT(s, id)) },
 		"role id": func(s string) []vault.Option { return login(vault.AppRole(s, id)) },
 		"env":     func(s string) []vault.Option { return login(vault.Token(vault.Env(s))) },
-		"file":    func(s string) []vault.Option { return login(vault.AppRole("role", vault.Wrapped(vault.File(s)))) },
+		"file": func(s string) []vault.Option {
+			return login(vault.AppRole("role", vault.Wrapped(vault.File(s))))
+		},
 	}
 	var replies []func(request) reply
 	for _, status := range []int{200, 403, 404, 500} {

@@ -30,7 +30,7 @@ type clients func(token string) *api.Client
 func privateClients(client *api.Client, namespace *string) (clients, func(), error) {
 	cfg := client.CloneConfig()
 	cfg.Address, cfg.AgentAddress = client.Address(), ""
-	below := *cfg.HttpClient
+	original := *cfg.HttpClient // keeps the transport that is replaced here
 	cfg.HttpClient.Transport = guard{cfg.HttpClient.Transport}
 	cfg.HttpClient.Jar = nil
 	cfg.ReadYourWrites = false
@@ -61,7 +61,7 @@ func privateClients(client *api.Client, namespace *string) (clients, func(), err
 		c := base.WithNamespace(base.Namespace())
 		c.SetToken(token)
 		return c
-	}, below.CloseIdleConnections, nil
+	}, original.CloseIdleConnections, nil
 }
 
 // guard refuses redirects, which would send the Vault token elsewhere, and bounds response bodies.

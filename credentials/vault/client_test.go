@@ -79,11 +79,14 @@ func TestClient(t *testing.T) {
 		client.SetClientTimeout(42 * time.Second)
 		state := func() string {
 			cfg := client.CloneConfig()
-			return fmt.Sprint(client.Token(), client.Namespace(), client.Headers(), client.Address(), cfg.MaxRetries, cfg.Timeout,
-				cfg.DisableRedirects, cfg.AgentAddress, fmt.Sprintf("%p", cfg.CheckRetry), fmt.Sprintf("%#v", cfg.HttpClient.Transport), cfg.HttpClient.Jar)
+			return fmt.Sprintf("%v %v %v %v %v %v %v %v %p %#v %v",
+				client.Token(), client.Namespace(), client.Headers(), client.Address(),
+				cfg.MaxRetries, cfg.Timeout, cfg.DisableRedirects, cfg.AgentAddress,
+				cfg.CheckRetry, cfg.HttpClient.Transport, cfg.HttpClient.Jar)
 		}
 		before := state()
-		p, err := vault.New(client, kv2, vault.WithNamespace("team-b"), vault.WithAuth(vault.AppRole("role", vault.Value("secret-id"))))
+		p, err := vault.New(client, kv2, vault.WithNamespace("team-b"),
+			vault.WithAuth(vault.AppRole("role", vault.Value("secret-id"))))
 		require.NoError(t, err)
 		assert.Equal(t, tokenA, token(t, p))
 		assert.Equal(t, before, state())
@@ -140,7 +143,8 @@ func TestClient(t *testing.T) {
 		p, err := vault.New(client, kv2)
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: the Vault token has an unprintable character, perhaps a line break at its end")
+		require.EqualError(t, err, "vault: the Vault token has an unprintable character, perhaps a line "+
+			"break at its end")
 		require.ErrorIs(t, err, credentials.ErrInvalid)
 		assert.Zero(t, fake.count())
 	})
@@ -154,7 +158,8 @@ func TestClient(t *testing.T) {
 		p, err := vault.New(client, kv2)
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: secret/data/toloka at http://vault.test:8200: cannot be reached: broken")
+		require.EqualError(t, err, "vault: secret/data/toloka at http://vault.test:8200: cannot be "+
+			"reached: broken")
 		assert.Zero(t, transport.closed)
 		p.CloseIdleConnections()
 		assert.Equal(t, 1, transport.closed)
@@ -171,7 +176,9 @@ func (b *brokenTransport) CloseIdleConnections() { b.closed++ }
 
 func TestNewIgnoresTheEnvironment(t *testing.T) {
 	elsewhere := func(t *testing.T) string {
-		server := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request went to the address in the environment") }))
+		server := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			t.Error("a request went to the address in the environment")
+		}))
 		return server.URL
 	}
 	for _, tc := range []struct {
@@ -226,7 +233,8 @@ func TestNewIgnoresTheEnvironment(t *testing.T) {
 			sent = r.Token
 			return reply{status: http.StatusOK, body: loginBody("hvs.own", "60")}
 		})
-		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role", vault.Value("id"))))
+		p, err := vault.New(clientOf(t, fake), kv2,
+			vault.WithAuth(vault.AppRole("role", vault.Value("id"))))
 		require.NoError(t, err)
 		token(t, p)
 		assert.Empty(t, sent)
@@ -257,11 +265,13 @@ func TestSingleRequest(t *testing.T) {
 		for _, status := range []int{301, 302, 303, 307, 308} {
 			server := serve(t, http.RedirectHandler(thief.URL, status))
 			client := dial(t, server.URL)
-			for _, options := range [][]vault.Option{{kv2}, {kv2, vault.WithAuth(vault.AppRole("role", vault.Value("secret-id")))}, {kv2, vault.WithAuth(foreignLogin{})}} {
-				p, err := vault.New(client, options...)
+			appRole := vault.AppRole("role", vault.Value("secret-id"))
+			for _, method := range []api.AuthMethod{nil, appRole, foreignLogin{}} {
+				p, err := vault.New(client, with(method)...)
 				require.NoError(t, err)
 				_, err = p.Token(context.Background())
-				require.ErrorContains(t, err, fmt.Sprintf("answered %d, a redirect to %s, which is not followed", status, thief.URL))
+				require.ErrorContains(t, err, fmt.Sprintf("answered %d, a redirect to %s, which is not "+
+					"followed", status, thief.URL))
 				assert.NotErrorIs(t, err, credentials.ErrInvalid)
 				var e *vault.Error
 				require.ErrorAs(t, err, &e)
@@ -312,7 +322,8 @@ func TestAddress(t *testing.T) {
 			client, err := api.NewClient(&api.Config{Address: address})
 			require.NoError(t, err)
 			_, err = vault.New(client, kv2)
-			require.EqualError(t, err, "vault: the address of Vault is "+want+": it must look like https://vault.example.com:8200")
+			require.EqualError(t, err, "vault: the address of Vault is "+want+": it must look like "+
+				"https://vault.example.com:8200")
 		}
 	})
 
@@ -323,7 +334,8 @@ func TestAddress(t *testing.T) {
 		p, err := vault.New(client, kv2)
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.ErrorContains(t, err, "vault: secret/data/toloka at http://vault.test:8200: no such secret")
+		require.ErrorContains(t, err, "vault: secret/data/toloka at http://vault.test:8200: no "+
+			"such secret")
 	})
 
 	t.Run("Unix socket", func(t *testing.T) {
@@ -335,7 +347,8 @@ func TestAddress(t *testing.T) {
 		socket := filepath.Join(dir, "s")
 		listener, err := net.Listen("unix", socket)
 		require.NoError(t, err)
-		server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: fake, ReadHeaderTimeout: time.Second}}
+		server := &httptest.Server{Listener: listener,
+			Config: &http.Server{Handler: fake, ReadHeaderTimeout: time.Second}}
 		server.Start()
 		t.Cleanup(server.Close)
 		client := dial(t, "unix://"+socket)
@@ -352,7 +365,8 @@ func TestAddress(t *testing.T) {
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
 		host := address[len("http://"):]
-		require.EqualError(t, err, "vault: secret/data/toloka at "+address+": cannot be reached: dial tcp "+host+": connect: connection refused")
+		require.EqualError(t, err, "vault: secret/data/toloka at "+address+": cannot be reached: "+
+			"dial tcp "+host+": connect: connection refused")
 		assert.NotErrorIs(t, err, credentials.ErrNotFound)
 		assert.NotErrorIs(t, err, credentials.ErrInvalid)
 	})
@@ -376,7 +390,8 @@ func TestAddress(t *testing.T) {
 		p, err := vault.New(dial(t, address), kv2)
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: secret/data/toloka at "+address+`: cannot be reached: net/http: HTTP/1.x transport connection broken: malformed HTTP response "[redacted]"`)
+		require.EqualError(t, err, "vault: secret/data/toloka at "+address+`: cannot be reached: `+
+			`net/http: HTTP/1.x transport connection broken: malformed HTTP response "[redacted]"`)
 		var tree bytes.Buffer
 		printTree(&tree, err)
 		assert.NotContains(t, tree.String(), vaultToken)
@@ -404,7 +419,8 @@ func TestContext(t *testing.T) {
 			defer cancel()
 			start := time.Now()
 			_, err = p.Token(ctx)
-			require.EqualError(t, err, "vault: secret/data/toloka at http://vault.test:8200: context deadline exceeded")
+			require.EqualError(t, err, "vault: secret/data/toloka at http://vault.test:8200: context "+
+				"deadline exceeded")
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			assert.Equal(t, time.Second, time.Since(start))
 		})
@@ -419,7 +435,8 @@ func TestContext(t *testing.T) {
 		{name: "default timeout", want: 4 * time.Second},
 		{name: "shorter timeout of the client", client: time.Second, want: time.Second},
 		{name: "longer timeout of the client", client: time.Minute, want: 4 * time.Second},
-		{name: "WithTimeout", client: time.Second, options: []vault.Option{vault.WithTimeout(10 * time.Second)}, want: 10 * time.Second},
+		{name: "WithTimeout", client: time.Second,
+			options: []vault.Option{vault.WithTimeout(10 * time.Second)}, want: 10 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -428,9 +445,10 @@ func TestContext(t *testing.T) {
 					client.SetClientTimeout(tc.client)
 				}
 				for path, auth := range map[string]api.AuthMethod{
-					"secret/data/toloka":                 nil,
-					"auth/jwt/login":                     vault.JWT("role", vault.Value("eyJ")),
-					"sys/wrapping/lookup":                vault.AppRole("role", vault.Wrapped(vault.Value("hvs.wrap"))),
+					"secret/data/toloka": nil,
+					"auth/jwt/login":     vault.JWT("role", vault.Value("eyJ")),
+					"sys/wrapping/lookup": vault.AppRole("role",
+						vault.Wrapped(vault.Value("hvs.wrap"))),
 					"login by vault_test.foreignLogin":   foreignLogin{},
 					"login by *vault_test.stubbornLogin": &stubbornLogin{},
 					"secret/data/toloka after a login":   freeLogin{},
@@ -442,7 +460,8 @@ func TestContext(t *testing.T) {
 					if _, free := auth.(freeLogin); free {
 						path = "secret/data/toloka"
 					}
-					require.EqualError(t, err, "vault: "+path+" at http://vault.test:8200: no answer within "+tc.want.String())
+					require.EqualError(t, err, "vault: "+path+" at http://vault.test:8200: no "+
+						"answer within "+tc.want.String())
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 					assert.NotErrorIs(t, err, credentials.ErrInvalid)
 					assert.Equal(t, tc.want, time.Since(start))
@@ -491,10 +510,11 @@ func TestErrorRedactsVaultToken(t *testing.T) {
 	p, err := vault.New(clientOf(t, fake), kv2)
 	require.NoError(t, err)
 	_, err = p.Token(context.Background())
-	require.EqualError(t, err, `vault: secret/data/toloka at http://vault.test:8200: answered 500; Vault says "token [redacted] was sent"`)
+	require.EqualError(t, err, at+`answered 500; Vault says "token [redacted] was sent"`)
 	encoded, jsonErr := json.Marshal(err)
 	require.NoError(t, jsonErr)
-	assert.JSONEq(t, `{"Path":"secret/data/toloka","Address":"http://vault.test:8200","StatusCode":500}`, string(encoded))
+	assert.JSONEq(t, `{"Path":"secret/data/toloka","Address":"http://vault.test:8200",`+
+		`"StatusCode":500}`, string(encoded))
 }
 
 // serveTLS is serve with TLS. It does not log failed handshakes.

@@ -77,7 +77,7 @@
 // 2 s and so on up to a minute. If a login fails before the lease ends, the read uses the
 // previous Vault token.
 //
-// Requests are not retried and redirects are not followed, whatever the client's settings are:
+// Requests are not retried and redirects are not followed, even if the client is set to do so:
 // the caller of the provider decides when to try again. There is no background goroutine and
 // no renewal of leases: a new login costs Vault the same and detects a revoked token.
 package vault

@@ -73,7 +73,8 @@ func TestFromEnv(t *testing.T) {
 		t.Setenv("TOLOKA_VAULT_FIELD", "elsewhere")
 		t.Setenv("VAULT_NAMESPACE", "elsewhere")
 		t.Setenv("VAULT_CLIENT_TIMEOUT", "1ns")
-		p := fromEnv(t, kv2, vault.WithField("token"), vault.WithNamespace("team-b"), vault.WithTimeout(time.Minute),
+		p := fromEnv(t, kv2, vault.WithField("token"), vault.WithNamespace("team-b"),
+			vault.WithTimeout(time.Minute),
 			vault.WithAuth(vault.AppRole("role", vault.Value("id"))))
 		assert.Equal(t, tokenA, token(t, p))
 		assert.Equal(t, "team-b", fake.last(t).Namespace)
@@ -101,8 +102,9 @@ func TestFromEnv(t *testing.T) {
 
 func TestFromEnvErrors(t *testing.T) {
 	const (
-		secret  = "hvs.CAESIJ4kLQmrUcwzeR8sB2k7Hn2c5PqXbW"
-		noURL   = "vault: Vault's environment variables: an address (VAULT_ADDR, VAULT_AGENT_ADDR, VAULT_PROXY_ADDR) is not a URL"
+		secret = "hvs.CAESIJ4kLQmrUcwzeR8sB2k7Hn2c5PqXbW"
+		noURL  = "vault: Vault's environment variables: an address (VAULT_ADDR, VAULT_AGENT_ADDR, " +
+			"VAULT_PROXY_ADDR) is not a URL"
 		example = "it must look like https://vault.example.com:8200"
 	)
 	for _, tc := range []struct {
@@ -117,7 +119,8 @@ func TestFromEnvErrors(t *testing.T) {
 		},
 		{
 			name: "no KV version", set: map[string]string{"TOLOKA_VAULT_KV": ""},
-			want: "vault: TOLOKA_VAULT_KV is not set: set it to 1 or 2; 'vault secrets list -detailed' shows the version of each mount",
+			want: "vault: TOLOKA_VAULT_KV is not set: set it to 1 or 2; 'vault secrets list -detailed' " +
+				"shows the version of each mount",
 		},
 		{
 			name: "wrong KV version", set: map[string]string{"TOLOKA_VAULT_KV": "v2"},
@@ -148,20 +151,24 @@ func TestFromEnvErrors(t *testing.T) {
 			want: "vault: the address of Vault is (hidden): " + example,
 		},
 		{
-			name: "malformed address with a password", set: map[string]string{"VAULT_ADDR": "http://u:" + secret + "/@vault"},
+			name: "malformed address with a password",
+			set:  map[string]string{"VAULT_ADDR": "http://u:" + secret + "/@vault"},
 			want: noURL,
 		},
 		{
-			name: "malformed proxy with a password", set: map[string]string{"VAULT_PROXY_ADDR": "http://u:" + secret + "/@proxy"},
+			name: "malformed proxy with a password",
+			set:  map[string]string{"VAULT_PROXY_ADDR": "http://u:" + secret + "/@proxy"},
 			want: noURL,
 		},
 		{
 			name: "missing CA file", set: map[string]string{"VAULT_CACERT": "/nowhere/ca.pem"},
-			want: "vault: Vault's environment variables: Error loading CA File: open /nowhere/ca.pem: no such file or directory",
+			want: "vault: Vault's environment variables: Error loading CA File: open /nowhere/ca.pem: no " +
+				"such file or directory",
 		},
 		{
 			name: "secret as CA file", set: map[string]string{"VAULT_CACERT": secret},
-			want: "vault: Vault's environment variables: Error loading CA File: open (hidden): no such file or directory",
+			want: "vault: Vault's environment variables: Error loading CA File: open (hidden): no such file " +
+				"or directory",
 		},
 		{
 			name: "secret as number", set: map[string]string{"VAULT_MAX_RETRIES": secret},
@@ -169,7 +176,8 @@ func TestFromEnvErrors(t *testing.T) {
 		},
 		{
 			name: "secret as rate limit", set: map[string]string{"VAULT_RATE_LIMIT": secret},
-			want: "vault: Vault's environment variables: VAULT_RATE_LIMIT was provided but incorrectly formatted",
+			want: "vault: Vault's environment variables: VAULT_RATE_LIMIT was provided but incorrectly " +
+				"formatted",
 		},
 		{
 			name: "headers that are not JSON", set: map[string]string{"VAULT_HEADERS": secret},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 
 	"github.com/hashicorp/vault/api"
 
@@ -50,7 +51,8 @@ func ExampleFromEnv() {
 	server := exampleVault()
 	defer server.Close()
 	for name, value := range map[string]string{
-		"VAULT_ADDR": server.URL, "VAULT_TOKEN": "hvs.example", "TOLOKA_VAULT_PATH": "toloka", "TOLOKA_VAULT_KV": "2",
+		"VAULT_ADDR": server.URL, "VAULT_TOKEN": "hvs.example", "TOLOKA_VAULT_PATH": "toloka",
+		"TOLOKA_VAULT_KV": "2",
 	} {
 		_ = os.Setenv(name, value)
 		defer func() { _ = os.Unsetenv(name) }()
@@ -103,14 +105,19 @@ func ExampleKubernetes() {
 	defer server.Close()
 	client := exampleClient(server.URL)
 
-	provider, err := vault.New(client, vault.KVv2("secret", "toloka"), vault.WithAuth(vault.Kubernetes("toloka")))
+	provider, err := vault.New(client, vault.KVv2("secret", "toloka"),
+		vault.WithAuth(vault.Kubernetes("toloka")))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	_, err = provider.Token(context.Background())
-	fmt.Println(err)
-	// Output: vault: file:/var/run/secrets/kubernetes.io/serviceaccount/token: no such file: the program that writes it may not have run yet
+	fmt.Println(strings.ReplaceAll(err.Error(), ": ", ":\n"))
+	// Output:
+	// vault:
+	// file:/var/run/secrets/kubernetes.io/serviceaccount/token:
+	// no such file:
+	// the program that writes it may not have run yet
 }
 
 // The token of an identity provider logs in at a mount of its own.
@@ -138,7 +145,8 @@ func ExampleToken() {
 	defer server.Close()
 	client := exampleClient(server.URL)
 
-	provider, err := vault.New(client, vault.KVv2("secret", "toloka"), vault.WithAuth(vault.Token(vault.File("/nowhere/sink"))))
+	provider, err := vault.New(client, vault.KVv2("secret", "toloka"),
+		vault.WithAuth(vault.Token(vault.File("/nowhere/sink"))))
 	if err != nil {
 		fmt.Println(err)
 		return

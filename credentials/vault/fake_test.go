@@ -57,15 +57,26 @@ const (
 )
 
 func kv2Body(fields string) string {
-	return `{"request_id":"f7efd8b6-3b5b-04e2-6a98-878d15d6810e","lease_id":"","renewable":false,"lease_duration":0,"data":{"data":` + fields + `,"metadata":{"created_time":"2026-11-23T17:46:13.079543082Z","custom_metadata":null,"deletion_time":"","destroyed":false,"version":1}},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
+	return `{"request_id":"f7efd8b6-3b5b-04e2-6a98-878d15d6810e","lease_id":"","renewable":false,` +
+		`"lease_duration":0,"data":{"data":` + fields +
+		`,"metadata":{"created_time":"2026-11-23T17:46:13.079543082Z","custom_metadata":null,` +
+		`"deletion_time":"","destroyed":false,"version":1}},"wrap_info":null,"warnings":null,"auth":null,` +
+		`"mount_type":"kv"}`
 }
 
 func kv1Body(fields string) string {
-	return `{"request_id":"f2b0e1c4-b858-e9e1-cc2a-9349b8827359","lease_id":"","renewable":false,"lease_duration":2764800,"data":` + fields + `,"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
+	return `{"request_id":"f2b0e1c4-b858-e9e1-cc2a-9349b8827359","lease_id":"","renewable":false,` +
+		`"lease_duration":2764800,"data":` + fields +
+		`,"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
 }
 
 func loginBody(clientToken, seconds string) string {
-	return `{"request_id":"4a1a6828-d6fd-2200-77b3-baf9c4543915","lease_id":"","renewable":false,"lease_duration":0,"data":null,"wrap_info":null,"warnings":null,"auth":{"client_token":"` + clientToken + `","accessor":"SYtR4xuxmb7xCcYsMG0LWYgY","policies":["default","toloka"],"token_policies":["default","toloka"],"metadata":{"role_name":"toloka"},"lease_duration":` + seconds + `,"renewable":true,"entity_id":"ed9e6db8-a1d7-2c98-e5e7-dd1028d00c27","token_type":"service","orphan":true,"mfa_requirement":null,"num_uses":0},"mount_type":""}`
+	return `{"request_id":"4a1a6828-d6fd-2200-77b3-baf9c4543915","lease_id":"","renewable":false,` +
+		`"lease_duration":0,"data":null,"wrap_info":null,"warnings":null,"auth":{"client_token":"` +
+		clientToken + `","accessor":"SYtR4xuxmb7xCcYsMG0LWYgY","policies":["default","toloka"],` +
+		`"token_policies":["default","toloka"],"metadata":{"role_name":"toloka"},"lease_duration":` +
+		seconds + `,"renewable":true,"entity_id":"ed9e6db8-a1d7-2c98-e5e7-dd1028d00c27",` +
+		`"token_type":"service","orphan":true,"mfa_requirement":null,"num_uses":0},"mount_type":""}`
 }
 
 func tokenField(value string) string {
@@ -137,7 +148,8 @@ func (f *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	asked := request{
 		Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Body: string(bytes.TrimSpace(body)),
-		Token: r.Header.Get("X-Vault-Token"), Namespace: r.Header.Get("X-Vault-Namespace"), Header: r.Header.Clone(),
+		Token: r.Header.Get("X-Vault-Token"), Namespace: r.Header.Get("X-Vault-Namespace"),
+		Header: r.Header.Clone(),
 	}
 	f.mu.Lock()
 	f.requests = append(f.requests, asked)

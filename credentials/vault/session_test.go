@@ -64,7 +64,8 @@ func (l *leasing) revoke(token string) {
 }
 
 func (l *leasing) provider(t testing.TB, opts ...vault.Option) *vault.Provider {
-	p, err := vault.New(clientOf(t, l), append(opts, kv2, vault.WithAuth(vault.AppRole("role-id", vault.Value(secretID))))...)
+	p, err := vault.New(clientOf(t, l), append(opts, kv2,
+		vault.WithAuth(vault.AppRole("role-id", vault.Value(secretID))))...)
 	require.NoError(t, err)
 	return p
 }
@@ -117,7 +118,8 @@ func TestLease(t *testing.T) {
 
 	t.Run("centuries", func(t *testing.T) {
 		// 146 years, 150, 292, 293, and the largest integer: where time.Duration overflows.
-		for _, lease := range []string{"4604256000", "4730400000", "9208512000", "9240048000", "9223372036854775807"} {
+		for _, lease := range []string{"4604256000", "4730400000", "9208512000", "9240048000",
+			"9223372036854775807"} {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLeasing(lease)
 				p := l.provider(t)
@@ -136,7 +138,8 @@ func TestLease(t *testing.T) {
 	t.Run("no number", func(t *testing.T) {
 		for _, lease := range []string{"1e30", `"3600"`, "-1.5"} {
 			_, err := newLeasing(lease).provider(t).Token(t.Context())
-			require.ErrorContains(t, err, "auth/approle/login at http://vault.test:8200: answered with something that is not Vault's JSON", lease)
+			require.ErrorContains(t, err, "auth/approle/login at http://vault.test:8200: answered with "+
+				"something that is not Vault's JSON", lease)
 		}
 	})
 
@@ -247,7 +250,8 @@ func TestRefusedVaultToken(t *testing.T) {
 			synctest.Wait()
 			close(refuse)
 			callers.Wait()
-			assert.ElementsMatch(t, []string{read, read, read, read, read, login, read, read, read, read, read}, l.asked())
+			assert.ElementsMatch(t, []string{read, read, read, read, read, login, read, read, read, read,
+				read}, l.asked())
 		})
 	})
 
@@ -282,9 +286,11 @@ func TestRefusedVaultToken(t *testing.T) {
 			l.revoke("hvs.1")
 			l.answer(loginPath, http.StatusBadRequest, badLoginBody)
 			_, err := p.Token(context.Background())
-			require.ErrorContains(t, err, "vault: auth/approle/login at http://vault.test:8200: login refused (400)")
+			require.ErrorContains(t, err, "vault: auth/approle/login at http://vault.test:8200: login "+
+				"refused (400)")
 			_, err = p.Token(context.Background())
-			require.ErrorContains(t, err, "vault: secret/data/toloka at http://vault.test:8200: permission denied", "no login during the backoff")
+			require.ErrorContains(t, err, "vault: secret/data/toloka at http://vault.test:8200: "+
+				"permission denied", "no login during the backoff")
 		})
 	})
 }
@@ -324,7 +330,8 @@ func TestLoginBackoff(t *testing.T) {
 	t.Run("failing login", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("3600")
-			p, err := vault.New(clientOf(t, l), kv2, vault.WithAuth(vault.JWT("role", vault.Value(jwt), vault.AtMount("approle"))))
+			p, err := vault.New(clientOf(t, l), kv2, vault.WithAuth(vault.JWT("role", vault.Value(jwt),
+				vault.AtMount("approle"))))
 			require.NoError(t, err)
 			l.answer(loginPath, http.StatusBadRequest, badLoginBody)
 			at := func(seconds float64, want ...string) error {
@@ -336,7 +343,8 @@ func TestLoginBackoff(t *testing.T) {
 			}
 			first := at(0, login)
 			err = at(0.9)
-			require.EqualError(t, err, "vault: auth/approle/login at http://vault.test:8200: login refused (400): check the mount of the auth method, the role and its secret"+
+			require.EqualError(t, err, "vault: auth/approle/login at http://vault.test:8200: login refused "+
+				"(400): check the mount of the auth method, the role and its secret"+
 				`; Vault says "invalid role or secret ID" (next login in 100ms)`)
 			require.ErrorIs(t, err, first)
 			at(0.1, login)
@@ -358,7 +366,8 @@ func TestLoginBackoff(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLeasing("90")
 			file := filepath.Join(t.TempDir(), "secret-id")
-			p, err := vault.New(clientOf(t, l), kv2, vault.WithAuth(vault.AppRole("role-id", vault.File(file))))
+			p, err := vault.New(clientOf(t, l), kv2, vault.WithAuth(vault.AppRole("role-id",
+				vault.File(file))))
 			require.NoError(t, err)
 			_, err = p.Token(context.Background())
 			require.ErrorContains(t, err, "no such file")
@@ -409,7 +418,8 @@ func TestLoginBackoff(t *testing.T) {
 			require.Error(t, err)
 			time.Sleep(time.Second)
 			_, err = p.Token(context.Background())
-			require.EqualError(t, err, "vault: auth/approle/login: no read succeeded after the last login (next login in 59s)")
+			require.EqualError(t, err, "vault: auth/approle/login: no read succeeded after the last login "+
+				"(next login in 59s)")
 		})
 	})
 }
@@ -422,13 +432,17 @@ func TestLoginDuringLease(t *testing.T) {
 			l := newLeasing("90")
 			p := l.provider(t, vault.WithLogger(log))
 			token(t, p)
-			assert.Equal(t, "level=DEBUG msg=\"logged in to vault\" method=auth/approle/login lease=1m30s\n", withoutTime(logged.String()))
+			assert.Equal(t, "level=DEBUG msg=\"logged in to vault\" method=auth/approle/login "+
+				"lease=1m30s\n", withoutTime(logged.String()))
 			logged.Reset()
 			l.answer(loginPath, http.StatusServiceUnavailable, sealedBody)
 			time.Sleep(time.Minute)
 			assert.Equal(t, tokenA, token(t, p))
-			assert.Equal(t, `level=WARN msg="vault login failed; the previous Vault token is used until its lease ends" lease_ends=2000-01-01T00:01:30.000Z `+
-				`error="vault: auth/approle/login at http://vault.test:8200: Vault is sealed, or down for maintenance (503): unseal it; Vault says \"Vault is sealed\""`+"\n", withoutTime(logged.String()))
+			assert.Equal(t, `level=WARN msg="vault login failed; the previous Vault token is used until its `+
+				`lease ends" lease_ends=2000-01-01T00:01:30.000Z `+
+				`error="vault: auth/approle/login at http://vault.test:8200: Vault is sealed, or down for `+
+				`maintenance (503): unseal it; Vault says \"Vault is sealed\""`+"\n",
+				withoutTime(logged.String()))
 			logged.Reset()
 			l.asked()
 			assert.Equal(t, tokenA, token(t, p))
@@ -449,7 +463,8 @@ func TestLoginDuringLease(t *testing.T) {
 	t.Run("end of the lease is logged in UTC", func(t *testing.T) {
 		local := time.Local
 		defer func() { time.Local = local }()
-		for _, zone := range []*time.Location{time.UTC, time.FixedZone("+0545", (5*60+45)*60), time.FixedZone("-0930", -(9*60+30)*60)} {
+		for _, zone := range []*time.Location{time.UTC, time.FixedZone("+0545", (5*60+45)*60),
+			time.FixedZone("-0930", -(9*60+30)*60)} {
 			time.Local = zone
 			synctest.Test(t, func(t *testing.T) {
 				var logged bytes.Buffer

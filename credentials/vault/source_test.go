@@ -58,12 +58,17 @@ func TestSource(t *testing.T) {
 	}{
 		{"Value/empty", vault.Value("\n"), "the login's secret is empty", true},
 		{"Env/empty", vault.Env("SOURCE_EMPTY"), "env:SOURCE_EMPTY: variable is not set", true},
-		{"File/missing", vault.File("/nowhere/sink"), "file:/nowhere/sink: no such file: the program that writes it may not have run yet", false},
-		{"File/with a space", vault.File("/no where/sink"), `file:"/no where/sink": no such file: the program that writes it may not have run yet`, false},
-		{"File/empty", file("empty", "\n"), "file:" + dir + "/empty: file is empty: the program that writes it may not have run yet", false},
+		{"File/missing", vault.File("/nowhere/sink"),
+			"file:/nowhere/sink: no such file: the program that writes it may not have run yet", false},
+		{"File/with a space", vault.File("/no where/sink"),
+			`file:"/no where/sink": no such file: the program that writes it may not have run yet`, false},
+		{"File/empty", file("empty", "\n"), "file:" + dir +
+			"/empty: file is empty: the program that writes it may not have run yet", false},
 		{"File/no path", vault.File(""), "file:: path is empty", true},
-		{"File/directory", vault.File(dir), "file:" + dir + ": is a directory: give the path of a file in it", true},
-		{"File/too large", file("large", strings.Repeat("x", 64<<10+1)), "file:" + dir + "/large: file is larger than 64 KiB: it does not hold a single secret", true},
+		{"File/directory", vault.File(dir), "file:" + dir +
+			": is a directory: give the path of a file in it", true},
+		{"File/too large", file("large", strings.Repeat("x", 64<<10+1)), "file:" + dir +
+			"/large: file is larger than 64 KiB: it does not hold a single secret", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := readSource(t.Context(), tc.source)
@@ -94,10 +99,13 @@ func TestSecretAsName(t *testing.T) {
 		{"secret id", "9f0d3c1a-52b7-4f0e-8a41-2c6d1b7e9a10", looks, looks},
 		{"JWT", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzZXJ2aWNlIn0.MEUCIQDx-x_1", looks, looks},
 		{"line end", "hvs.CAESIJ4kLQmrUcwzeR8sB2k7Hn2c5PqXbW\n", "has a line break", "has a line break"},
-		{"second line", "wrapping_token:\nhvs.CAESIJ4kLQmrUcwzeR8sB2k7Hn2c5PqXbW", "has a line break", "has a line break"},
+		{"second line", "wrapping_token:\nhvs.CAESIJ4kLQmrUcwzeR8sB2k7Hn2c5PqXbW", "has a line break",
+			"has a line break"},
 		{"quotes", `"hvs.CAESIJ4kLQmrUcwzeR8sB2k7Hn2c5PqXbW"`, "has quotes", "has quotes"},
-		{"env line", "export SECRET_ID=x9f0d3c1a", "looks like a line NAME=value of an env file", "looks like a line NAME=value of an env file"},
-		{"header", "Bearer hvs.CAESIJ4kLQmr", "starts like an Authorization header", "starts like an Authorization header"},
+		{"env line", "export SECRET_ID=x9f0d3c1a", "looks like a line NAME=value of an env file",
+			"looks like a line NAME=value of an env file"},
+		{"header", "Bearer hvs.CAESIJ4kLQmr", "starts like an Authorization header",
+			"starts like an Authorization header"},
 		{"spaces around it", " hvs.CAESIJ4kLQmrUcwzeR8sB2k7Hn2c5PqXbW ", looks, looks},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -105,8 +113,10 @@ func TestSecretAsName(t *testing.T) {
 				vault.Source
 				want string
 			}{
-				"env":  {vault.Env(tc.secret), "vault: env:(hidden): the name of a variable belongs here, but this " + tc.env},
-				"file": {vault.File(tc.secret), "vault: file:(hidden): no such file: the path of a file belongs here, but this " + tc.file},
+				"env": {vault.Env(tc.secret), "vault: env:(hidden): the name of a variable belongs here, " +
+					"but this " + tc.env},
+				"file": {vault.File(tc.secret), "vault: file:(hidden): no such file: the path of a file " +
+					"belongs here, but this " + tc.file},
 			} {
 				fake := newFakeVault()
 				p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.Token(source.Source)))
@@ -119,7 +129,8 @@ func TestSecretAsName(t *testing.T) {
 		})
 	}
 
-	for _, path := range []string{"s.conf", "hvs.token", "eyJ", "secret-id", "/var/lib/" + secretID + "/token"} {
+	for _, path := range []string{"s.conf", "hvs.token", "eyJ", "secret-id", "/var/lib/" + secretID +
+		"/token"} {
 		t.Run("path/"+path, func(t *testing.T) {
 			_, err := readSource(t.Context(), vault.File(path))
 			assert.ErrorContains(t, err, "file:"+path+": no such file")
@@ -131,6 +142,7 @@ func TestSecretAsName(t *testing.T) {
 		t.Chdir(t.TempDir())
 		require.NoError(t, os.WriteFile(secretID, nil, 0o600))
 		_, err := readSource(t.Context(), vault.File(secretID))
-		require.EqualError(t, err, "vault: file:(hidden): file is empty: the program that writes it may not have run yet")
+		require.EqualError(t, err, "vault: file:(hidden): file is empty: the program that writes it may "+
+			"not have run yet")
 	})
 }

@@ -45,7 +45,8 @@ func newService(t *testing.T, w *world, opts ...health.Option) *service {
 
 // newServiceOn writes a token that the platform accepts to Vault, and returns a service that is not
 // started.
-func newServiceOn(t *testing.T, w *world, provider credentials.Provider, opts ...health.Option) *service {
+func newServiceOn(t *testing.T, w *world, provider credentials.Provider,
+	opts ...health.Option) *service {
 	t.Helper()
 	s := &service{platform: requestertest.NewServer()}
 	t.Cleanup(s.platform.Close)
@@ -54,7 +55,8 @@ func newServiceOn(t *testing.T, w *world, provider credentials.Provider, opts ..
 	client, err := requester.New(requester.Production, requester.WithBaseURL(s.platform.URL))
 	require.NoError(t, err)
 	opts = append([]health.Option{
-		health.WithClient(client), health.WithInterval(200 * time.Millisecond), health.WithRejectionRecheck(50 * time.Millisecond),
+		health.WithClient(client), health.WithInterval(200 * time.Millisecond),
+		health.WithRejectionRecheck(50 * time.Millisecond),
 		health.WithLogger(slog.New(slog.NewJSONHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		health.OnChange(s.changed),
 	}, opts...)
@@ -170,7 +172,8 @@ func TestVaultService(t *testing.T) {
 		asked := s.vault.TakeLines()
 		assert.Equal(t, login, asked[0])
 		assert.Equal(t, 1, count(asked, login))
-		assert.InDelta(t, s.platform.Count(), count(asked, read), 1, "Close may come between the read and the call of the last check")
+		assert.InDelta(t, s.platform.Count(), count(asked, read), 1,
+			"Close may come between the read and the call of the last check")
 		assert.Len(t, asked, 1+count(asked, read))
 	})
 
@@ -181,11 +184,14 @@ func TestVaultService(t *testing.T) {
 	}{
 		{"sealed and unsealed", w.Seal, w.Unseal, "Vault is sealed, or down for maintenance (503)"},
 		{"killed and restarted", w.Kill, func() { w.Restart(); w.Unseal() }, "cannot be reached: dial tcp "},
-		{"policy taken away and restored", w.forbid, w.allow, "permission denied: policy needs read on secret/data/toloka"},
-		{"version deleted and undeleted", func() { w.Delete(dataPath) }, w.undelete, "deleted: undelete it, or write the token again"},
+		{"policy taken away and restored", w.forbid, w.allow,
+			"permission denied: policy needs read on secret/data/toloka"},
+		{"version deleted and undeleted", func() { w.Delete(dataPath) }, w.undelete,
+			"deleted: undelete it, or write the token again"},
 	} {
 		t.Run("outage/"+tc.name, func(t *testing.T) {
-			provider, err := vault.New(w.Client(""), secret, vault.WithAuth(vault.AppRole(w.roleID, vault.Value(w.secretID()))))
+			provider, err := vault.New(w.Client(""), secret,
+				vault.WithAuth(vault.AppRole(w.roleID, vault.Value(w.secretID()))))
 			require.NoError(t, err)
 			s := newServiceOn(t, w, provider)
 			require.NoError(t, s.Start(context.Background()))
@@ -204,7 +210,8 @@ func TestVaultService(t *testing.T) {
 			tc.good()
 			s.becomes(t, health.ReasonVerified)
 			assert.NotContains(t, s.reached(), health.StatusFail)
-			assert.Equal(t, 1, strings.Count(s.log(), `"reason":"source_unavailable"`), "one line in all, not one per check")
+			assert.Equal(t, 1, strings.Count(s.log(), `"reason":"source_unavailable"`),
+				"one line in all, not one per check")
 			assert.Contains(t, s.log(), tc.logged)
 			s.rotates(t, w)
 		})
@@ -259,7 +266,8 @@ func TestVaultService(t *testing.T) {
 		w.Delete("secret/metadata/toloka")
 		err = s.Start(context.Background())
 		require.ErrorIs(t, err, credentials.ErrNotFound)
-		require.ErrorContains(t, err, "no such secret: write it with 'vault kv put -mount=secret toloka token=-'")
+		require.ErrorContains(t, err, "no such secret: write it with 'vault kv put -mount=secret toloka "+
+			"token=-'")
 		w.put(s.first.Reveal())
 		require.NoError(t, s.Start(context.Background()))
 	})

@@ -71,7 +71,8 @@ func TestVaultSessions(t *testing.T) {
 			}
 			return nil
 		})
-		assert.GreaterOrEqual(t, time.Since(start), lease*2/3, "a login is used for two thirds of its lease")
+		assert.GreaterOrEqual(t, time.Since(start), lease*2/3,
+			"a login is used for two thirds of its lease")
 	})
 
 	t.Run("lease ended between two calls", func(t *testing.T) {
@@ -95,7 +96,8 @@ func TestVaultSessions(t *testing.T) {
 	t.Run("revoked Vault token", func(t *testing.T) {
 		p, recorder := w.approle()
 		wantToken(t, p, tokenA)
-		w.Write("auth/token/revoke", map[string]any{"token": recorder.Take()[1].Header.Get("X-Vault-Token")})
+		w.Write("auth/token/revoke",
+			map[string]any{"token": recorder.Take()[1].Header.Get("X-Vault-Token")})
 		wantToken(t, p, tokenA)
 		assert.Equal(t, []string{read, login, read}, recorder.TakeLines())
 		wantToken(t, p, tokenA)
@@ -108,7 +110,8 @@ func TestVaultSessions(t *testing.T) {
 		recorder.Take()
 		w.forbid()
 		start := time.Now()
-		wantError(t, p, credentials.ErrInvalid, "permission denied: policy needs read on secret/data/toloka")
+		wantError(t, p, credentials.ErrInvalid, "permission denied: policy needs read on "+
+			"secret/data/toloka")
 		for range 20 {
 			wantError(t, p, credentials.ErrInvalid, "permission denied")
 		}
@@ -124,10 +127,12 @@ func TestVaultSessions(t *testing.T) {
 	t.Run("revoked secret id", func(t *testing.T) {
 		p, recorder := w.approle()
 		wantToken(t, p, tokenA)
-		w.Write("auth/token/revoke", map[string]any{"token": recorder.Take()[1].Header.Get("X-Vault-Token")})
+		w.Write("auth/token/revoke",
+			map[string]any{"token": recorder.Take()[1].Header.Get("X-Vault-Token")})
 		w.Delete("auth/approle/role/toloka")
 		defer w.role(time.Hour)
-		wantError(t, p, credentials.ErrInvalid, "auth/approle/login", "login refused (400)", "invalid role or secret ID")
+		wantError(t, p, credentials.ErrInvalid, "auth/approle/login", "login refused (400)",
+			"invalid role or secret ID")
 	})
 }
 
@@ -181,11 +186,13 @@ func TestVaultRoleIsNotLocked(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret-id")
 	require.NoError(t, os.WriteFile(file, []byte("mistyped"), 0o600))
 	recorder := vaulttest.Record(t, w.Server)
-	mistaken, err := vault.New(vaulttest.NewClient(t, recorder.Address, ""), secret, vault.WithAuth(vault.AppRole(w.roleID, vault.File(file))))
+	mistaken, err := vault.New(vaulttest.NewClient(t, recorder.Address, ""), secret,
+		vault.WithAuth(vault.AppRole(w.roleID, vault.File(file))))
 	require.NoError(t, err)
 	process.Await(t, "the secret id not to be sent again", func() error {
 		_, err := mistaken.Token(context.Background())
-		if errors.Is(err, credentials.ErrInvalid) && strings.Contains(err.Error(), "unless it changes: Vault locks a role after 5 refusals") {
+		if errors.Is(err, credentials.ErrInvalid) &&
+			strings.Contains(err.Error(), "unless it changes: Vault locks a role after 5 refusals") {
 			return nil
 		}
 		return fmt.Errorf("the error is %v", err)
@@ -205,7 +212,8 @@ func TestVaultRoleIsNotLocked(t *testing.T) {
 
 	// Without that protection Vault locks the role.
 	for range 5 {
-		_, err := vault.AppRole(w.roleID, vault.Value("mistyped")).Login(context.Background(), w.Client(""))
+		_, err := vault.AppRole(w.roleID, vault.Value("mistyped")).Login(context.Background(),
+			w.Client(""))
 		require.Error(t, err)
 	}
 	locked, _ := w.approle()

@@ -48,18 +48,22 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{Server: vaulttest.Start(t), t: t, issuer: vaulttest.NewIssuer(t)}
-	w.Write("sys/mounts/secret", map[string]any{"type": "kv", "options": map[string]string{"version": "2"}})
-	w.Write("sys/mounts/kv", map[string]any{"type": "kv", "options": map[string]string{"version": "1"}})
+	w.Write("sys/mounts/secret", map[string]any{"type": "kv",
+		"options": map[string]string{"version": "2"}})
+	w.Write("sys/mounts/kv", map[string]any{"type": "kv",
+		"options": map[string]string{"version": "1"}})
 	w.allow()
 	w.Write("sys/auth/approle", map[string]any{"type": "approle"})
 	w.role(time.Hour)
 	w.roleID = w.read("auth/approle/role/toloka/role-id").Data["role_id"].(string)
 	for _, mount := range []string{"jwt", "kubernetes"} {
 		w.Write("sys/auth/"+mount, map[string]any{"type": "jwt"})
-		w.Write("auth/"+mount+"/config", map[string]any{"jwt_validation_pubkeys": []string{w.issuer.PublicKey}})
+		w.Write("auth/"+mount+"/config",
+			map[string]any{"jwt_validation_pubkeys": []string{w.issuer.PublicKey}})
 		w.Write("auth/"+mount+"/role/toloka", map[string]any{
 			"role_type": "jwt", "user_claim": "sub", "bound_audiences": []string{"vault"},
-			"bound_subject": "system:serviceaccount:default:toloka", "token_policies": []string{"toloka"}, "token_ttl": "1h",
+			"bound_subject": "system:serviceaccount:default:toloka", "token_policies": []string{"toloka"},
+			"token_ttl": "1h",
 		})
 	}
 	w.put(tokenA)
@@ -68,7 +72,8 @@ func newWorld(t *testing.T) *world {
 
 // role sets the lease of AppRole logins.
 func (w *world) role(ttl time.Duration) {
-	w.Write("auth/approle/role/toloka", map[string]any{"token_policies": []string{"toloka"}, "token_no_default_policy": true, "token_ttl": ttl.String()})
+	w.Write("auth/approle/role/toloka", map[string]any{"token_policies": []string{"toloka"},
+		"token_no_default_policy": true, "token_ttl": ttl.String()})
 }
 
 func (w *world) allow() { w.Write("sys/policies/acl/toloka", map[string]any{"policy": policy}) }
@@ -99,7 +104,8 @@ func (w *world) wrappedSecretID() string {
 
 func (w *world) serviceAccountToken() string {
 	// Issued half a minute ago, so that the test does not depend on equal clocks.
-	return w.issuer.Token("system:serviceaccount:default:toloka", "vault", time.Now().Add(-30*time.Second))
+	return w.issuer.Token("system:serviceaccount:default:toloka", "vault",
+		time.Now().Add(-30*time.Second))
 }
 
 func (w *world) read(path string) *api.Secret {
@@ -113,7 +119,8 @@ func (w *world) read(path string) *api.Secret {
 func (w *world) approle(opts ...vault.Option) (*vault.Provider, *vaulttest.Recorder) {
 	w.t.Helper()
 	recorder := vaulttest.Record(w.t, w.Server)
-	opts = append([]vault.Option{secret, vault.WithAuth(vault.AppRole(w.roleID, vault.Value(w.secretID())))}, opts...)
+	opts = append([]vault.Option{secret, vault.WithAuth(vault.AppRole(w.roleID,
+		vault.Value(w.secretID())))}, opts...)
 	p, err := vault.New(vaulttest.NewClient(w.t, recorder.Address, ""), opts...)
 	require.NoError(w.t, err)
 	return p, recorder
@@ -165,13 +172,15 @@ func TestVaultReads(t *testing.T) {
 		w.Write("secret/data/pinned", map[string]any{"data": map[string]any{"token": tokenB}})
 		wantToken(t, w.given(vault.KVv2("secret", "pinned"), vault.WithVersion(1)), tokenA)
 		wantToken(t, w.given(vault.KVv2("secret", "pinned")), tokenB)
-		wantError(t, w.given(vault.KVv2("secret", "pinned"), vault.WithVersion(3)), credentials.ErrNotFound, "no such secret, or no version 3 of it")
+		wantError(t, w.given(vault.KVv2("secret", "pinned"), vault.WithVersion(3)),
+			credentials.ErrNotFound, "no such secret, or no version 3 of it")
 	})
 
 	t.Run("KV v1 with another field", func(t *testing.T) {
 		w.Write("kv/team/toloka", map[string]any{"api_key": tokenA, "ttl": "1h"})
 		wantToken(t, w.given(vault.KVv1("kv", "team/toloka"), vault.WithField("api_key")), tokenA)
-		wantError(t, w.given(vault.KVv1("kv", "team/toloka")), credentials.ErrInvalid, `no field "token"; fields: api_key, ttl`)
+		wantError(t, w.given(vault.KVv1("kv", "team/toloka")), credentials.ErrInvalid,
+			`no field "token"; fields: api_key, ttl`)
 	})
 
 	t.Run("path that needs escaping", func(t *testing.T) {
@@ -198,18 +207,23 @@ func TestVaultReads(t *testing.T) {
 	})
 
 	t.Run("wrong KV version", func(t *testing.T) {
-		wantError(t, w.given(vault.KVv1("secret", "toloka")), credentials.ErrInvalid, `KV v1 path on a v2 mount: use KVv2("secret", "toloka")`)
-		wantError(t, w.given(vault.KVv2("kv", "team/toloka")), credentials.ErrNotFound, "or use KVv1 if the mount is KV v1")
+		wantError(t, w.given(vault.KVv1("secret", "toloka")), credentials.ErrInvalid,
+			`KV v1 path on a v2 mount: use KVv2("secret", "toloka")`)
+		wantError(t, w.given(vault.KVv2("kv", "team/toloka")), credentials.ErrNotFound,
+			"or use KVv1 if the mount is KV v1")
 		w.Write("kv/data/toloka", map[string]any{"token": tokenA})
-		wantError(t, w.given(vault.KVv2("kv", "toloka")), credentials.ErrInvalid, "answered 200 without a versioned secret: if kv/ is KV v1, use KVv1")
+		wantError(t, w.given(vault.KVv2("kv", "toloka")), credentials.ErrInvalid,
+			"answered 200 without a versioned secret: if kv/ is KV v1, use KVv1")
 	})
 
 	t.Run("no engine at the mount", func(t *testing.T) {
-		wantError(t, w.given(vault.KVv2("nowhere", "toloka")), credentials.ErrInvalid, "no secrets engine is mounted at nowhere/")
+		wantError(t, w.given(vault.KVv2("nowhere", "toloka")), credentials.ErrInvalid,
+			"no secrets engine is mounted at nowhere/")
 	})
 
 	t.Run("no Vault token and invalid Vault token", func(t *testing.T) {
-		for token, want := range map[string]string{"": "no Vault token was sent", "hvs.nonsense": "policy needs read on secret/data/toloka, or the Vault token is expired or revoked"} {
+		const revoked = "policy needs read on secret/data/toloka, or the Vault token is expired or revoked"
+		for token, want := range map[string]string{"": "no Vault token was sent", "hvs.nonsense": revoked} {
 			p, err := vault.New(w.Client(token), secret)
 			require.NoError(t, err)
 			wantError(t, p, credentials.ErrInvalid, want)
@@ -217,7 +231,8 @@ func TestVaultReads(t *testing.T) {
 	})
 
 	t.Run("rate limit quota", func(t *testing.T) {
-		w.Write("sys/quotas/rate-limit/toloka", map[string]any{"path": "kv", "rate": 0.01, "interval": "60s"})
+		w.Write("sys/quotas/rate-limit/toloka", map[string]any{"path": "kv", "rate": 0.01,
+			"interval": "60s"})
 		p := w.given(vault.KVv1("kv", "team/toloka"), vault.WithField("api_key"))
 		wantToken(t, p, tokenA)
 		wantError(t, p, nil, "a rate limit quota of Vault is exceeded (429)")
@@ -258,7 +273,8 @@ func TestVaultLogins(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		return path
 	}
-	vaultToken := w.Write("auth/token/create", map[string]any{"policies": []string{"toloka"}}).Auth.ClientToken
+	vaultToken := w.Write("auth/token/create",
+		map[string]any{"policies": []string{"toloka"}}).Auth.ClientToken
 
 	for _, tc := range []struct {
 		name string
@@ -304,7 +320,8 @@ func TestVaultLogins(t *testing.T) {
 		{
 			name: "Kubernetes with a projected token",
 			auth: func(t *testing.T) api.AuthMethod {
-				return vault.JWT("toloka", vault.File(file(t, w.serviceAccountToken()+"\n")), vault.AtMount("kubernetes"))
+				return vault.JWT("toloka", vault.File(file(t, w.serviceAccountToken()+"\n")),
+					vault.AtMount("kubernetes"))
 			},
 			want: []string{"PUT /v1/auth/kubernetes/login", read},
 		},
@@ -329,11 +346,14 @@ func TestVaultLogins(t *testing.T) {
 
 	t.Run("refused login", func(t *testing.T) {
 		for want, method := range map[string]api.AuthMethod{
-			"auth/approle/login":                  vault.AppRole(w.roleID, vault.Value("nonsense")),
-			"auth/nowhere/login":                  vault.JWT("toloka", vault.Value(w.serviceAccountToken()), vault.AtMount("nowhere")),
-			"auth/jwt/login":                      vault.JWT("toloka", vault.Value("eyJ.non.sense")),
-			`role \"unknown\" could not be found`: vault.JWT("unknown", vault.Value(w.serviceAccountToken())),
-			"aud":                                 vault.JWT("toloka", vault.Value(w.issuer.Token("system:serviceaccount:default:toloka", "another", time.Now()))),
+			"auth/approle/login": vault.AppRole(w.roleID, vault.Value("nonsense")),
+			"auth/nowhere/login": vault.JWT("toloka",
+				vault.Value(w.serviceAccountToken()), vault.AtMount("nowhere")),
+			"auth/jwt/login": vault.JWT("toloka", vault.Value("eyJ.non.sense")),
+			`role \"unknown\" could not be found`: vault.JWT("unknown",
+				vault.Value(w.serviceAccountToken())),
+			"aud": vault.JWT("toloka",
+				vault.Value(w.issuer.Token("system:serviceaccount:default:toloka", "another", time.Now()))),
 		} {
 			p, err := vault.New(w.Client(""), secret, vault.WithAuth(method))
 			require.NoError(t, err)
@@ -374,7 +394,8 @@ func TestVaultWrappedSecretID(t *testing.T) {
 	})
 
 	t.Run("rewrapped", func(t *testing.T) {
-		answer, err := w.Root().Logical().Write("sys/wrapping/rewrap", map[string]any{"token": w.wrappedSecretID()})
+		answer, err := w.Root().Logical().Write("sys/wrapping/rewrap",
+			map[string]any{"token": w.wrappedSecretID()})
 		require.NoError(t, err)
 		p, _ := provider(t, answer.WrapInfo.Token)
 		wantToken(t, p, tokenA)
@@ -404,7 +425,8 @@ func TestVaultWrappedSecretID(t *testing.T) {
 type ownLogin struct{ roleID, secretID string }
 
 func (l ownLogin) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
-	return client.Logical().WriteWithContext(ctx, "auth/approle/login", map[string]any{"role_id": l.roleID, "secret_id": l.secretID})
+	return client.Logical().WriteWithContext(ctx, "auth/approle/login",
+		map[string]any{"role_id": l.roleID, "secret_id": l.secretID})
 }
 
 func TestVaultDocumentationHasThePolicy(t *testing.T) {

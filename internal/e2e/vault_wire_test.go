@@ -30,7 +30,8 @@ func steady(body string) string {
 // real server.
 func TestVaultReplies(t *testing.T) {
 	w := newWorld(t)
-	weak := w.Write("auth/token/create", map[string]any{"policies": []string{"default"}}).Auth.ClientToken
+	weak := w.Write("auth/token/create",
+		map[string]any{"policies": []string{"default"}}).Auth.ClientToken
 	w.Write("secret/data/doomed", map[string]any{"data": map[string]any{"token": tokenA}})
 	w.Write("secret/data/shredded", map[string]any{"data": map[string]any{"token": tokenA}})
 	w.Delete("secret/data/doomed")
@@ -68,16 +69,23 @@ func TestVaultReplies(t *testing.T) {
 		{file: "denied", status: 403, path: dataPath, token: weak},
 		{file: "bad_token", status: 403, path: dataPath, token: "hvs.nonsense"},
 		{file: "no_token", status: 403, path: dataPath},
-		{file: "bad_login", status: 400, method: "PUT", path: "auth/approle/login", body: `{"role_id":"` + w.roleID + `","secret_id":"nonsense"}`},
-		{file: "lookup", status: 200, method: "PUT", path: "sys/wrapping/lookup", body: `{"token":"` + wrapping + `"}`},
-		{file: "unwrap", status: 200, method: "PUT", path: "sys/wrapping/unwrap", token: wrapping, body: "null"},
-		{file: "used_wrap", status: 400, method: "PUT", path: "sys/wrapping/unwrap", token: wrapping, body: "null"},
-		{file: "used_wrap", status: 400, method: "PUT", path: "sys/wrapping/lookup", body: `{"token":"` + wrapping + `"}`},
+		{file: "bad_login", status: 400, method: "PUT", path: "auth/approle/login",
+			body: `{"role_id":"` + w.roleID + `","secret_id":"nonsense"}`},
+		{file: "lookup", status: 200, method: "PUT", path: "sys/wrapping/lookup", body: `{"token":"` +
+			wrapping + `"}`},
+		{file: "unwrap", status: 200, method: "PUT", path: "sys/wrapping/unwrap", token: wrapping,
+			body: "null"},
+		{file: "used_wrap", status: 400, method: "PUT", path: "sys/wrapping/unwrap", token: wrapping,
+			body: "null"},
+		{file: "used_wrap", status: 400, method: "PUT", path: "sys/wrapping/lookup", body: `{"token":"` +
+			wrapping + `"}`},
 		{file: "quota", status: 429, path: dataPath, token: w.RootToken, before: func() {
-			w.Write("sys/quotas/rate-limit/toloka", map[string]any{"path": "secret", "rate": 0.01, "interval": "60s"})
+			w.Write("sys/quotas/rate-limit/toloka", map[string]any{"path": "secret", "rate": 0.01,
+				"interval": "60s"})
 			ask("GET", dataPath, w.RootToken, "")
 		}},
-		{file: "no_mount", status: 404, path: dataPath, token: w.RootToken, before: func() { w.Delete("sys/mounts/secret") }},
+		{file: "no_mount", status: 404, path: dataPath, token: w.RootToken,
+			before: func() { w.Delete("sys/mounts/secret") }},
 		{file: "sealed", status: 503, path: dataPath, token: w.RootToken, before: w.Seal},
 	} {
 		t.Run(tc.file, func(t *testing.T) {

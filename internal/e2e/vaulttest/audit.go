@@ -12,7 +12,8 @@ import (
 func (s *Server) Audit() func() []string {
 	s.tb.Helper()
 	file := s.path("audit.log")
-	s.Write("sys/audit/file", map[string]any{"type": "file", "options": map[string]any{"file_path": file}})
+	s.Write("sys/audit/file", map[string]any{"type": "file",
+		"options": map[string]any{"file_path": file}})
 	return func() []string {
 		s.tb.Helper()
 		content, err := os.ReadFile(file)

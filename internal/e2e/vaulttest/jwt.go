@@ -34,14 +34,16 @@ func NewIssuer(tb testing.TB) *Issuer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &Issuer{PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), tb: tb, key: key}
+	return &Issuer{PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+		tb: tb, key: key}
 }
 
 // Token returns a JWT for subject that is valid for an hour after issuedAt.
 func (i *Issuer) Token(subject, audience string, issuedAt time.Time) string {
 	i.tb.Helper()
 	claims, err := json.Marshal(map[string]any{
-		"sub": subject, "aud": audience, "iat": issuedAt.Unix(), "nbf": issuedAt.Unix(), "exp": issuedAt.Add(time.Hour).Unix(),
+		"sub": subject, "aud": audience, "iat": issuedAt.Unix(), "nbf": issuedAt.Unix(),
+		"exp": issuedAt.Add(time.Hour).Unix(),
 	})
 	if err != nil {
 		i.tb.Fatal(err)

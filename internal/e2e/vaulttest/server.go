@@ -72,7 +72,8 @@ api_addr      = %q
 cluster_addr  = %q
 disable_mlock = true
 `, s.path("data"), address, cluster, s.Address, s.cluster)
-	for _, err := range []error{os.Mkdir(s.path("data"), 0o700), os.WriteFile(s.path("vault.hcl"), []byte(config), 0o600)} {
+	for _, err := range []error{os.Mkdir(s.path("data"), 0o700),
+		os.WriteFile(s.path("vault.hcl"), []byte(config), 0o600)} {
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -151,7 +152,8 @@ func NewClient(tb testing.TB, address, token string) *api.Client {
 	tb.Helper()
 	transport := &http.Transport{}
 	tb.Cleanup(transport.CloseIdleConnections)
-	client, err := api.NewClient(&api.Config{Address: address, HttpClient: &http.Client{Transport: transport}, Timeout: startTimeout})
+	client, err := api.NewClient(&api.Config{Address: address,
+		HttpClient: &http.Client{Transport: transport}, Timeout: startTimeout})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -168,7 +170,8 @@ func (s *Server) launch() {
 	s.tb.Helper()
 	binary := os.Getenv(BinaryEnv)
 	if binary == "" {
-		s.tb.Fatalf("%s is not set: these tests need a real Vault. Build it, which takes minutes, and set the variable:\n\n\t"+
+		s.tb.Fatalf("%s is not set: these tests need a real Vault. Build it, which takes minutes, and "+
+			"set the variable:\n\n\t"+
 			"export %[1]s=$(internal/e2e/build-vault.sh)", BinaryEnv)
 	}
 	s.process = exec.Command(binary, "server", "-config="+s.path("vault.hcl"))
