@@ -18,7 +18,7 @@ func (s *Server) Agent(config string) {
 		s.tb.Fatal(err)
 	}
 	output := &log{}
-	agent := exec.Command(os.Getenv(BinaryEnv), "agent", "-config="+file)
+	agent := exec.Command(Binary(s.tb), "agent", "-config="+file)
 	agent.Env = []string{"HOME=" + s.dir}
 	agent.Stdout, agent.Stderr = output, output
 	if err := agent.Start(); err != nil {

@@ -24,8 +24,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
 
-// BinaryEnv is the environment variable with the path of Vault's binary.
-const BinaryEnv = "TOLOKACHECK_VAULT_BIN"
+// binaryEnv is the environment variable with the path of Vault's binary.
+const binaryEnv = "TOLOKACHECK_VAULT_BIN"
 
 const (
 	startTimeout = 30 * time.Second
@@ -87,6 +87,18 @@ disable_mlock = true
 	s.RootToken, s.unsealKey = answer.RootToken, answer.KeysB64[0]
 	s.Unseal()
 	return s
+}
+
+// Binary returns the path of Vault's binary.
+func Binary(tb testing.TB) string {
+	tb.Helper()
+	binary := os.Getenv(binaryEnv)
+	if binary == "" {
+		tb.Fatalf("%s is not set: these tests need a real Vault. Build it, which takes minutes, and "+
+			"set the variable:\n\n\t"+
+			"export %[1]s=$(internal/e2e/build-vault.sh)", binaryEnv)
+	}
+	return binary
 }
 
 // Client returns a client that sends token. Its connections are closed at the end of the test.
@@ -168,17 +180,12 @@ func (s *Server) anonymous() *api.Client { return s.Client("") }
 // launch starts the process and waits until it answers.
 func (s *Server) launch() {
 	s.tb.Helper()
-	binary := os.Getenv(BinaryEnv)
-	if binary == "" {
-		s.tb.Fatalf("%s is not set: these tests need a real Vault. Build it, which takes minutes, and "+
-			"set the variable:\n\n\t"+
-			"export %[1]s=$(internal/e2e/build-vault.sh)", BinaryEnv)
-	}
+	binary := Binary(s.tb)
 	s.process = exec.Command(binary, "server", "-config="+s.path("vault.hcl"))
 	s.process.Env = []string{"HOME=" + s.dir}
 	s.process.Stdout, s.process.Stderr = s.output, s.output
 	if err := s.process.Start(); err != nil {
-		s.tb.Fatalf("%s=%s: %v: build it with internal/e2e/build-vault.sh", BinaryEnv, binary, err)
+		s.tb.Fatalf("%s=%s: %v: build it with internal/e2e/build-vault.sh", binaryEnv, binary, err)
 	}
 	s.exited = make(chan struct{})
 	go func(cmd *exec.Cmd, exited chan struct{}) {
