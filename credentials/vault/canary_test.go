@@ -167,7 +167,7 @@ func TestNoSecretAsName(t *testing.T) {
 	}
 	replies := []func(request) reply{
 		echo(200, echoes[4]), echo(200, echoes[8]), echo(400, echoes[0]), echo(403, echoes[0]),
-		echo(404, echoes[0]), echo(404, echoes[5]), echo(500, echoes[2]),
+		echo(404, echoes[0]), echo(404, echoes[5]), echo(500, echoes[2]), echo(307, ""),
 	}
 	for name, options := range places {
 		for secretName, secret := range secrets {

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -361,41 +362,66 @@ func TestAddress(t *testing.T) {
 		server := serve(t, http.NotFoundHandler())
 		address := server.URL
 		server.Close()
-		p, err := vault.New(dial(t, address), kv2)
-		require.NoError(t, err)
-		_, err = p.Token(context.Background())
-		host := address[len("http://"):]
-		require.EqualError(t, err, "vault: secret/data/toloka at "+address+": cannot be reached: "+
-			"dial tcp "+host+": connect: connection refused")
-		assert.NotErrorIs(t, err, credentials.ErrNotFound)
-		assert.NotErrorIs(t, err, credentials.ErrInvalid)
+		for path, shown := range map[string]string{"toloka": "toloka", tokenA: "(hidden)"} {
+			p, err := vault.New(dial(t, address), vault.KVv2("secret", path))
+			require.NoError(t, err)
+			_, err = p.Token(context.Background())
+			host := address[len("http://"):]
+			require.EqualError(t, err, "vault: secret/data/"+shown+" at "+address+": cannot be reached: "+
+				"dial tcp "+host+": connect: connection refused")
+			assert.NotErrorIs(t, err, credentials.ErrNotFound)
+			assert.NotErrorIs(t, err, credentials.ErrInvalid)
+			var network *net.OpError
+			require.ErrorAs(t, err, &network)
+			var tree bytes.Buffer
+			printTree(&tree, err)
+			assert.NotContains(t, tree.String(), tokenA)
+		}
 	})
 
-	t.Run("echo instead of HTTP", func(t *testing.T) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Read(make([]byte, 4096))
-			_, _ = conn.Write([]byte(vaultToken + "\r\n\r\n"))
-			_ = conn.Close()
-		}()
-		t.Cleanup(func() { _ = listener.Close(); <-done })
-		address := "http://" + listener.Addr().String()
-		p, err := vault.New(dial(t, address), kv2)
-		require.NoError(t, err)
-		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: secret/data/toloka at "+address+`: cannot be reached: `+
-			`net/http: HTTP/1.x transport connection broken: malformed HTTP response "[redacted]"`)
-		var tree bytes.Buffer
-		printTree(&tree, err)
-		assert.NotContains(t, tree.String(), vaultToken)
-	})
+	for name, answer := range map[string]func(request string) string{
+		"echo instead of HTTP": func(request string) string { return request },
+		"echo in a header":     func(request string) string { return "HTTP/1.1 200 OK\r\n" + request },
+		"echo as length": func(request string) string {
+			line, _, _ := strings.Cut(request, "\r\n")
+			return "HTTP/1.1 200 OK\r\nContent-Length: " + line + "\r\n\r\n"
+		},
+		"echo as encoding": func(request string) string {
+			line, _, _ := strings.Cut(request, "\r\n")
+			return "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + line + "\r\n\r\n"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := vault.New(dial(t, answerRaw(t, answer)), vault.KVv2("secret", tokenA))
+			require.NoError(t, err)
+			_, err = p.Token(context.Background())
+			require.ErrorContains(t, err, "cannot be reached: net/http: HTTP/1.x transport connection broken: ")
+			var tree bytes.Buffer
+			printTree(&tree, err)
+			assert.NotContains(t, tree.String(), vaultToken)
+			assert.NotContains(t, tree.String(), tokenA)
+		})
+	}
+}
+
+// answerRaw listens for one connection, answers its request and returns its URL.
+func answerRaw(t *testing.T, answer func(request string) string) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		request := make([]byte, 4096)
+		n, _ := conn.Read(request)
+		_, _ = conn.Write([]byte(answer(string(request[:n]))))
+		_ = conn.Close()
+	}()
+	t.Cleanup(func() { _ = listener.Close(); <-done })
+	return "http://" + listener.Addr().String()
 }
 
 func TestContext(t *testing.T) {

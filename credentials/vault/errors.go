@@ -119,15 +119,18 @@ func noAnswer(ctx context.Context, path, address string, err error, secrets ...s
 	var mismatch *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &redirect):
-		e.StatusCode, e.problem = redirect.status, redirect.Error()
+		e.StatusCode, e.problem, e.cause = redirect.status, redirect.Error(), redirect
 	case ctx.Err() != nil:
 		e.cause = context.Cause(ctx)
 		e.problem = e.cause.Error()
 	case errors.Is(err, errTooLarge):
-		e.problem = errTooLarge.Error()
+		e.problem, e.cause = errTooLarge.Error(), errTooLarge
 	case errors.As(err, &network):
-		// The text of a url.Error repeats the whole URL.
-		e.problem = "cannot be reached: " + network.Err.Error()
+		// A url.Error has the whole URL, with names that may have to be hidden.
+		e.problem, e.cause = "cannot be reached: "+network.Err.Error(), network.Err
+		if clean := withoutEcho(e.problem); clean != e.problem {
+			e.problem, e.cause = clean, nil
+		}
 	case errors.As(err, &syntax), errors.As(err, &mismatch):
 		e.problem = notVault(0) // 200 or 404: the Vault client does not tell
 	default:
@@ -137,6 +140,19 @@ func noAnswer(ctx context.Context, path, address string, err error, secrets ...s
 		e.problem, e.cause = clean, nil
 	}
 	return e
+}
+
+// withoutEcho cuts what an error of net/http quotes from a malformed response: a server that does not
+// speak HTTP may echo the request.
+func withoutEcho(text string) string {
+	for _, malformed := range []string{"malformed ", "bad Content-Length", "unsupported transfer encoding"} {
+		if i := strings.Index(text, malformed); i >= 0 {
+			if j := strings.IndexAny(text[i:], "\":"); j >= 0 {
+				return strings.TrimSpace(text[:i+j])
+			}
+		}
+	}
+	return text
 }
 
 // statusProblem returns the problem of a status that means the same for reads and logins, or "".
