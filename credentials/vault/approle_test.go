@@ -2,6 +2,8 @@ package vault_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,11 +19,18 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials/vault"
 )
 
+const (
+	lookupPath = "/v1/sys/wrapping/lookup"
+	unwrapPath = "/v1/sys/wrapping/unwrap"
+	lookup     = "PUT " + lookupPath
+	unwrap     = "PUT " + unwrapPath
+)
+
 func TestWrappedSecretID(t *testing.T) {
-	const unwrapPath = "/v1/sys/wrapping/unwrap"
 	setup := func(t *testing.T, src vault.Source) (*fakeVault, *vault.Provider) {
 		fake := withSecret()
 		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "30"))
+		fake.answer(lookupPath, http.StatusOK, lookupBody)
 		used := map[string]bool{}
 		var mu sync.Mutex
 		fake.answerFunc(unwrapPath, func(r request) reply {
@@ -33,23 +42,24 @@ func TestWrappedSecretID(t *testing.T) {
 			used[r.Token] = true
 			return reply{status: http.StatusOK, body: unwrapBody}
 		})
-		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role-id", vault.Wrapped(src))))
+		p, err := vault.New(clientOf(t, fake), kv2,
+			vault.WithAuth(vault.AppRole("role-id", vault.Wrapped(src))))
 		require.NoError(t, err)
 		return fake, p
 	}
 
-	t.Run("is unwrapped once, and kept for the logins to come", func(t *testing.T) {
+	t.Run("unwrapped once and kept for later logins", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake, p := setup(t, vault.Value(wrapping))
 			token(t, p)
-			assert.Equal(t, []string{"PUT " + unwrapPath, "PUT " + loginPath, "GET " + dataPath}, fake.asked())
+			assert.Equal(t, []string{lookup, unwrap, login, read}, fake.asked())
 			time.Sleep(time.Hour)
 			token(t, p)
-			assert.Equal(t, []string{"PUT " + loginPath, "GET " + dataPath}, fake.asked())
+			assert.Equal(t, []string{login, read}, fake.asked())
 		})
 	})
 
-	t.Run("is unwrapped anew when there is another wrapping token", func(t *testing.T) {
+	t.Run("another wrapping token is unwrapped", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			file := write(t, filepath.Join(t.TempDir(), "wrapped"), wrapping+"1")
 			fake, p := setup(t, vault.File(file))
@@ -58,15 +68,15 @@ func TestWrappedSecretID(t *testing.T) {
 			write(t, file, wrapping+"2")
 			time.Sleep(time.Hour)
 			token(t, p)
-			assert.Equal(t, []string{"PUT " + unwrapPath, "PUT " + loginPath, "GET " + dataPath}, fake.asked())
+			assert.Equal(t, []string{lookup, unwrap, login, read}, fake.asked())
 		})
 	})
 
 	for name, spoil := range map[string]func(t *testing.T, file string){
-		"is gone":    func(t *testing.T, file string) { require.NoError(t, os.Remove(file)) },
+		"is removed": func(t *testing.T, file string) { require.NoError(t, os.Remove(file)) },
 		"is emptied": func(t *testing.T, file string) { write(t, file, "") },
 	} {
-		t.Run("is kept when the file with the wrapping token "+name, func(t *testing.T) {
+		t.Run("kept after the file with the wrapping token "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				file := write(t, filepath.Join(t.TempDir(), "wrapped"), wrapping+"1")
 				fake, p := setup(t, vault.File(file))
@@ -88,51 +98,58 @@ func TestWrappedSecretID(t *testing.T) {
 				write(t, file, wrapping+"2")
 				time.Sleep(time.Hour)
 				assert.Equal(t, tokenA, token(t, p))
-				assert.Equal(t, []string{"PUT " + unwrapPath, login, read}, fake.asked())
+				assert.Equal(t, []string{lookup, unwrap, login, read}, fake.asked())
 			})
 		})
 	}
 
-	t.Run("is an error without the file as long as nothing was unwrapped", func(t *testing.T) {
+	t.Run("missing file before the first login", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "wrapped")
 		fake, p := setup(t, vault.File(file))
 		_, err := p.Token(context.Background())
-		require.EqualError(t, err, "vault: file:"+file+": the file does not exist: what writes it may not have run yet")
+		require.EqualError(t, err, "vault: file:"+file+": no such file: the program that writes it may "+
+			"not have run yet")
 		assert.Empty(t, fake.asked())
 	})
 
-	t.Run("used by somebody else before is an alarm", func(t *testing.T) {
+	t.Run("already used", func(t *testing.T) {
 		fake, p := setup(t, vault.Value(wrapping))
 		token(t, p)
-		again, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role-id", vault.Wrapped(vault.Value(wrapping)))))
+		again, err := vault.New(clientOf(t, fake), kv2,
+			vault.WithAuth(vault.AppRole("role-id", vault.Wrapped(vault.Value(wrapping)))))
 		require.NoError(t, err)
 		_, err = again.Token(context.Background())
-		require.EqualError(t, err, "vault: sys/wrapping/unwrap at http://vault.test:8200: the wrapping token is expired or has been used: if nobody of yours has unwrapped it, somebody else holds the secret id; revoke it and issue a new one"+
+		require.EqualError(t, err, "vault: sys/wrapping/unwrap at http://vault.test:8200: the wrapping "+
+			"token is expired or was already used: if you did not unwrap it, someone else has the secret "+
+			"id; revoke the secret id and issue a new one"+
 			`; Vault says "wrapping token is not valid or does not exist"`)
 		require.ErrorIs(t, err, credentials.ErrInvalid)
 	})
 
-	t.Run("that is not a secret id", func(t *testing.T) {
+	t.Run("response without a secret id", func(t *testing.T) {
 		fake, p := setup(t, vault.Value(wrapping))
 		for _, body := range []string{kv1Body(`{"password":"x"}`), kv1Body(`{"secret_id":7}`), ""} {
 			fake.answer(unwrapPath, http.StatusOK, body)
 			_, err := p.Token(context.Background())
-			require.ErrorContains(t, err, "there is no secret id in the wrapping token: wrap the answer of auth/approle/role/…/secret-id")
+			require.ErrorContains(t, err, "the wrapping token holds no secret id: wrap the response of "+
+				"auth/approle/role/ROLE/secret-id")
 			require.ErrorIs(t, err, credentials.ErrInvalid)
 		}
 	})
 
-	t.Run("while Vault is sealed", func(t *testing.T) {
+	t.Run("sealed Vault", func(t *testing.T) {
 		fake, p := setup(t, vault.Value(wrapping))
 		fake.answer(unwrapPath, http.StatusServiceUnavailable, sealedBody)
 		_, err := p.Token(context.Background())
-		require.EqualError(t, err, `vault: sys/wrapping/unwrap at http://vault.test:8200: Vault is sealed, or down for maintenance (503): unseal it; Vault says "Vault is sealed"`)
+		require.EqualError(t, err, "vault: sys/wrapping/unwrap at http://vault.test:8200: "+
+			`Vault is sealed, or down for maintenance (503): unseal it; Vault says "Vault is sealed"`)
 	})
 
-	t.Run("is not unwrapped twice by two providers that share the method", func(t *testing.T) {
+	t.Run("two providers that share the method unwrap once", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake := withSecret()
 			fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "30"))
+			fake.answer(lookupPath, http.StatusOK, lookupBody)
 			fake.answerFunc(unwrapPath, func(request) reply {
 				time.Sleep(2 * time.Second)
 				return reply{status: http.StatusOK, body: unwrapBody}
@@ -151,7 +168,8 @@ func TestWrappedSecretID(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
 				defer cancel()
 				_, err := impatient.Token(ctx)
-				assert.EqualError(t, err, "vault: auth/approle/login at http://vault.test:8200: context deadline exceeded")
+				assert.EqualError(t, err, "vault: auth/approle/login at http://vault.test:8200: context "+
+					"deadline exceeded")
 			})
 			callers.Wait()
 			unwraps := 0
@@ -165,16 +183,115 @@ func TestWrappedSecretID(t *testing.T) {
 	})
 }
 
+func TestWrappingLookup(t *testing.T) {
+	setup := func(t *testing.T, status int, body string, opts ...vault.AuthOption) (*fakeVault,
+		*vault.Provider) {
+		fake := withSecret()
+		fake.answer("/v1/auth/eu/approle/login", http.StatusOK, loginBody("hvs.own", "30"))
+		fake.answer(lookupPath, status, body)
+		fake.answer(unwrapPath, http.StatusOK, unwrapBody)
+		opts = append([]vault.AuthOption{vault.AtMount("eu/approle")}, opts...)
+		client := clientOf(t, fake)
+		client.SetNamespace("team-a")
+		p, err := vault.New(client, kv2, vault.WithAuth(vault.AppRole("role-id",
+			vault.Wrapped(vault.Value(wrapping)), opts...)))
+		require.NoError(t, err)
+		return fake, p
+	}
+	creation := func(path string) string { return kv1Body(`{"creation_path":"` + path + `","creation_ttl":60}`) }
+
+	t.Run("expected path", func(t *testing.T) {
+		fake, p := setup(t, http.StatusOK, creation("auth/eu/approle/role/any role/secret-id"))
+		token(t, p)
+		asked := fake.requests[0]
+		assert.Equal(t, lookup, asked.String())
+		assert.JSONEq(t, `{"token":"`+wrapping+`"}`, asked.Body)
+		assert.Empty(t, asked.Token)
+		assert.Equal(t, "team-a", asked.Namespace)
+		assert.Equal(t, []string{lookup, unwrap, "PUT /v1/auth/eu/approle/login", read}, fake.asked())
+	})
+
+	const refused = "vault: sys/wrapping/lookup at http://vault.test:8200: the wrapping token was " +
+		"created by %s, not by auth/eu/approle/role/ROLE/secret-id: " +
+		"it may have been intercepted and replaced. It was not unwrapped. Check how it was delivered and " +
+		"the mount of the auth method, and issue a new one"
+	for body, by := range map[string]string{
+		creation("sys/wrapping/wrap"):                       "sys/wrapping/wrap",
+		creation("secret/data/my secret"):                   `"secret/data/my secret"`,
+		creation("auth/approle/role/toloka/secret-id"):      "auth/approle/role/toloka/secret-id",
+		creation("auth/eu/approle/role//secret-id"):         "auth/eu/approle/role//secret-id",
+		creation("auth/eu/approle/role/a/b/secret-id"):      "auth/eu/approle/role/a/b/secret-id",
+		creation("auth/eu/approle/role/a/custom-secret-id"): "auth/eu/approle/role/a/custom-secret-id",
+		creation("auth/eu/approle/role/a/secret-id/lookup"): "auth/eu/approle/role/a/secret-id/lookup",
+		creation("x/auth/eu/approle/role/a/secret-id"):      "x/auth/eu/approle/role/a/secret-id",
+		creation("cubbyhole/" + wrapping):                   "cubbyhole/[redacted]",
+		creation("cubbyhole/" + secretID):                   "(hidden)",
+		creation("a\\nb"):                                   "(hidden)",
+		creation(""):                                        "an unknown request",
+		kv1Body(`{"creation_path":7}`):                      "an unknown request",
+		kv1Body("null"):                                     "an unknown request",
+		"":                                                  "an unknown request",
+	} {
+		t.Run("unexpected path/"+by, func(t *testing.T) {
+			fake, p := setup(t, http.StatusOK, body)
+			_, err := p.Token(t.Context())
+			require.EqualError(t, err, fmt.Sprintf(refused, by))
+			require.ErrorIs(t, err, credentials.ErrInvalid)
+			assert.Equal(t, []string{lookup}, fake.asked(), "the token is not spent")
+		})
+	}
+
+	t.Run("unexpected path/is looked up again after the backoff", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			fake, p := setup(t, http.StatusOK, creation("sys/wrapping/wrap"))
+			for range 2 {
+				_, err := p.Token(t.Context())
+				require.ErrorIs(t, err, credentials.ErrInvalid)
+			}
+			assert.Equal(t, []string{lookup}, fake.asked())
+			fake.answer(lookupPath, http.StatusOK, creation("auth/eu/approle/role/toloka/secret-id"))
+			time.Sleep(time.Second)
+			assert.Equal(t, tokenA, token(t, p))
+		})
+	})
+
+	for name, tc := range map[string]struct {
+		status  int
+		body    string
+		want    string
+		invalid bool
+	}{
+		"already used": {400, usedWrapBody, "the wrapping token is expired or was already used", true},
+		"sealed":       {503, sealedBody, "Vault is sealed", false},
+		"denied": {403, deniedBody, "the wrapping token was refused (403): check the namespace",
+			true},
+		"proxy": {400, "<html>", "answered 400 with something that is not Vault's JSON", false},
+		"echo": {400, `{"errors":["bad token ` + wrapping + `"]}`,
+			`Vault says "bad token [redacted]"`, true},
+	} {
+		t.Run("failed lookup/"+name, func(t *testing.T) {
+			fake, p := setup(t, tc.status, tc.body)
+			_, err := p.Token(t.Context())
+			require.ErrorContains(t, err, "vault: sys/wrapping/lookup at http://vault.test:8200: ")
+			require.ErrorContains(t, err, tc.want)
+			assert.Equal(t, tc.invalid, errors.Is(err, credentials.ErrInvalid))
+			assert.Equal(t, []string{lookup}, fake.asked())
+		})
+	}
+}
+
 func TestRefusedSecretID(t *testing.T) {
-	const refusedText = "vault: auth/approle/login at http://vault.test:8200: login refused (400): check that the auth method is mounted there, the role, and its secret" +
+	const refusedText = "vault: auth/approle/login at http://vault.test:8200: login refused (400): " +
+		"check the mount of the auth method, the role and its secret" +
 		`; Vault says "invalid role or secret ID"`
 	// setup returns a provider whose secret id is in a file, and a func that makes n calls a
-	// minute apart and returns how many logins they took.
+	// minute apart and counts their logins.
 	setup := func(t *testing.T) (fake *fakeVault, p *vault.Provider, file string, logins func(n int) int) {
 		fake = withSecret()
 		fake.answer(loginPath, http.StatusBadRequest, badLoginBody)
 		file = write(t, filepath.Join(t.TempDir(), "id"), secretID)
-		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role-id", vault.File(file))))
+		p, err := vault.New(clientOf(t, fake), kv2,
+			vault.WithAuth(vault.AppRole("role-id", vault.File(file))))
 		require.NoError(t, err)
 		return fake, p, file, func(n int) (count int) {
 			for range n {
@@ -190,7 +307,7 @@ func TestRefusedSecretID(t *testing.T) {
 		}
 	}
 
-	t.Run("is sent twice and then not for 16 minutes, as Vault locks the role at the fifth time", func(t *testing.T) {
+	t.Run("sent twice, then not for 16 minutes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake, p, _, logins := setup(t)
 			_, err := p.Token(context.Background())
@@ -200,14 +317,15 @@ func TestRefusedSecretID(t *testing.T) {
 			require.EqualError(t, err, refusedText)
 			time.Sleep(time.Minute)
 			_, err = p.Token(context.Background())
-			require.EqualError(t, err, refusedText+" (not sent again for 15m0s unless it changes: Vault locks a role after 5 refusals)")
+			require.EqualError(t, err, refusedText+" (not sent again for 15m0s unless it changes: Vault "+
+				"locks a role after 5 refusals)")
 			require.ErrorIs(t, err, credentials.ErrInvalid)
 			assert.Equal(t, []string{login, login}, fake.asked())
 			assert.Equal(t, 0, logins(15))
 			assert.Equal(t, 1, logins(1))
 			assert.Equal(t, 0, logins(15))
 			assert.Equal(t, 1, logins(1))
-			// Once it was good it has two more.
+			// A successful login resets the count.
 			fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "30"))
 			assert.Equal(t, 1, logins(16))
 			fake.answer(loginPath, http.StatusBadRequest, badLoginBody)
@@ -215,7 +333,7 @@ func TestRefusedSecretID(t *testing.T) {
 		})
 	})
 
-	t.Run("makes way for another one at once", func(t *testing.T) {
+	t.Run("another secret id is sent immediately", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake, p, file, logins := setup(t)
 			assert.Equal(t, 2, logins(5))
@@ -227,13 +345,13 @@ func TestRefusedSecretID(t *testing.T) {
 			fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "60"))
 			assert.Equal(t, tokenA, token(t, p))
 			fake.asked()
-			// And what was before is forgotten.
+			// The earlier refusals no longer count.
 			fake.answer(loginPath, http.StatusForbidden, noTokenBody)
 			assert.Equal(t, 2, logins(5))
 		})
 	})
 
-	t.Run("is not one that somebody in front of Vault has turned down", func(t *testing.T) {
+	t.Run("refusal by a proxy does not count", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake, _, _, logins := setup(t)
 			fake.answer(loginPath, http.StatusForbidden, "<html>blocked</html>")
@@ -241,7 +359,7 @@ func TestRefusedSecretID(t *testing.T) {
 		})
 	})
 
-	t.Run("is not one that a sealed Vault did not look at", func(t *testing.T) {
+	t.Run("sealed Vault does not count", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake, _, _, logins := setup(t)
 			fake.answer(loginPath, http.StatusServiceUnavailable, sealedBody)

@@ -9,40 +9,52 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/names"
 )
 
-// serviceAccountToken is where Kubernetes puts a pod's token.
+// serviceAccountToken is where Kubernetes mounts a pod's token.
 const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
-// AuthOption changes a login method.
-type AuthOption func(*method)
+// AuthOption configures a login method. An AuthOption that is nil or invalid makes the method
+// invalid: [New] and [FromEnv] return its error, and so does Login.
+type AuthOption func(*method) error
 
-// AtMount says where the auth method is mounted, without "auth/": "approle-eu". By default it
-// is where 'vault auth enable' puts it: "approle", "jwt", "kubernetes".
+// AtMount sets the mount of the auth method, without "auth/": "approle-eu". The default is
+// that of 'vault auth enable': "approle", "jwt" or "kubernetes".
 func AtMount(path string) AuthOption {
-	return func(m *method) { m.mount = path }
+	return func(m *method) error {
+		if problem := checkPath(path); problem != "" {
+			return settingError("auth mount %s: %s", quoted(names.Field(path)), problem)
+		}
+		m.mount = path
+		return nil
+	}
 }
 
-// Token is not a login: the Vault token is in src already, because somebody else has logged in.
-// With [File] that is the sink of a Vault Agent. The source is read at every refresh, and once
-// more when Vault has refused the token.
+// Token uses the Vault token in src instead of a login. With [File] that is the sink of a
+// Vault Agent. The source is read for every call of [Provider.Token], and once more if Vault
+// refuses the token.
 func Token(src Source) api.AuthMethod { return &givenToken{src} }
 
-// AppRole logs in with a role id, which is no secret, and a secret id: one that the program
-// has ([Value], [Env]), one in a file, or one that is response-wrapped ([Wrapped]).
+// AppRole logs in with a role id and a secret id, which may be response-wrapped: see
+// [Wrapped].
 //
-// By default Vault locks a role for 15 minutes, for everybody who has it, after 5 logins with
-// a wrong secret id. So one that was refused twice is not sent again for 16 minutes; another
-// one is at once.
+// A wrapping token is looked up before it is unwrapped. If Vault did not create it at
+// auth/MOUNT/role/ROLE/secret-id, it may have been intercepted and replaced: the login fails,
+// and the token is not unwrapped.
+//
+// By default Vault locks a role for all its users for 15 minutes after 5 logins with a wrong
+// secret id. So a secret id that was refused twice is not sent again for 16 minutes; a
+// different one is sent immediately.
 func AppRole(roleID string, secretID Source, opts ...AuthOption) api.AuthMethod {
-	return &appRole{method: newMethod("approle", opts), roleID: roleID, secretID: secretID, turn: newTurn()}
+	return &appRole{
+		method: newMethod("approle", opts), roleID: roleID, secretID: secretID, turn: newTurn(),
+	}
 }
 
-// Kubernetes logs in with the pod's service account token, which Kubernetes renews and which
-// is therefore read at every login, from
-// /var/run/secrets/kubernetes.io/serviceaccount/token. For a token elsewhere, such as a
-// projected one with Vault's audience, use [JWT] at this method's mount: the request is the
-// same.
+// Kubernetes logs in with the pod's service account token, which Kubernetes rotates. It is
+// read from /var/run/secrets/kubernetes.io/serviceaccount/token at every login. For a token
+// elsewhere, such as a projected one with Vault's audience, use [JWT] at this mount:
 //
 //	vault.JWT("toloka", vault.File("/var/run/secrets/vault/token"), vault.AtMount("kubernetes"))
 func Kubernetes(role string, opts ...AuthOption) api.AuthMethod {
@@ -55,29 +67,39 @@ func JWT(role string, jwt Source, opts ...AuthOption) api.AuthMethod {
 }
 
 // method is what the logins have in common.
-type method struct{ mount string }
+type method struct {
+	mount string
+	err   error // of an option
+}
 
 func newMethod(mount string, opts []AuthOption) method {
 	m := method{mount: mount}
 	for _, opt := range opts {
-		if opt != nil {
-			opt(&m)
+		if opt == nil {
+			m.err = settingError("%s: an AuthOption is nil", m.path())
+		} else {
+			m.err = opt(&m)
+		}
+		if m.err != nil {
+			break
 		}
 	}
 	return m
 }
 
-func (m method) path() string { return "auth/" + m.mount + "/login" }
+// path names the login in texts, with a mount that may be hidden.
+func (m method) path() string { return "auth/" + names.Field(m.mount).Text + "/login" }
+
+func (m method) apiPath() string { return "auth/" + m.mount + "/login" }
 
 func (m method) check(idName, id string, src Source, mayWrap bool) error {
-	problem := checkPath(m.mount)
 	switch {
-	case problem != "":
-		return settingError("auth mount %q: %s", m.mount, problem)
+	case m.err != nil:
+		return m.err
 	case id == "":
 		return settingError("%s: the %s is empty", m.path(), idName)
 	case src.read == nil:
-		return settingError("%s: no source of the login's secret is given: use Value, Env or File", m.path())
+		return settingError("%s: the login's secret has no source: use Value, Env or File", m.path())
 	case src.wrapped && !mayWrap:
 		return settingError("%s: only AppRole can use a Wrapped source", m.path())
 	}
@@ -86,9 +108,12 @@ func (m method) check(idName, id string, src Source, mayWrap bool) error {
 
 type givenToken struct{ src Source }
 
-// Login reads the source; it asks Vault nothing.
-func (t *givenToken) Login(context.Context, *api.Client) (*api.Secret, error) {
-	token, err := t.src.value()
+// Login reads the source. It sends no request.
+func (t *givenToken) Login(ctx context.Context, _ *api.Client) (*api.Secret, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	token, err := t.src.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -96,11 +121,11 @@ func (t *givenToken) Login(context.Context, *api.Client) (*api.Secret, error) {
 }
 
 func (t *givenToken) check() error {
-	if t.src.wrapped {
+	switch {
+	case t.src.wrapped:
 		return settingError("only AppRole can use a Wrapped source")
-	}
-	if t.src.read == nil {
-		return settingError("no source of the Vault token is given: use Value, Env or File")
+	case t.src.read == nil:
+		return settingError("the Vault token has no source: use Value, Env or File")
 	}
 	return nil
 }
@@ -115,45 +140,59 @@ func (b *bearer) check() error { return b.method.check("role", b.role, b.jwt, fa
 
 // Login exchanges the JWT for a Vault token.
 func (b *bearer) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
-	jwt, err := b.jwt.value()
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	jwt, err := b.jwt.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return logIn(ctx, client, b.path(), map[string]any{"role": b.role, "jwt": jwt}, jwt)
-}
-
-// logIn writes body to the login path; secrets are what its errors must not show.
-func logIn(ctx context.Context, client *api.Client, path string, body map[string]any, secrets ...string) (*api.Secret, error) {
-	answer, err := client.Logical().WriteWithContext(ctx, path, body)
+	body := map[string]any{"role": b.role, "jwt": jwt}
+	answer, err := client.Logical().WriteWithContext(ctx, b.apiPath(), body)
 	if err != nil {
-		return nil, loginError(ctx, client, path, err, secrets...)
+		return nil, b.failure(ctx, client, err, fieldNamed("role", b.role), jwt)
 	}
 	return answer, nil
 }
 
-// loginError puts a failed login into words.
-func loginError(ctx context.Context, client *api.Client, path string, err error, secrets ...string) *Error {
+// failure explains a failed login.
+func (m method) failure(
+	ctx context.Context, client *api.Client, err error, role setting, secrets ...string,
+) *Error {
+	e := requestError(ctx, client, m.path(), err, secrets...)
+	if e.StatusCode != 0 {
+		e.explainHidden(fieldNamed("mount", m.mount), role,
+			pathNamed("namespace", client.Namespace()))
+	}
+	return e
+}
+
+// requestError explains a failed request of a login; secrets are redacted.
+func requestError(
+	ctx context.Context, client *api.Client, path string, err error, secrets ...string,
+) *Error {
 	address := publicAddress(client)
 	var answer *api.ResponseError
 	if !errors.As(err, &answer) {
 		return noAnswer(ctx, path, address, err, secrets...)
 	}
 	e := &Error{Path: path, Address: address, StatusCode: answer.StatusCode}
-	quote := saysErr(err, secrets...)
 	if answer.RawError || answer.Errors == nil {
 		e.problem = notVault(answer.StatusCode)
 		return e
 	}
 	e.problem, e.kind = loginProblem(answer.StatusCode)
-	e.problem += quote
+	e.quote = says(answer.Errors, secrets...)
 	return e
 }
 
-// loginProblem gives the kind and the words for a login that Vault answered with status.
+// loginProblem returns the problem and the kind of a login that Vault answered with status.
 func loginProblem(status int) (problem string, kind error) {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		return fmt.Sprintf("login refused (%d): check that the auth method is mounted there, the role, and its secret", status), credentials.ErrInvalid
+		problem = fmt.Sprintf("login refused (%d): "+
+			"check the mount of the auth method, the role and its secret", status)
+		return problem, credentials.ErrInvalid
 	}
 	if problem = statusProblem(status); problem == "" {
 		problem = fmt.Sprintf("answered %d", status)
@@ -161,16 +200,8 @@ func loginProblem(status int) (problem string, kind error) {
 	return problem, nil
 }
 
-func saysErr(err error, secrets ...string) string {
-	var answer *api.ResponseError
-	if !errors.As(err, &answer) || answer.RawError {
-		return ""
-	}
-	return says(answer.Errors, secrets...)
-}
-
-// secret keeps a value where no printer finds it: a func is the one kind of field that none
-// looks into. The zero value holds "".
+// secret keeps a value where printing does not show it: fmt, encoding and reflection-based
+// printers do not look into a func. The zero value holds "".
 type secret struct{ value func() string }
 
 func newSecret(v string) secret { return secret{func() string { return v }} }

@@ -37,22 +37,23 @@ func TestLogins(t *testing.T) {
 		body string
 	}{
 		{
-			name: "AppRole with a plain secret id",
+			name: "AppRole",
 			auth: func(*testing.T) api.AuthMethod { return vault.AppRole("role-id", vault.Value(secretID)) },
 			path: loginPath, body: `{"role_id":"role-id","secret_id":"` + secretID + `"}`,
 		},
 		{
-			name: "AppRole with a secret id from a file that ends in CRLF",
+			name: "AppRole with a file that ends in CRLF",
 			auth: func(t *testing.T) api.AuthMethod {
-				return vault.AppRole("role-id", vault.File(write(t, filepath.Join(t.TempDir(), "id"), "\ufeff"+secretID+"\r\n")))
+				return vault.AppRole("role-id", vault.File(write(t, filepath.Join(t.TempDir(), "id"),
+					"\ufeff"+secretID+"\r\n")))
 			},
 			path: loginPath, body: `{"role_id":"role-id","secret_id":"` + secretID + `"}`,
 		},
 		{
-			name: "AppRole with a secret id from the environment, at another mount",
+			name: "AppRole with a variable, at another mount",
 			auth: func(t *testing.T) api.AuthMethod {
 				t.Setenv("APP_SECRET_ID", secretID)
-				return vault.AppRole("role-id", vault.Env("APP_SECRET_ID"), vault.AtMount("eu/approle"), nil)
+				return vault.AppRole("role-id", vault.Env("APP_SECRET_ID"), vault.AtMount("eu/approle"))
 			},
 			path: "/v1/auth/eu/approle/login", body: `{"role_id":"role-id","secret_id":"` + secretID + `"}`,
 		},
@@ -62,9 +63,10 @@ func TestLogins(t *testing.T) {
 			path: "/v1/auth/jwt/login", body: `{"jwt":"` + jwt + `","role":"toloka"}`,
 		},
 		{
-			name: "Kubernetes, with a projected token",
+			name: "Kubernetes with a projected token",
 			auth: func(t *testing.T) api.AuthMethod {
-				return vault.JWT("toloka", vault.File(write(t, filepath.Join(t.TempDir(), "token"), jwt+"\n")), vault.AtMount("kubernetes"))
+				return vault.JWT("toloka", vault.File(write(t, filepath.Join(t.TempDir(), "token"),
+					jwt+"\n")), vault.AtMount("kubernetes"))
 			},
 			path: "/v1/auth/kubernetes/login", body: `{"jwt":"` + jwt + `","role":"toloka"}`,
 		},
@@ -86,7 +88,8 @@ func TestLogins(t *testing.T) {
 			assert.Empty(t, login.Token)
 			assert.Equal(t, "team-a", login.Namespace)
 			assert.Equal(t, "hvs.own", fake.last(t).Token)
-			assert.Equal(t, []string{"PUT " + tc.path, "GET " + dataPath}, fake.asked(), "one login and one read")
+			assert.Equal(t, []string{"PUT " + tc.path, "GET " + dataPath}, fake.asked(),
+				"one login and one read")
 			token(t, p)
 			assert.Equal(t, []string{"GET " + dataPath}, fake.asked(), "one read and no login")
 		})
@@ -96,10 +99,11 @@ func TestLogins(t *testing.T) {
 		p, err := vault.New(clientOf(t, newFakeVault()), kv2, vault.WithAuth(vault.Kubernetes("toloka")))
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: file:/var/run/secrets/kubernetes.io/serviceaccount/token: the file does not exist: what writes it may not have run yet")
+		require.EqualError(t, err, "vault: file:/var/run/secrets/kubernetes.io/serviceaccount/token: no "+
+			"such file: the program that writes it may not have run yet")
 	})
 
-	t.Run("a login method of somebody else's", func(t *testing.T) {
+	t.Run("foreign login method", func(t *testing.T) {
 		fake := withSecret()
 		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "3600"))
 		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(foreignLogin{}))
@@ -107,7 +111,7 @@ func TestLogins(t *testing.T) {
 		assert.Equal(t, tokenA, token(t, p))
 	})
 
-	t.Run("a login method of somebody else's that changes its client changes no other", func(t *testing.T) {
+	t.Run("foreign login method that changes its client", func(t *testing.T) {
 		fake := withSecret()
 		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "3600"))
 		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(meddlingLogin{}))
@@ -117,10 +121,11 @@ func TestLogins(t *testing.T) {
 		assert.Empty(t, fake.last(t).Namespace)
 	})
 
-	t.Run("each is an api.AuthMethod that works without this package's provider", func(t *testing.T) {
+	t.Run("without a provider", func(t *testing.T) {
 		fake := newFakeVault()
 		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "3600"))
-		fake.answer("/v1/sys/wrapping/unwrap", http.StatusOK, unwrapBody)
+		fake.answer(lookupPath, http.StatusOK, lookupBody)
+		fake.answer(unwrapPath, http.StatusOK, unwrapBody)
 		for _, method := range []api.AuthMethod{
 			vault.AppRole("role-id", vault.Value(secretID)),
 			vault.AppRole("role-id", vault.Wrapped(vault.Value(wrapping))),
@@ -134,12 +139,13 @@ func TestLogins(t *testing.T) {
 			assert.Equal(t, "hvs.own", client.Token())
 		}
 		_, err := vault.Token(vault.Env("NOT_SET")).Login(context.Background(), clientOf(t, fake))
-		require.EqualError(t, err, "vault: env:NOT_SET: the variable is not set")
+		require.EqualError(t, err, "vault: env:NOT_SET: variable is not set")
 		_, err = vault.JWT("role", vault.Source{}).Login(context.Background(), clientOf(t, fake))
-		require.EqualError(t, err, "vault: no source is given for the login's secret: use Value, Env or File")
+		require.EqualError(t, err, "vault: auth/jwt/login: the login's secret has no source: use Value, "+
+			"Env or File")
 	})
 
-	t.Run("secrets are read again at every login", func(t *testing.T) {
+	t.Run("secret is read at every login", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake := withSecret()
 			var sent []string
@@ -159,7 +165,7 @@ func TestLogins(t *testing.T) {
 	})
 }
 
-// meddlingLogin uses its client as if it were its own, which it is.
+// meddlingLogin changes its client, as it may.
 type meddlingLogin struct{}
 
 func (meddlingLogin) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
@@ -172,7 +178,7 @@ func TestLoginErrors(t *testing.T) {
 	approle := func() api.AuthMethod { return vault.AppRole("role-id", vault.Value(secretID)) }
 	foreign := func() api.AuthMethod { return foreignLogin{map[string]any{"password": "hunter2"}} }
 	const at = "vault: auth/approle/login at http://vault.test:8200: "
-	const refused = "check that the auth method is mounted there, the role, and its secret"
+	const refused = "check the mount of the auth method, the role and its secret"
 	for _, tc := range []struct {
 		name   string
 		auth   func() api.AuthMethod
@@ -182,72 +188,88 @@ func TestLoginErrors(t *testing.T) {
 		kind   error
 	}{
 		{
-			name: "a wrong secret id", auth: approle, status: 400, body: badLoginBody, kind: credentials.ErrInvalid,
+			name: "wrong secret id", auth: approle, status: 400, body: badLoginBody,
+			kind: credentials.ErrInvalid,
 			want: at + "login refused (400): " + refused + `; Vault says "invalid role or secret ID"`,
 		},
 		{
-			name: "an auth method that is not mounted", auth: approle, status: 403, body: noTokenBody, kind: credentials.ErrInvalid,
+			name: "auth method not mounted", auth: approle, status: 403, body: noTokenBody,
+			kind: credentials.ErrInvalid,
 			want: at + "login refused (403): " + refused + `; Vault says "permission denied"`,
 		},
 		{
-			name: "a path that is no login", auth: approle, status: 404, body: missingBody, kind: credentials.ErrInvalid,
+			name: "not a login path", auth: approle, status: 404, body: missingBody,
+			kind: credentials.ErrInvalid,
 			want: at + "login refused (404): " + refused,
 		},
 		{
-			name: "a sealed Vault", auth: approle, status: 503, body: sealedBody,
-			want: at + `Vault is sealed, or down for maintenance (503): unseal it; Vault says "Vault is sealed"`,
+			name: "sealed Vault", auth: approle, status: 503, body: sealedBody,
+			want: at + `Vault is sealed, or down for maintenance (503): unseal it; Vault says "Vault ` +
+				`is sealed"`,
 		},
 		{
-			name: "a rate limit quota", auth: approle, status: 429, body: `{"errors":["request path \"auth/approle/login\": rate limit quota exceeded"]}`,
-			want: at + `a rate limit quota of Vault is exceeded (429): raise the quota, or check less often; Vault says "request path \"auth/approle/login\": rate limit quota exceeded"`,
+			name: "rate limit quota", auth: approle, status: 429,
+			body: `{"errors":["request path \"auth/approle/login\": rate limit quota exceeded"]}`,
+			want: at + `a rate limit quota of Vault is exceeded (429): raise the quota, or check less ` +
+				`often; Vault says "request path \"auth/approle/login\": rate limit quota exceeded"`,
 		},
 		{
-			name: "an internal error", auth: approle, status: 500, body: `{"errors":["internal error"]}`,
+			name: "internal error", auth: approle, status: 500, body: `{"errors":["internal error"]}`,
 			want: at + `answered 500; Vault says "internal error"`,
 		},
 		{
-			name: "a proxy's page", auth: approle, status: 502, body: "<html>" + secretID + "</html>",
-			want: at + "answered 502 with something that is not Vault's JSON: check the address, and proxies in front of Vault",
+			name: "proxy with HTML", auth: approle, status: 502, body: "<html>" + secretID + "</html>",
+			want: at + "answered 502 with something that is not Vault's JSON: check the address, and " +
+				"proxies in front of Vault",
 		},
 		{
-			name: "a proxy's JSON", auth: approle, status: 403, body: `{"message":"` + secretID + `"}`,
-			want: at + "answered 403 with something that is not Vault's JSON: check the address, and proxies in front of Vault",
+			name: "proxy with JSON", auth: approle, status: 403, body: `{"message":"` + secretID + `"}`,
+			want: at + "answered 403 with something that is not Vault's JSON: check the address, and " +
+				"proxies in front of Vault",
 		},
 		{
-			name: "a proxy's 404", auth: approle, status: 404, body: "<html>not found</html>",
-			want: at + "answered with something that is not Vault's JSON: check the address, and proxies in front of Vault",
+			name: "proxy with 404", auth: approle, status: 404, body: "<html>not found</html>",
+			want: at + "answered with something that is not Vault's JSON: check the address, and proxies in " +
+				"front of Vault",
 		},
 		{
-			name: "a login page", auth: approle, status: 200, body: "<html>Sign in</html>",
-			want: at + "answered with something that is not Vault's JSON: check the address, and proxies in front of Vault",
+			name: "login page", auth: approle, status: 200, body: "<html>Sign in</html>",
+			want: at + "answered with something that is not Vault's JSON: check the address, and proxies in " +
+				"front of Vault",
 		},
 		{
-			name: "a secret id that is echoed", auth: approle, status: 400, body: `{"errors":["bad ` + secretID + `"]}`, kind: credentials.ErrInvalid,
+			name: "echoed secret id", auth: approle, status: 400, body: `{"errors":["bad ` + secretID +
+				`"]}`, kind: credentials.ErrInvalid,
 			want: at + "login refused (400): " + refused + `; Vault says "bad [redacted]"`,
 		},
 		{
-			name: "an answer without a Vault token", auth: approle, status: 200, body: kv1Body(`{"a":"b"}`), kind: credentials.ErrInvalid,
-			want: at + "login gave no Vault token: is this an auth method's login path?",
+			name: "no Vault token in the response", auth: approle, status: 200, body: kv1Body(`{"a":"b"}`),
+			kind: credentials.ErrInvalid,
+			want: at + "login returned no Vault token: check that this is the login path of an auth method",
 		},
 		{
 			name: "no content", auth: approle, status: 204, kind: credentials.ErrInvalid,
-			want: at + "login gave no Vault token: is this an auth method's login path?",
+			want: at + "login returned no Vault token: check that this is the login path of an auth method",
 		},
 		{
-			name: "a second factor", auth: approle, status: 200, kind: credentials.ErrInvalid,
-			body: `{"request_id":"1","auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"d0c9","mfa_constraints":{}}}}`,
-			want: at + "login asks for a second factor, which a service cannot give: take the role out of the MFA enforcement",
+			name: "MFA", auth: approle, status: 200, kind: credentials.ErrInvalid,
+			body: `{"request_id":"1","auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"d0c9",` +
+				`"mfa_constraints":{}}}}`,
+			want: at + "login requires MFA, which a service cannot do: exempt the role from MFA",
 		},
 		{
-			name: "a refused login of somebody else's method, which may show anything", auth: foreign, status: 400, body: `{"errors":["bad password hunter2"]}`, kind: credentials.ErrInvalid,
-			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: login refused (400): " + refused,
+			name: "foreign method refused", auth: foreign, status: 400,
+			body: `{"errors":["bad password hunter2"]}`, kind: credentials.ErrInvalid,
+			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: login " +
+				"refused (400): " + refused,
 		},
 		{
-			name: "a sealed Vault at a login of somebody else's method", auth: foreign, status: 503, body: sealedBody,
-			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: Vault is sealed, or down for maintenance (503): unseal it",
+			name: "foreign method and sealed Vault", auth: foreign, status: 503, body: sealedBody,
+			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: Vault is sealed, or " +
+				"down for maintenance (503): unseal it",
 		},
 		{
-			name: "an internal error at a login of somebody else's method", auth: foreign, status: 500, body: `{"errors":["x"]}`,
+			name: "foreign method and internal error", auth: foreign, status: 500, body: `{"errors":["x"]}`,
 			want: "vault: login by vault_test.foreignLogin at http://vault.test:8200: answered 500",
 		},
 	} {
@@ -264,13 +286,13 @@ func TestLoginErrors(t *testing.T) {
 				assert.ErrorIs(t, err, tc.kind)
 			}
 			assert.NotErrorIs(t, err, credentials.ErrNotFound)
-			assert.Equal(t, 1, fake.count(), "it must not be tried again")
+			assert.Equal(t, 1, fake.count(), "no retry")
 		})
 	}
 }
 
 func TestGivenVaultToken(t *testing.T) {
-	t.Run("a Vault Agent's sink is read at every refresh", func(t *testing.T) {
+	t.Run("sink is read at every call", func(t *testing.T) {
 		fake := withSecret()
 		sink := write(t, filepath.Join(t.TempDir(), "sink"), "hvs.first\n")
 		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.Token(vault.File(sink))))
@@ -283,7 +305,7 @@ func TestGivenVaultToken(t *testing.T) {
 		assert.Equal(t, []string{"GET " + dataPath, "GET " + dataPath}, fake.asked())
 	})
 
-	t.Run("the sink is read once more when Vault refuses the token, and the same token is not tried twice", func(t *testing.T) {
+	t.Run("sink is read again after a refusal", func(t *testing.T) {
 		fake := withSecret()
 		sink := write(t, filepath.Join(t.TempDir(), "sink"), "hvs.revoked")
 		fake.answerFunc(dataPath, func(r request) reply {
@@ -310,7 +332,7 @@ func TestGivenVaultToken(t *testing.T) {
 		assert.Equal(t, []string{"GET " + dataPath, "GET " + dataPath}, fake.asked())
 	})
 
-	t.Run("a sink that goes away while Vault refuses the token", func(t *testing.T) {
+	t.Run("sink removed during a refusal", func(t *testing.T) {
 		fake := newFakeVault()
 		sink := write(t, filepath.Join(t.TempDir(), "sink"), "hvs.revoked")
 		fake.answerFunc(dataPath, func(request) reply {
@@ -320,13 +342,15 @@ func TestGivenVaultToken(t *testing.T) {
 		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.Token(vault.File(sink))))
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: file:"+sink+": the file does not exist: what writes it may not have run yet")
-		assert.NotErrorIs(t, err, credentials.ErrNotFound, "a chain must not go on: the secret may well be there")
+		require.EqualError(t, err, "vault: file:"+sink+": no such file: the program that writes it may "+
+			"not have run yet")
+		assert.NotErrorIs(t, err, credentials.ErrNotFound, "a chain must stop: the secret may exist")
 	})
 }
 
 func TestSourcesPrintNothing(t *testing.T) {
-	for _, printed := range []any{vault.Value(secretID), vault.AppRole("r", vault.Value(secretID)), vault.JWT("r", vault.Value(secretID)), vault.Token(vault.Value(secretID))} {
+	for _, printed := range []any{vault.Value(secretID), vault.AppRole("r", vault.Value(secretID)),
+		vault.JWT("r", vault.Value(secretID)), vault.Token(vault.Value(secretID))} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 			assert.NotContains(t, fmt.Sprintf(verb, printed), "83d737f1")
 			assert.NotContains(t, fmt.Sprintf(verb, printed), fmt.Sprintf("%x", "83d737f1"))

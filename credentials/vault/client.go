@@ -3,48 +3,49 @@ package vault
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/tolokacheck/tolokacheck/internal/names"
 )
 
-// maxBody bounds an answer, in bytes. It is what Vault's integrated storage takes for one entry
-// by default (max_entry_size).
+// maxBody bounds a response, in bytes. It is the default max_entry_size of Vault's integrated
+// storage.
 const maxBody = 1 << 20
 
-var errTooLarge = errors.New("answered with more than 1 MiB, which is not a secret with a token")
+var errTooLarge = errors.New("answered with more than 1 MiB: that is not a secret with a token")
 
-// clients makes clients that send the given Vault token, or none, and that may be changed at
-// will: each call makes another one.
+// clients returns a new client that sends the given Vault token, or none if it is "". The caller
+// may change the client.
 type clients func(token string) *api.Client
 
-// privateClients derives clients from the user's, and what closes the idle connections below.
+// privateClients derives clients from the user's, and a func that closes its idle connections.
 //
-// The user's client is only read: from it come the address, the namespace and the other
-// headers, and the transport. Clone is no help here: it makes a client whose token, headers
-// and address may come from VAULT_TOKEN, VAULT_HEADERS and VAULT_AGENT_ADDR.
+// Address, namespace, headers and transport come from the user's client, which is not changed.
+// Its Clone method is of no use: token, headers and address of a clone may come from
+// VAULT_TOKEN, VAULT_HEADERS and VAULT_AGENT_ADDR.
 func privateClients(client *api.Client, namespace *string) (clients, func(), error) {
 	cfg := client.CloneConfig()
 	cfg.Address, cfg.AgentAddress = client.Address(), ""
-	below := *cfg.HttpClient
+	original := *cfg.HttpClient // keeps the transport that is replaced here
 	cfg.HttpClient.Transport = guard{cfg.HttpClient.Transport}
 	cfg.HttpClient.Jar = nil
 	cfg.ReadYourWrites = false
-	// One request is one request: who calls the provider decides when it asks again.
+	// The caller of the provider decides when to retry.
 	cfg.CheckRetry = func(context.Context, *http.Response, error) (bool, error) { return false, nil }
-	// The provider's own context bounds every request.
+	// The context of the provider bounds every request.
 	cfg.Timeout = 0
 
 	base, err := api.NewClient(cfg)
 	if err != nil {
-		return nil, nil, settingError("the Vault client cannot be derived: %v", withoutURL(err))
+		return nil, nil, settingError("the Vault client cannot be copied: %s", configProblem(err))
 	}
 	headers := client.Headers()
 	if headers == nil {
-		headers = http.Header{} // the Vault client writes into it
+		headers = http.Header{} // the Vault client writes to it
 	}
 	base.SetHeaders(headers)
 	if namespace != nil {
@@ -53,20 +54,20 @@ func privateClients(client *api.Client, namespace *string) (clients, func(), err
 			base.SetNamespace(*namespace)
 		}
 	}
-	// With VAULT_WRAP_TTL set the default would have every answer wrapped.
+	// The default wraps every response if VAULT_WRAP_TTL is set.
 	base.SetWrappingLookupFunc(func(string, string) string { return "" })
 
 	return func(token string) *api.Client {
 		c := base.WithNamespace(base.Namespace())
 		c.SetToken(token)
 		return c
-	}, below.CloseIdleConnections, nil
+	}, original.CloseIdleConnections, nil
 }
 
-// guard refuses what would carry a Vault token elsewhere or fill the memory: redirects and
-// endless bodies. It is a RoundTripper, so that login methods of the user's own are under it
-// too. It has no CloseIdleConnections: the Vault client would call that after each failure,
-// and the connections below are the user's too.
+// guard refuses redirects, which would send the Vault token elsewhere, and bounds response bodies.
+// It is a RoundTripper, so it covers foreign login methods too. It has no
+// CloseIdleConnections, because the Vault client would call it after each failure, and the
+// connections belong to the user's client.
 type guard struct{ base http.RoundTripper }
 
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -82,7 +83,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// target names where a redirect goes without its path and query.
+// target is the target of a redirect without path and query.
 func target(resp *http.Response) string {
 	to, err := resp.Location()
 	if err != nil || to.Host == "" {
@@ -91,7 +92,7 @@ func target(resp *http.Response) string {
 	return to.Scheme + "://" + to.Host
 }
 
-// boundedBody fails, where an io.LimitReader would end as if that were all.
+// boundedBody fails at its bound. An io.LimitReader would end as if the body were complete.
 type boundedBody struct {
 	io.ReadCloser
 	left int
@@ -111,32 +112,26 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// checkAddress refuses an address that Vault cannot be at.
+// checkAddress rejects an address that is not a URL. Then it may be anything, even a secret.
 func checkAddress(address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
-		return settingError("the address of Vault is not a URL: %v", withoutURL(err))
+		return settingError("the address of Vault is not a URL: it must look like %s", exampleAddress)
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return settingError("the address of Vault is %q: it must be like https://vault.example.com:8200", u.Redacted())
+		return settingError("the address of Vault is %s: it must look like %s",
+			quoted(names.Path(u.Redacted())), exampleAddress)
 	}
 	return nil
 }
 
-// publicAddress is the client's address as errors may show it.
+const exampleAddress = "https://vault.example.com:8200"
+
+// publicAddress is the address of the client as errors may show it.
 func publicAddress(client *api.Client) string {
 	u, err := url.Parse(client.Address())
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("%s://%s", u.Scheme, u.Host)
-}
-
-// withoutURL strips err of the URL that failed to parse, which may hold a password.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
+	return u.Scheme + "://" + u.Host
 }

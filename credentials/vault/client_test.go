@@ -17,6 +17,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,14 +31,14 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials/vault"
 )
 
-// serve puts h on a loopback port.
+// serve runs h on a loopback port.
 func serve(t testing.TB, h http.Handler) *httptest.Server {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server
 }
 
-// dial returns a Vault client for a server on a port.
+// dial returns a Vault client for a server.
 func dial(t testing.TB, address string) *api.Client {
 	client, err := api.NewClient(&api.Config{Address: address})
 	require.NoError(t, err)
@@ -52,6 +54,14 @@ func token(t testing.TB, p *vault.Provider) string {
 	return token.Reveal()
 }
 
+// with returns the options for kv2 and a login method, nil for none.
+func with(auth api.AuthMethod) []vault.Option {
+	if auth == nil {
+		return []vault.Option{kv2}
+	}
+	return []vault.Option{kv2, vault.WithAuth(auth)}
+}
+
 // withSecret is a fake that holds tokenA.
 func withSecret() *fakeVault {
 	fake := newFakeVault()
@@ -59,8 +69,8 @@ func withSecret() *fakeVault {
 	return fake
 }
 
-func TestTheUsersClient(t *testing.T) {
-	t.Run("is not changed by reads and logins", func(t *testing.T) {
+func TestClient(t *testing.T) {
+	t.Run("unchanged by reads and logins", func(t *testing.T) {
 		fake := withSecret()
 		fake.answer(loginPath, http.StatusOK, loginBody("hvs.own", "3600"))
 		client := clientOf(t, fake)
@@ -70,17 +80,20 @@ func TestTheUsersClient(t *testing.T) {
 		client.SetClientTimeout(42 * time.Second)
 		state := func() string {
 			cfg := client.CloneConfig()
-			return fmt.Sprint(client.Token(), client.Namespace(), client.Headers(), client.Address(), cfg.MaxRetries, cfg.Timeout,
-				cfg.DisableRedirects, cfg.AgentAddress, fmt.Sprintf("%p", cfg.CheckRetry), fmt.Sprintf("%#v", cfg.HttpClient.Transport), cfg.HttpClient.Jar)
+			return fmt.Sprintf("%v %v %v %v %v %v %v %v %p %#v %v",
+				client.Token(), client.Namespace(), client.Headers(), client.Address(),
+				cfg.MaxRetries, cfg.Timeout, cfg.DisableRedirects, cfg.AgentAddress,
+				cfg.CheckRetry, cfg.HttpClient.Transport, cfg.HttpClient.Jar)
 		}
 		before := state()
-		p, err := vault.New(client, kv2, vault.WithNamespace("team-b"), vault.WithAuth(vault.AppRole("role", vault.Value("secret-id"))))
+		p, err := vault.New(client, kv2, vault.WithNamespace("team-b"),
+			vault.WithAuth(vault.AppRole("role", vault.Value("secret-id"))))
 		require.NoError(t, err)
 		assert.Equal(t, tokenA, token(t, p))
 		assert.Equal(t, before, state())
 	})
 
-	t.Run("lends namespace and headers, and its token as it is at each read", func(t *testing.T) {
+	t.Run("namespace, headers and current token are used", func(t *testing.T) {
 		fake := withSecret()
 		client := clientOf(t, fake)
 		client.SetNamespace("team-a")
@@ -98,7 +111,7 @@ func TestTheUsersClient(t *testing.T) {
 		assert.Equal(t, "hvs.renewed-by-the-service", fake.last(t).Token)
 	})
 
-	t.Run("has another namespace than the option's, or none", func(t *testing.T) {
+	t.Run("WithNamespace overrides its namespace", func(t *testing.T) {
 		fake := withSecret()
 		client := clientOf(t, fake)
 		client.SetNamespace("team-a")
@@ -111,7 +124,7 @@ func TestTheUsersClient(t *testing.T) {
 		assert.Equal(t, "team-a", client.Namespace())
 	})
 
-	t.Run("may have no headers at all", func(t *testing.T) {
+	t.Run("without headers", func(t *testing.T) {
 		t.Setenv("VAULT_HEADERS", `{"X-Environment":"1"}`)
 		fake := withSecret()
 		client := clientOf(t, fake)
@@ -124,19 +137,20 @@ func TestTheUsersClient(t *testing.T) {
 		}
 	})
 
-	t.Run("may have a token that cannot be sent, which only a person can mend", func(t *testing.T) {
+	t.Run("token with a line break", func(t *testing.T) {
 		fake := withSecret()
 		client := clientOf(t, fake)
 		client.SetToken("hvs.with-a-line-end\n")
 		p, err := vault.New(client, kv2)
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: the Vault token has an unprintable character, perhaps a line break at its end")
+		require.EqualError(t, err, "vault: the Vault token has an unprintable character, perhaps a line "+
+			"break at its end")
 		require.ErrorIs(t, err, credentials.ErrInvalid)
 		assert.Zero(t, fake.count())
 	})
 
-	t.Run("keeps its idle connections after an error", func(t *testing.T) {
+	t.Run("idle connections stay open after an error", func(t *testing.T) {
 		transport := &brokenTransport{}
 		cfg := api.DefaultConfig()
 		cfg.Address, cfg.HttpClient = vaultAddress, &http.Client{Transport: transport}
@@ -145,7 +159,8 @@ func TestTheUsersClient(t *testing.T) {
 		p, err := vault.New(client, kv2)
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: secret/data/toloka at http://vault.test:8200: cannot be reached: broken")
+		require.EqualError(t, err, "vault: secret/data/toloka at http://vault.test:8200: cannot be "+
+			"reached: broken")
 		assert.Zero(t, transport.closed)
 		p.CloseIdleConnections()
 		assert.Equal(t, 1, transport.closed)
@@ -160,9 +175,11 @@ func (*brokenTransport) RoundTrip(*http.Request) (*http.Response, error) {
 
 func (b *brokenTransport) CloseIdleConnections() { b.closed++ }
 
-func TestTheEnvironmentDoesNotLeakIn(t *testing.T) {
+func TestNewIgnoresTheEnvironment(t *testing.T) {
 	elsewhere := func(t *testing.T) string {
-		server := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the address of the environment was asked") }))
+		server := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			t.Error("a request went to the address in the environment")
+		}))
 		return server.URL
 	}
 	for _, tc := range []struct {
@@ -170,18 +187,18 @@ func TestTheEnvironmentDoesNotLeakIn(t *testing.T) {
 		set  func(t *testing.T)
 	}{
 		{"VAULT_ADDR", func(t *testing.T) { t.Setenv("VAULT_ADDR", elsewhere(t)) }},
-		{"VAULT_AGENT_ADDR, which beats the address of DefaultConfig", func(t *testing.T) { t.Setenv("VAULT_AGENT_ADDR", elsewhere(t)) }},
-		{"VAULT_TOKEN, which Clone brings back", func(t *testing.T) { t.Setenv("VAULT_TOKEN", "hvs.from-the-environment") }},
+		{"VAULT_AGENT_ADDR", func(t *testing.T) { t.Setenv("VAULT_AGENT_ADDR", elsewhere(t)) }},
+		{"VAULT_TOKEN", func(t *testing.T) { t.Setenv("VAULT_TOKEN", "hvs.from-the-environment") }},
 		{"VAULT_NAMESPACE", func(t *testing.T) { t.Setenv("VAULT_NAMESPACE", "from-the-environment") }},
 		{"VAULT_HEADERS", func(t *testing.T) { t.Setenv("VAULT_HEADERS", `{"X-Environment":"1"}`) }},
-		{"VAULT_WRAP_TTL, which would have the secret wrapped", func(t *testing.T) { t.Setenv("VAULT_WRAP_TTL", "60s") }},
+		{"VAULT_WRAP_TTL", func(t *testing.T) { t.Setenv("VAULT_WRAP_TTL", "60s") }},
 		{"VAULT_MAX_RETRIES", func(t *testing.T) { t.Setenv("VAULT_MAX_RETRIES", "5") }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			fake := withSecret()
 			server := serve(t, fake)
 			tc.set(t)
-			// The explicit address, set in the two ways there are.
+			// The two ways to set an explicit address.
 			cfg := api.DefaultConfig()
 			require.NoError(t, cfg.Error)
 			corrected, err := api.NewClient(cfg)
@@ -209,7 +226,7 @@ func TestTheEnvironmentDoesNotLeakIn(t *testing.T) {
 		})
 	}
 
-	t.Run("VAULT_TOKEN is not sent with a login", func(t *testing.T) {
+	t.Run("VAULT_TOKEN and a login", func(t *testing.T) {
 		t.Setenv("VAULT_TOKEN", "hvs.from-the-environment")
 		fake := withSecret()
 		var sent string
@@ -217,7 +234,8 @@ func TestTheEnvironmentDoesNotLeakIn(t *testing.T) {
 			sent = r.Token
 			return reply{status: http.StatusOK, body: loginBody("hvs.own", "60")}
 		})
-		p, err := vault.New(clientOf(t, fake), kv2, vault.WithAuth(vault.AppRole("role", vault.Value("id"))))
+		p, err := vault.New(clientOf(t, fake), kv2,
+			vault.WithAuth(vault.AppRole("role", vault.Value("id"))))
 		require.NoError(t, err)
 		token(t, p)
 		assert.Empty(t, sent)
@@ -225,8 +243,8 @@ func TestTheEnvironmentDoesNotLeakIn(t *testing.T) {
 	})
 }
 
-func TestNothingIsRetriedOrFollowed(t *testing.T) {
-	t.Run("5xx, 429 and 412 are asked once, even if the client retries", func(t *testing.T) {
+func TestSingleRequest(t *testing.T) {
+	t.Run("no retry although the client retries", func(t *testing.T) {
 		for _, status := range []int{412, 429, 500, 502, 503} {
 			fake := newFakeVault()
 			fake.answer(dataPath, status, `{"errors":[]}`)
@@ -241,18 +259,20 @@ func TestNothingIsRetriedOrFollowed(t *testing.T) {
 		}
 	})
 
-	t.Run("a redirect is not followed, so the Vault token stays where it is", func(t *testing.T) {
+	t.Run("no redirect", func(t *testing.T) {
 		thief := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			t.Errorf("the redirect was followed, with the token %q", r.Header.Get("X-Vault-Token"))
 		}))
 		for _, status := range []int{301, 302, 303, 307, 308} {
 			server := serve(t, http.RedirectHandler(thief.URL, status))
 			client := dial(t, server.URL)
-			for _, options := range [][]vault.Option{{kv2}, {kv2, vault.WithAuth(vault.AppRole("role", vault.Value("secret-id")))}, {kv2, vault.WithAuth(foreignLogin{})}} {
-				p, err := vault.New(client, options...)
+			appRole := vault.AppRole("role", vault.Value("secret-id"))
+			for _, method := range []api.AuthMethod{nil, appRole, foreignLogin{}} {
+				p, err := vault.New(client, with(method)...)
 				require.NoError(t, err)
 				_, err = p.Token(context.Background())
-				require.ErrorContains(t, err, fmt.Sprintf("answered %d, a redirect to %s, which is not followed", status, thief.URL))
+				require.ErrorContains(t, err, fmt.Sprintf("answered %d, a redirect to %s, which is not "+
+					"followed", status, thief.URL))
 				assert.NotErrorIs(t, err, credentials.ErrInvalid)
 				var e *vault.Error
 				require.ErrorAs(t, err, &e)
@@ -261,7 +281,7 @@ func TestNothingIsRetriedOrFollowed(t *testing.T) {
 		}
 	})
 
-	t.Run("the client's cookies are not sent", func(t *testing.T) {
+	t.Run("no cookies", func(t *testing.T) {
 		fake := withSecret()
 		server := serve(t, fake)
 		jar, err := cookiejar.New(nil)
@@ -281,7 +301,7 @@ func TestNothingIsRetriedOrFollowed(t *testing.T) {
 	})
 }
 
-// foreignLogin is a login method of somebody else.
+// foreignLogin is a login method of another package.
 type foreignLogin struct{ body map[string]any }
 
 func (f foreignLogin) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
@@ -293,30 +313,33 @@ func (f foreignLogin) Login(ctx context.Context, client *api.Client) (*api.Secre
 }
 
 func TestAddress(t *testing.T) {
-	t.Run("one that is none is refused", func(t *testing.T) {
+	t.Run("not a URL", func(t *testing.T) {
 		for address, want := range map[string]string{
-			"vault:8200":           `vault: the address of Vault is "vault:8200": it must be like https://vault.example.com:8200`,
-			"/v1":                  `vault: the address of Vault is "/v1": it must be like https://vault.example.com:8200`,
-			"ftp://u:secret@vault": `vault: the address of Vault is "ftp://u:xxxxx@vault": it must be like https://vault.example.com:8200`,
+			"vault:8200":           `"vault:8200"`,
+			"/v1":                  `"/v1"`,
+			"ftp://u:secret@vault": `"ftp://u:xxxxx@vault"`,
+			vaultToken + "0000":    "(hidden)",
 		} {
 			client, err := api.NewClient(&api.Config{Address: address})
 			require.NoError(t, err)
 			_, err = vault.New(client, kv2)
-			require.EqualError(t, err, want)
+			require.EqualError(t, err, "vault: the address of Vault is "+want+": it must look like "+
+				"https://vault.example.com:8200")
 		}
 	})
 
-	t.Run("a password in it is in no error", func(t *testing.T) {
+	t.Run("with a password", func(t *testing.T) {
 		fake := newFakeVault()
 		client := clientOf(t, fake)
 		require.NoError(t, client.SetAddress("http://user:password@vault.test:8200"))
 		p, err := vault.New(client, kv2)
 		require.NoError(t, err)
 		_, err = p.Token(context.Background())
-		require.ErrorContains(t, err, "vault: secret/data/toloka at http://vault.test:8200: no such secret")
+		require.ErrorContains(t, err, "vault: secret/data/toloka at http://vault.test:8200: no "+
+			"such secret")
 	})
 
-	t.Run("a Unix socket, as of a Vault Agent, works", func(t *testing.T) {
+	t.Run("Unix socket", func(t *testing.T) {
 		fake := withSecret()
 		// Not in the test's own directory: a socket's path has at most 104 bytes.
 		dir, err := os.MkdirTemp("", "")
@@ -325,7 +348,8 @@ func TestAddress(t *testing.T) {
 		socket := filepath.Join(dir, "s")
 		listener, err := net.Listen("unix", socket)
 		require.NoError(t, err)
-		server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: fake, ReadHeaderTimeout: time.Second}}
+		server := &httptest.Server{Listener: listener,
+			Config: &http.Server{Handler: fake, ReadHeaderTimeout: time.Second}}
 		server.Start()
 		t.Cleanup(server.Close)
 		client := dial(t, "unix://"+socket)
@@ -334,47 +358,74 @@ func TestAddress(t *testing.T) {
 		assert.Equal(t, tokenA, token(t, p))
 	})
 
-	t.Run("nobody listens there", func(t *testing.T) {
+	t.Run("no listener", func(t *testing.T) {
 		server := serve(t, http.NotFoundHandler())
 		address := server.URL
 		server.Close()
-		p, err := vault.New(dial(t, address), kv2)
-		require.NoError(t, err)
-		_, err = p.Token(context.Background())
-		host := address[len("http://"):]
-		require.EqualError(t, err, "vault: secret/data/toloka at "+address+": cannot be reached: dial tcp "+host+": connect: connection refused")
-		assert.NotErrorIs(t, err, credentials.ErrNotFound)
-		assert.NotErrorIs(t, err, credentials.ErrInvalid)
+		for path, shown := range map[string]string{"toloka": "toloka", tokenA: "(hidden)"} {
+			p, err := vault.New(dial(t, address), vault.KVv2("secret", path))
+			require.NoError(t, err)
+			_, err = p.Token(context.Background())
+			host := address[len("http://"):]
+			require.EqualError(t, err, "vault: secret/data/"+shown+" at "+address+": cannot be reached: "+
+				"dial tcp "+host+": connect: connection refused")
+			assert.NotErrorIs(t, err, credentials.ErrNotFound)
+			assert.NotErrorIs(t, err, credentials.ErrInvalid)
+			var network *net.OpError
+			require.ErrorAs(t, err, &network)
+			var tree bytes.Buffer
+			printTree(&tree, err)
+			assert.NotContains(t, tree.String(), tokenA)
+		}
 	})
 
-	t.Run("what is there does not speak HTTP, and echoes the Vault token", func(t *testing.T) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Read(make([]byte, 4096))
-			_, _ = conn.Write([]byte(vaultToken + "\r\n\r\n"))
-			_ = conn.Close()
-		}()
-		t.Cleanup(func() { _ = listener.Close(); <-done })
-		address := "http://" + listener.Addr().String()
-		p, err := vault.New(dial(t, address), kv2)
-		require.NoError(t, err)
-		_, err = p.Token(context.Background())
-		require.EqualError(t, err, "vault: secret/data/toloka at "+address+`: cannot be reached: net/http: HTTP/1.x transport connection broken: malformed HTTP response "[redacted]"`)
-		var tree bytes.Buffer
-		printTree(&tree, err)
-		assert.NotContains(t, tree.String(), vaultToken)
-	})
+	for name, answer := range map[string]func(request string) string{
+		"echo instead of HTTP": func(request string) string { return request },
+		"echo in a header":     func(request string) string { return "HTTP/1.1 200 OK\r\n" + request },
+		"echo as length": func(request string) string {
+			line, _, _ := strings.Cut(request, "\r\n")
+			return "HTTP/1.1 200 OK\r\nContent-Length: " + line + "\r\n\r\n"
+		},
+		"echo as encoding": func(request string) string {
+			line, _, _ := strings.Cut(request, "\r\n")
+			return "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + line + "\r\n\r\n"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := vault.New(dial(t, answerRaw(t, answer)), vault.KVv2("secret", tokenA))
+			require.NoError(t, err)
+			_, err = p.Token(context.Background())
+			require.ErrorContains(t, err, "cannot be reached: net/http: HTTP/1.x transport connection broken: ")
+			var tree bytes.Buffer
+			printTree(&tree, err)
+			assert.NotContains(t, tree.String(), vaultToken)
+			assert.NotContains(t, tree.String(), tokenA)
+		})
+	}
+}
+
+// answerRaw listens for one connection, answers its request and returns its URL.
+func answerRaw(t *testing.T, answer func(request string) string) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		request := make([]byte, 4096)
+		n, _ := conn.Read(request)
+		_, _ = conn.Write([]byte(answer(string(request[:n]))))
+		_ = conn.Close()
+	}()
+	t.Cleanup(func() { _ = listener.Close(); <-done })
+	return "http://" + listener.Addr().String()
 }
 
 func TestContext(t *testing.T) {
-	t.Run("one that has ended asks nothing", func(t *testing.T) {
+	t.Run("ended before", func(t *testing.T) {
 		fake := withSecret()
 		p, err := vault.New(clientOf(t, fake), kv2)
 		require.NoError(t, err)
@@ -386,7 +437,7 @@ func TestContext(t *testing.T) {
 		assert.Zero(t, fake.count())
 	})
 
-	t.Run("one that ends meanwhile ends the read", func(t *testing.T) {
+	t.Run("ends during the read", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p, err := vault.New(clientOf(t, hanging()), kv2)
 			require.NoError(t, err)
@@ -394,7 +445,8 @@ func TestContext(t *testing.T) {
 			defer cancel()
 			start := time.Now()
 			_, err = p.Token(ctx)
-			require.EqualError(t, err, "vault: secret/data/toloka at http://vault.test:8200: context deadline exceeded")
+			require.EqualError(t, err, "vault: secret/data/toloka at http://vault.test:8200: context "+
+				"deadline exceeded")
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			assert.Equal(t, time.Second, time.Since(start))
 		})
@@ -406,10 +458,11 @@ func TestContext(t *testing.T) {
 		client  time.Duration
 		want    time.Duration
 	}{
-		{name: "without any bound a Vault that hangs is left after 4 s", want: 4 * time.Second},
-		{name: "the client's own timeout counts where it is shorter", client: time.Second, want: time.Second},
-		{name: "the client's own timeout does not count where it is longer", client: time.Minute, want: 4 * time.Second},
-		{name: "the option beats both", client: time.Second, options: []vault.Option{vault.WithTimeout(10 * time.Second)}, want: 10 * time.Second},
+		{name: "default timeout", want: 4 * time.Second},
+		{name: "shorter timeout of the client", client: time.Second, want: time.Second},
+		{name: "longer timeout of the client", client: time.Minute, want: 4 * time.Second},
+		{name: "WithTimeout", client: time.Second,
+			options: []vault.Option{vault.WithTimeout(10 * time.Second)}, want: 10 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -418,21 +471,23 @@ func TestContext(t *testing.T) {
 					client.SetClientTimeout(tc.client)
 				}
 				for path, auth := range map[string]api.AuthMethod{
-					"secret/data/toloka":                     nil,
-					"auth/jwt/login":                         vault.JWT("role", vault.Value("eyJ")),
-					"sys/wrapping/unwrap":                    vault.AppRole("role", vault.Wrapped(vault.Value("hvs.wrap"))),
-					"login by vault_test.foreignLogin":       foreignLogin{},
-					"login by *vault_test.stubbornLogin":     &stubbornLogin{},
-					"secret/data/toloka, after a free login": freeLogin{},
+					"secret/data/toloka": nil,
+					"auth/jwt/login":     vault.JWT("role", vault.Value("eyJ")),
+					"sys/wrapping/lookup": vault.AppRole("role",
+						vault.Wrapped(vault.Value("hvs.wrap"))),
+					"login by vault_test.foreignLogin":   foreignLogin{},
+					"login by *vault_test.stubbornLogin": &stubbornLogin{},
+					"secret/data/toloka after a login":   freeLogin{},
 				} {
-					p, err := vault.New(client, append(tc.options, kv2, vault.WithAuth(auth))...)
+					p, err := vault.New(client, slices.Concat(tc.options, with(auth))...)
 					require.NoError(t, err)
 					start := time.Now()
 					_, err = p.Token(context.Background())
 					if _, free := auth.(freeLogin); free {
 						path = "secret/data/toloka"
 					}
-					require.EqualError(t, err, "vault: "+path+" at http://vault.test:8200: no answer within "+tc.want.String())
+					require.EqualError(t, err, "vault: "+path+" at http://vault.test:8200: no "+
+						"answer within "+tc.want.String())
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 					assert.NotErrorIs(t, err, credentials.ErrInvalid)
 					assert.Equal(t, tc.want, time.Since(start))
@@ -441,12 +496,12 @@ func TestContext(t *testing.T) {
 		})
 	}
 
-	t.Run("its values are not passed on: an httptrace would see the Vault token", func(t *testing.T) {
+	t.Run("values are not passed on", func(t *testing.T) {
 		fake := withSecret()
 		p, err := vault.New(dial(t, serve(t, fake).URL), kv2)
 		require.NoError(t, err)
 		ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
-			WroteHeaderField: func(key string, _ []string) { t.Errorf("the trace saw %s", key) },
+			WroteHeaderField: func(key string, _ []string) { t.Errorf("an httptrace saw %s", key) },
 		})
 		_, err = p.Token(ctx)
 		require.NoError(t, err)
@@ -458,7 +513,7 @@ func hanging() http.Handler {
 	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 }
 
-// stubbornLogin reports the end of its context in words of its own.
+// stubbornLogin hides that its context ended.
 type stubbornLogin struct{}
 
 func (*stubbornLogin) Login(ctx context.Context, _ *api.Client) (*api.Secret, error) {
@@ -466,14 +521,14 @@ func (*stubbornLogin) Login(ctx context.Context, _ *api.Client) (*api.Secret, er
 	return nil, errors.New("gave up")
 }
 
-// freeLogin costs no request.
+// freeLogin sends no request.
 type freeLogin struct{}
 
 func (freeLogin) Login(context.Context, *api.Client) (*api.Secret, error) {
 	return &api.Secret{Auth: &api.SecretAuth{ClientToken: "hvs.free"}}, nil
 }
 
-func TestErrorShowsNoSecretToPrinters(t *testing.T) {
+func TestErrorRedactsVaultToken(t *testing.T) {
 	fake := newFakeVault()
 	fake.answerFunc(dataPath, func(r request) reply {
 		return reply{status: 500, body: fmt.Sprintf(`{"errors":["token %s was sent"]}`, r.Token)}
@@ -481,13 +536,14 @@ func TestErrorShowsNoSecretToPrinters(t *testing.T) {
 	p, err := vault.New(clientOf(t, fake), kv2)
 	require.NoError(t, err)
 	_, err = p.Token(context.Background())
-	require.EqualError(t, err, `vault: secret/data/toloka at http://vault.test:8200: answered 500; Vault says "token [redacted] was sent"`)
+	require.EqualError(t, err, at+`answered 500; Vault says "token [redacted] was sent"`)
 	encoded, jsonErr := json.Marshal(err)
 	require.NoError(t, jsonErr)
-	assert.JSONEq(t, `{"Path":"secret/data/toloka","Address":"http://vault.test:8200","StatusCode":500}`, string(encoded))
+	assert.JSONEq(t, `{"Path":"secret/data/toloka","Address":"http://vault.test:8200",`+
+		`"StatusCode":500}`, string(encoded))
 }
 
-// serveTLS is serve with TLS, and silent about handshakes that fail.
+// serveTLS is serve with TLS. It does not log failed handshakes.
 func serveTLS(t testing.TB, h http.Handler) *httptest.Server {
 	server := httptest.NewUnstartedServer(h)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)

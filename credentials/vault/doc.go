@@ -1,14 +1,14 @@
-// Package vault reads the token from HashiCorp Vault or OpenBao, where it is kept in a KV
-// secrets engine, version 1 or 2. Use it in place of, or in a chain with, the sources of
-// package credentials; only programs that import it link the Vault client. The provider logs
-// in by itself where asked to, and reads the secret anew at every call, so a token that is
-// written to Vault is in use after the checker's next look, without a restart:
+// Package vault reads the token from a KV secrets engine, version 1 or 2, of HashiCorp Vault
+// or OpenBao. Use it instead of the sources of package credentials, or in a chain with them;
+// only programs that import it link the Vault client. The provider can log in by itself and
+// reads the secret at every call, so a token that is written to Vault is in use after the
+// checker's next check, without a restart:
 //
 //	provider, err := vault.New(client, vault.KVv2("secret", "toloka"))
 //	if err != nil { … }
 //	checker, err := health.New(provider)
 //
-// [FromEnv] takes everything from the environment.
+// [FromEnv] takes all settings from the environment.
 //
 // # The secret and its policy
 //
@@ -19,8 +19,8 @@
 //	}
 //	EOF
 //
-// A policy for KV v1 names "secret/toloka". The provider needs nothing else, not even the
-// default policy.
+// The policy for KV v1 names "secret/toloka". The provider needs no other policy, not even
+// the default one.
 //
 // # AppRole
 //
@@ -29,13 +29,14 @@
 //	vault read -field=role_id auth/approle/role/toloka/role-id
 //	vault write -f -wrap-ttl=10m -field=wrapping_token auth/approle/role/toloka/secret-id
 //
-// The last command gives a response-wrapped secret id: the service unwraps it at its first
-// login, once, and nobody on the way can have read it unnoticed:
+// The last command returns a response-wrapped secret id. The service unwraps it once, at its
+// first login. If anyone else has unwrapped it before, or replaced it, the login fails and
+// the error says so:
 //
 //	vault.WithAuth(vault.AppRole(roleID, vault.Wrapped(vault.File("/run/toloka/wrapped-secret-id"))))
 //
-// A restart needs another one. Without -wrap-ttl and [Wrapped] the secret id itself is in the
-// file, and lasts for as long as its role says.
+// A restarted service needs a new one. Without -wrap-ttl and [Wrapped], the file holds the
+// secret id itself, which is valid as long as its role allows.
 //
 // # Kubernetes
 //
@@ -44,15 +45,15 @@
 //	vault write auth/kubernetes/role/toloka bound_service_account_names=toloka \
 //	    bound_service_account_namespaces=default token_policies=toloka token_ttl=1h
 //
-// In the pod, which runs under the service account toloka:
+// In a pod that runs under the service account toloka:
 //
 //	vault.WithAuth(vault.Kubernetes("toloka"))
 //
-// # Vault Agent, with no code
+// # Vault Agent
 //
-// An Agent or the Vault sidecar injector can log in and write the token to a file, which the
-// default provider reads with TOLOKA_TOKEN_FILE=/vault/secrets/toloka-token, and polls. Then
-// the service does without this package:
+// A Vault Agent or the Vault sidecar injector can log in and write the token to a file. The
+// service then does not need this package: the default provider reads and polls the file that
+// TOLOKA_TOKEN_FILE=/vault/secrets/toloka-token names.
 //
 //	auto_auth {
 //	  method "kubernetes" { config = { role = "toloka" } }
@@ -64,17 +65,19 @@
 //	  perms       = "0400"
 //	}
 //
-// Between the two: an Agent that only logs in, and whose sink the provider reads
-// (vault.WithAuth(vault.Token(vault.File("/vault/sink")))), or one that listens, at VAULT_ADDR,
-// and adds its own Vault token to requests that come without.
+// An Agent can also only log in. Then the provider reads the Agent's sink,
+// vault.WithAuth(vault.Token(vault.File("/vault/sink"))), or sends its requests to the Agent's
+// listener at VAULT_ADDR, which adds a Vault token to requests without one.
 //
 // # Requests
 //
-// One call of [Provider.Token] is one read, with a login before it when two thirds of the
-// lease are over. A 403 from the read is answered with one more login and one more read; when
-// logins do not lead to a read they are held back for 1 s, 2 s and so on up to a minute.
-// Should a login fail while the lease goes on, the read is done with the former Vault token.
-// Nothing is retried and no redirect is followed, whatever the client is set to: who calls the
-// provider decides when it is asked again. There is no background goroutine, and no renewal:
-// a new login costs Vault the same and finds out about a revoked token.
+// One call of [Provider.Token] is one read. A login precedes it at the first call and when two
+// thirds of the lease have passed. After a 403 from the read, the provider logs in once more
+// and repeats the read. While no read succeeds after a login, the next login waits 1 s, then
+// 2 s and so on up to a minute. If a login fails before the lease ends, the read uses the
+// previous Vault token.
+//
+// Requests are not retried and redirects are not followed, even if the client is set to do so:
+// the caller of the provider decides when to try again. There is no background goroutine and
+// no renewal of leases: a new login costs Vault the same and detects a revoked token.
 package vault

@@ -1,16 +1,19 @@
 package vault
 
 import (
-	"fmt"
+	"errors"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/vault/api"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/names"
 )
 
-// The environment variables that FromEnv reads beside Vault's own.
+// The environment variables that FromEnv reads in addition to Vault's own.
 const (
 	envPath  = "TOLOKA_VAULT_PATH"
 	envMount = "TOLOKA_VAULT_MOUNT"
@@ -18,65 +21,97 @@ const (
 	envKV    = "TOLOKA_VAULT_KV"
 )
 
-// defaultMount is where the KV engine is in Vault's dev server and in its tutorials.
+// defaultMount is the mount of the KV engine in Vault's dev server and tutorials.
 const defaultMount = "secret"
 
-// FromEnv returns a provider that is set up by the environment. It reads the variables that
-// every Vault client reads (VAULT_ADDR, VAULT_AGENT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE,
-// VAULT_CACERT, VAULT_CLIENT_CERT, VAULT_CLIENT_TIMEOUT, VAULT_PROXY_ADDR and so on, as
-// [api.Config.ReadEnvironment] and [api.NewClient] list them), and
+// FromEnv returns a provider that is configured by the environment. It reads the variables of
+// every Vault client (VAULT_ADDR, VAULT_AGENT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE,
+// VAULT_CACERT, VAULT_CLIENT_CERT, VAULT_CLIENT_TIMEOUT, VAULT_PROXY_ADDR and others; see
+// [api.Config.ReadEnvironment] and [api.NewClient]) and
 //
 //   - TOLOKA_VAULT_PATH, the path of the secret within its mount; required
-//   - TOLOKA_VAULT_KV, the version of the KV engine, 1 or 2; required, as it cannot be guessed
-//   - TOLOKA_VAULT_MOUNT, where the engine is mounted; "secret" by default
-//   - TOLOKA_VAULT_FIELD, the field with the token; "token" by default
+//   - TOLOKA_VAULT_KV, the version of the KV engine, 1 or 2; required
+//   - TOLOKA_VAULT_MOUNT, the mount of the KV engine; default "secret"
+//   - TOLOKA_VAULT_FIELD, the field with the token; default "token"
 //
-// An option beats the variable that says the same, and with [KVv1] or [KVv2] none of path, KV
-// and mount is read. An empty variable counts as unset. Everything is read once, now.
+// An option overrides its variable; [KVv1] and [KVv2] override path, version and mount. An
+// empty variable counts as unset. The environment is read once, by this call.
 //
-// The error wraps [credentials.ErrInvalid], or [credentials.ErrNotFound] if there is neither
-// TOLOKA_VAULT_PATH nor an option for it: the service is not set up for Vault.
+// The error wraps [credentials.ErrInvalid] and names the setting, or wraps
+// [credentials.ErrNotFound] if neither TOLOKA_VAULT_PATH nor an option for it is set: the
+// service is not configured for Vault.
 func FromEnv(opts ...Option) (*Provider, error) {
-	s := collect(opts)
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, err
+	}
 	if s.secret.kv == 0 {
-		if err := s.locate(); err != nil {
+		if err := s.secret.setFromEnv(); err != nil {
 			return nil, err
 		}
 	}
-	if field := env(envField); field != "" && !s.fieldSet {
-		s.secret.field, s.fieldSet = field, true
+	if s.secret.field == "" {
+		s.secret.field = env(envField)
 	}
 	cfg := api.DefaultConfig()
 	if cfg.Error != nil {
-		return nil, settingError("Vault's environment variables: %v", withoutURL(cfg.Error))
+		return nil, settingError("Vault's environment variables: %s", configProblem(cfg.Error))
 	}
 	client, err := api.NewClient(cfg)
 	if err != nil {
-		return nil, settingError("Vault's environment variables: %v", withoutURL(err))
+		return nil, settingError("Vault's environment variables: %s", configProblem(err))
 	}
 	return newProvider(client, s)
 }
 
-// locate takes the secret's place from the environment.
-func (s *settings) locate() error {
+func (l *location) setFromEnv() error {
 	path, version, mount := env(envPath), env(envKV), env(envMount)
 	if path == "" {
-		return &Error{problem: fmt.Sprintf("%s is not set: it is the path of the secret in Vault", envPath), kind: credentials.ErrNotFound}
+		return &Error{
+			problem: envPath + " is not set: set it to the path of the secret in Vault",
+			kind:    credentials.ErrNotFound, unasked: true,
+		}
 	}
 	if mount == "" {
 		mount = defaultMount
 	}
+	kv := 0
 	switch version {
 	case "1":
-		KVv1(mount, path)(s)
+		kv = 1
 	case "2":
-		KVv2(mount, path)(s)
+		kv = 2
 	case "":
-		return settingError("%s is not set: say 1 or 2; 'vault secrets list -detailed' shows the version of each mount", envKV)
+		return settingError("%s is not set: set it to 1 or 2; "+
+			"'vault secrets list -detailed' shows the version of each mount", envKV)
 	default:
-		return settingError("%s is %q: say 1 or 2", envKV, version)
+		if shown := names.Field(version); shown.Problem != "" {
+			return settingError("%s %s: set it to 1 or 2", envKV, shown.Problem)
+		}
+		return settingError("%s is %q: set it to 1 or 2", envKV, version)
 	}
-	return nil
+	return l.set(kv, place{envMount, mount}, place{envPath, path})
 }
 
 func env(name string) string { return strings.TrimSpace(os.Getenv(name)) }
+
+// configProblem describes an error of the Vault client about its configuration. The client quotes
+// values, and any of them may be a secret or contain one: a URL its password.
+func configProblem(err error) string {
+	var address *url.Error
+	var number *strconv.NumError
+	switch {
+	case errors.As(err, &address):
+		return "an address (VAULT_ADDR, VAULT_AGENT_ADDR, VAULT_PROXY_ADDR) is not a URL"
+	case errors.As(err, &number):
+		return "VAULT_MAX_RETRIES is not a number"
+	}
+	text := err.Error()
+	for _, file := range []string{api.EnvVaultCACert, api.EnvVaultCAPath, api.EnvVaultClientCert, api.EnvVaultClientKey} {
+		path := os.Getenv(file)
+		if shown := names.Path(path); shown.Problem != "" {
+			text = strings.ReplaceAll(text, path, shown.Text)
+		}
+	}
+	return text
+}

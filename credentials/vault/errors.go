@@ -14,47 +14,49 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/names"
 )
 
-// Error is what [Provider.Token], [New], [FromEnv] and the login methods of this package
-// return. Its text names the request to Vault, what is wrong and what to do; it never holds a
-// Vault token, a login's secret or a value of the secret that is read.
+// Error is the error of [New], [FromEnv], [Provider.Token] and the login methods of this
+// package. Its text names the request to Vault, the problem and what to do. It never shows a
+// Vault token, a login's secret or a value of the secret that is read. A mount, path, field or
+// role that looks like a secret is replaced by "(hidden)".
 //
-// errors.Is tells the kinds apart that [credentials.Provider] speaks of:
-// [credentials.ErrNotFound] (no such secret, or its version is deleted or destroyed),
-// [credentials.ErrInvalid] (permission denied, login refused, no such field, a setting that
-// cannot work), and neither (sealed, unreachable, rate limited: asking later may help).
+// errors.Is tells the kinds of [credentials.Provider] apart:
+//   - [credentials.ErrNotFound]: no such secret, or its version is deleted or destroyed;
+//   - [credentials.ErrInvalid]: permission denied, login refused, no such field, invalid setting;
+//   - neither: sealed, unreachable, rate limited. A later call may succeed.
 type Error struct {
-	// Path is the API path of the request without "/v1/", as policies write it:
-	// "secret/data/toloka", "auth/approle/login". It is empty for a wrong setting.
+	// Path is the API path of the request without "/v1/", as in a policy:
+	// "secret/data/toloka", "auth/approle/login". It is empty for an invalid setting.
 	Path string
-	// Address is where Vault was asked, without user information; empty when it was not.
+	// Address is the address of Vault without user information, empty if no request was sent.
 	Address string
-	// StatusCode is the HTTP status of Vault's answer, 0 when there was none.
+	// StatusCode is the HTTP status of Vault's response, 0 without a response.
 	StatusCode int
 
 	problem string
-	kind    error // ErrNotFound, ErrInvalid, or nil: not now
-	cause   error // may be nil
-	unasked bool  // Vault was not asked this time
+	quote   string // what Vault says about it
+	note    string // when the request is sent again
+	kind    error  // ErrNotFound, ErrInvalid or nil: transient
+	cause   error  // may be nil
+	unasked bool   // no request was sent
 }
 
-// Error says which request failed, how, and what to do.
+// Error says which request failed, why, and what to do.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("vault: ")
+	text := "vault: "
 	if e.Path != "" {
-		b.WriteString(e.Path)
+		text += e.Path
 		if e.Address != "" {
-			b.WriteString(" at " + e.Address)
+			text += " at " + e.Address
 		}
-		b.WriteString(": ")
+		text += ": "
 	}
-	b.WriteString(e.problem)
-	return b.String()
+	return text + e.problem + e.quote + e.note
 }
 
-// Unwrap returns the kind and the cause, as far as there are any.
+// Unwrap returns the kind and the cause, if there are any.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	for _, err := range []error{e.kind, e.cause} {
@@ -65,8 +67,27 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// settingError is an error of New and FromEnv: somebody has to change the program or its
-// environment.
+// explainHidden adds why a name is hidden: it is the likely cause of a failure. Vault repeats names
+// in its messages, so these are not quoted then.
+func (e *Error) explainHidden(settings ...setting) {
+	for _, s := range settings {
+		if s.name.Problem != "" {
+			e.problem += "; the " + s.what + " " + s.name.Problem
+			e.quote = ""
+		}
+	}
+}
+
+// setting is a name that the user has configured.
+type setting struct {
+	what string
+	name names.Name
+}
+
+func fieldNamed(what, name string) setting { return setting{what, names.Field(name)} }
+func pathNamed(what, path string) setting  { return setting{what, names.Path(path)} }
+
+// settingError is an error of a setting: the program or its environment has to be changed.
 func settingError(format string, args ...any) *Error {
 	return &Error{problem: fmt.Sprintf(format, args...), kind: credentials.ErrInvalid, unasked: true}
 }
@@ -77,36 +98,41 @@ type timeoutError struct{ after time.Duration }
 func (e *timeoutError) Error() string { return "no answer within " + e.after.String() }
 func (e *timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// redirectError replaces an answer that would have sent the Vault token elsewhere.
+// redirectError replaces a response that would have sent the Vault token elsewhere.
 type redirectError struct {
 	status int
 	to     string
 }
 
 func (e *redirectError) Error() string {
-	return fmt.Sprintf("answered %d, a redirect to %s, which is not followed: set the address to the active node, or to a load balancer in front of it", e.status, e.to)
+	return fmt.Sprintf("answered %d, a redirect to %s, which is not followed: "+
+		"set the address to the active node or to a load balancer in front of it", e.status, e.to)
 }
 
-// noAnswer is the error for a request that brought no whole answer from Vault. The texts of
+// noAnswer is the error of a request without a complete response from Vault. The errors of
 // net/http may quote what the other side has sent.
 func noAnswer(ctx context.Context, path, address string, err error, secrets ...string) *Error {
 	e := &Error{Path: path, Address: address, cause: err}
 	var redirect *redirectError
 	var network *url.Error
 	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &redirect):
-		e.StatusCode, e.problem = redirect.status, redirect.Error()
+		e.StatusCode, e.problem, e.cause = redirect.status, redirect.Error(), redirect
 	case ctx.Err() != nil:
 		e.cause = context.Cause(ctx)
 		e.problem = e.cause.Error()
 	case errors.Is(err, errTooLarge):
-		e.problem = errTooLarge.Error()
+		e.problem, e.cause = errTooLarge.Error(), errTooLarge
 	case errors.As(err, &network):
-		// The text of a url.Error repeats the whole URL.
-		e.problem = "cannot be reached: " + network.Err.Error()
-	case errors.As(err, &syntax):
-		e.problem = notVault(0) // 200 or 404: the Vault client does not say
+		// A url.Error has the whole URL, with names that may have to be hidden.
+		e.problem, e.cause = "cannot be reached: "+network.Err.Error(), network.Err
+		if clean := withoutEcho(e.problem); clean != e.problem {
+			e.problem, e.cause = clean, nil
+		}
+	case errors.As(err, &syntax), errors.As(err, &mismatch):
+		e.problem = notVault(0) // 200 or 404: the Vault client does not tell
 	default:
 		e.problem = err.Error()
 	}
@@ -116,11 +142,24 @@ func noAnswer(ctx context.Context, path, address string, err error, secrets ...s
 	return e
 }
 
-// statusProblem gives the words for answers that mean the same for reads and for logins, or "".
+// withoutEcho cuts what an error of net/http quotes from a malformed response: a server that does not
+// speak HTTP may echo the request.
+func withoutEcho(text string) string {
+	for _, malformed := range []string{"malformed ", "bad Content-Length", "unsupported transfer encoding"} {
+		if i := strings.Index(text, malformed); i >= 0 {
+			if j := strings.IndexAny(text[i:], "\":"); j >= 0 {
+				return strings.TrimSpace(text[:i+j])
+			}
+		}
+	}
+	return text
+}
+
+// statusProblem returns the problem of a status that means the same for reads and logins, or "".
 func statusProblem(code int) string {
 	switch code {
 	case http.StatusPreconditionFailed:
-		return "this node of Vault has not caught up with the active one (412): it may in a moment"
+		return "this Vault node lags behind the active node (412): wait until it has caught up"
 	case http.StatusTooManyRequests:
 		return "a rate limit quota of Vault is exceeded (429): raise the quota, or check less often"
 	case http.StatusServiceUnavailable:
@@ -129,17 +168,21 @@ func statusProblem(code int) string {
 	return ""
 }
 
-// notVault is the problem with an answer that somebody in front of Vault has given; status is 0
-// where it is not known.
+// notVault is the problem of a response that does not come from Vault, but from a proxy or another
+// server; status is 0 if it is not known.
 func notVault(status int) string {
 	answered := "answered"
 	if status != 0 {
 		answered = fmt.Sprintf("answered %d", status)
 	}
-	return answered + " with something that is not Vault's JSON: check the address, and proxies in front of Vault"
+	return answered + " with something that is not Vault's JSON: " +
+		"check the address, and proxies in front of Vault"
 }
 
-// says quotes Vault's own error messages on one line.
+// maxSaid bounds what a log line quotes from a server, in characters.
+const maxSaid = 300
+
+// says quotes Vault's error messages on one line, without the secrets of the request.
 func says(messages []string, secrets ...string) string {
 	text := strings.Join(strings.Fields(strings.Map(printable, strings.Join(messages, "; "))), " ")
 	if text = redact(text, secrets); text == "" {
@@ -151,8 +194,7 @@ func says(messages []string, secrets ...string) string {
 	return fmt.Sprintf("; Vault says %q", text)
 }
 
-// redact blots out the secrets of a request, should Vault or a proxy on the way have echoed
-// them.
+// redact removes the secrets of a request from text, in case Vault or a proxy repeats them.
 func redact(text string, secrets []string) string {
 	for _, s := range secrets {
 		if s != "" {
@@ -161,9 +203,6 @@ func redact(text string, secrets []string) string {
 	}
 	return text
 }
-
-// maxSaid bounds what a log line takes over from a server, in characters.
-const maxSaid = 300
 
 func printable(r rune) rune {
 	if unicode.IsPrint(r) {

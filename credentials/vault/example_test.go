@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 
 	"github.com/hashicorp/vault/api"
 
@@ -14,12 +15,13 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials/vault"
 )
 
-// exampleVault is a stand-in for a Vault with a secret and an AppRole.
+// exampleVault is a fake Vault with a secret and an AppRole.
 func exampleVault() *httptest.Server {
 	fake := newFakeVault()
 	fake.answer(dataPath, http.StatusOK, kv2Body(tokenField(tokenA)))
 	fake.answer(loginPath, http.StatusOK, loginBody("hvs.example", "3600"))
-	fake.answer("/v1/sys/wrapping/unwrap", http.StatusOK, unwrapBody)
+	fake.answer(lookupPath, http.StatusOK, lookupBody)
+	fake.answer(unwrapPath, http.StatusOK, unwrapBody)
 	return httptest.NewServer(fake)
 }
 
@@ -28,7 +30,7 @@ func exampleClient(address string) *api.Client {
 	return client
 }
 
-// A service that has a Vault client, and looks after its Vault token itself.
+// A service that has a Vault client and manages its Vault token itself.
 func ExampleNew() {
 	server := exampleVault()
 	defer server.Close()
@@ -44,12 +46,13 @@ func ExampleNew() {
 	// Output: vault:secret/data/toloka#token credentials.Token(AQVN…#2b71ddb2) <nil>
 }
 
-// A service that is set up by its environment.
+// A service that is configured by its environment.
 func ExampleFromEnv() {
 	server := exampleVault()
 	defer server.Close()
 	for name, value := range map[string]string{
-		"VAULT_ADDR": server.URL, "VAULT_TOKEN": "hvs.example", "TOLOKA_VAULT_PATH": "toloka", "TOLOKA_VAULT_KV": "2",
+		"VAULT_ADDR": server.URL, "VAULT_TOKEN": "hvs.example", "TOLOKA_VAULT_PATH": "toloka",
+		"TOLOKA_VAULT_KV": "2",
 	} {
 		_ = os.Setenv(name, value)
 		defer func() { _ = os.Unsetenv(name) }()
@@ -66,17 +69,17 @@ func ExampleFromEnv() {
 	// Output: vault:secret/data/toloka#token credentials.Token(AQVN…#2b71ddb2) <nil>
 }
 
-// Without TOLOKA_VAULT_PATH a service is not set up for Vault, and may look elsewhere.
-func ExampleFromEnv_notSetUp() {
+// Without TOLOKA_VAULT_PATH the service is not configured for Vault and can use another source.
+func ExampleFromEnv_notConfigured() {
 	_, err := vault.FromEnv()
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, credentials.ErrNotFound))
 	// Output:
-	// vault: TOLOKA_VAULT_PATH is not set: it is the path of the secret in Vault
+	// vault: TOLOKA_VAULT_PATH is not set: set it to the path of the secret in Vault
 	// true
 }
 
-// The secret id was wrapped when it was made; the service unwraps it at its first login.
+// The secret id is response-wrapped. The service unwraps it at its first login.
 func ExampleAppRole() {
 	server := exampleVault()
 	defer server.Close()
@@ -96,23 +99,28 @@ func ExampleAppRole() {
 	// Output: credentials.Token(AQVN…#2b71ddb2) <nil>
 }
 
-// A pod's service account logs in. Outside of Kubernetes there is none.
+// The pod's service account logs in. Outside of Kubernetes there is none.
 func ExampleKubernetes() {
 	server := exampleVault()
 	defer server.Close()
 	client := exampleClient(server.URL)
 
-	provider, err := vault.New(client, vault.KVv2("secret", "toloka"), vault.WithAuth(vault.Kubernetes("toloka")))
+	provider, err := vault.New(client, vault.KVv2("secret", "toloka"),
+		vault.WithAuth(vault.Kubernetes("toloka")))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	_, err = provider.Token(context.Background())
-	fmt.Println(err)
-	// Output: vault: file:/var/run/secrets/kubernetes.io/serviceaccount/token: the file does not exist: what writes it may not have run yet
+	fmt.Println(strings.ReplaceAll(err.Error(), ": ", ":\n"))
+	// Output:
+	// vault:
+	// file:/var/run/secrets/kubernetes.io/serviceaccount/token:
+	// no such file:
+	// the program that writes it may not have run yet
 }
 
-// An identity provider's token logs in, at a mount of its own.
+// The token of an identity provider logs in at a mount of its own.
 func ExampleJWT() {
 	server := exampleVault()
 	defer server.Close()
@@ -121,7 +129,7 @@ func ExampleJWT() {
 	jwt := vault.Value("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ0b2xva2EifQ.c2ln")
 	provider, err := vault.New(client,
 		vault.KVv2("secret", "toloka"),
-		vault.WithAuth(vault.JWT("toloka", jwt, vault.AtMount("approle"))), // the only login of this stand-in
+		vault.WithAuth(vault.JWT("toloka", jwt, vault.AtMount("approle"))), // the only mount of this fake
 	)
 	if err != nil {
 		fmt.Println(err)
@@ -131,23 +139,24 @@ func ExampleJWT() {
 	// Output: credentials.Token(AQVN…#2b71ddb2) <nil>
 }
 
-// A Vault Agent logs in and keeps its Vault token in a file.
+// A Vault Agent logs in and writes its Vault token to a file.
 func ExampleToken() {
 	server := exampleVault()
 	defer server.Close()
 	client := exampleClient(server.URL)
 
-	provider, err := vault.New(client, vault.KVv2("secret", "toloka"), vault.WithAuth(vault.Token(vault.File("/nowhere/sink"))))
+	provider, err := vault.New(client, vault.KVv2("secret", "toloka"),
+		vault.WithAuth(vault.Token(vault.File("/nowhere/sink"))))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	_, err = provider.Token(context.Background())
 	fmt.Println(err)
-	// Output: vault: file:/nowhere/sink: the file does not exist: what writes it may not have run yet
+	// Output: vault: file:/nowhere/sink: no such file: the program that writes it may not have run yet
 }
 
-// What is wrong is told apart from what is merely not there, so a chain goes on only then.
+// A missing secret is different from other errors: a chain continues with the next source.
 func ExampleError() {
 	server := httptest.NewServer(newFakeVault()) // holds nothing
 	defer server.Close()

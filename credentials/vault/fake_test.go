@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The replies of a real Vault 1.21.1, to the byte but for ids and times. internal/e2e compares
-// them with what the real one says today.
+// The replies of a real Vault 1.21.1. internal/e2e compares them with those of the current one,
+// except for ids and times.
 //
 //go:embed testdata/wire
 var wire embed.FS
@@ -35,6 +35,7 @@ var (
 	destroyedBody = replyOf("destroyed")
 	badLoginBody  = replyOf("bad_login")
 	usedWrapBody  = replyOf("used_wrap")
+	lookupBody    = replyOf("lookup")
 	unwrapBody    = replyOf("unwrap")
 )
 
@@ -56,15 +57,26 @@ const (
 )
 
 func kv2Body(fields string) string {
-	return `{"request_id":"f7efd8b6-3b5b-04e2-6a98-878d15d6810e","lease_id":"","renewable":false,"lease_duration":0,"data":{"data":` + fields + `,"metadata":{"created_time":"2026-11-23T17:46:13.079543082Z","custom_metadata":null,"deletion_time":"","destroyed":false,"version":1}},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
+	return `{"request_id":"f7efd8b6-3b5b-04e2-6a98-878d15d6810e","lease_id":"","renewable":false,` +
+		`"lease_duration":0,"data":{"data":` + fields +
+		`,"metadata":{"created_time":"2026-11-23T17:46:13.079543082Z","custom_metadata":null,` +
+		`"deletion_time":"","destroyed":false,"version":1}},"wrap_info":null,"warnings":null,"auth":null,` +
+		`"mount_type":"kv"}`
 }
 
 func kv1Body(fields string) string {
-	return `{"request_id":"f2b0e1c4-b858-e9e1-cc2a-9349b8827359","lease_id":"","renewable":false,"lease_duration":2764800,"data":` + fields + `,"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
+	return `{"request_id":"f2b0e1c4-b858-e9e1-cc2a-9349b8827359","lease_id":"","renewable":false,` +
+		`"lease_duration":2764800,"data":` + fields +
+		`,"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}`
 }
 
 func loginBody(clientToken, seconds string) string {
-	return `{"request_id":"4a1a6828-d6fd-2200-77b3-baf9c4543915","lease_id":"","renewable":false,"lease_duration":0,"data":null,"wrap_info":null,"warnings":null,"auth":{"client_token":"` + clientToken + `","accessor":"SYtR4xuxmb7xCcYsMG0LWYgY","policies":["default","toloka"],"token_policies":["default","toloka"],"metadata":{"role_name":"toloka"},"lease_duration":` + seconds + `,"renewable":true,"entity_id":"ed9e6db8-a1d7-2c98-e5e7-dd1028d00c27","token_type":"service","orphan":true,"mfa_requirement":null,"num_uses":0},"mount_type":""}`
+	return `{"request_id":"4a1a6828-d6fd-2200-77b3-baf9c4543915","lease_id":"","renewable":false,` +
+		`"lease_duration":0,"data":null,"wrap_info":null,"warnings":null,"auth":{"client_token":"` +
+		clientToken + `","accessor":"SYtR4xuxmb7xCcYsMG0LWYgY","policies":["default","toloka"],` +
+		`"token_policies":["default","toloka"],"metadata":{"role_name":"toloka"},"lease_duration":` +
+		seconds + `,"renewable":true,"entity_id":"ed9e6db8-a1d7-2c98-e5e7-dd1028d00c27",` +
+		`"token_type":"service","orphan":true,"mfa_requirement":null,"num_uses":0},"mount_type":""}`
 }
 
 func tokenField(value string) string {
@@ -72,7 +84,7 @@ func tokenField(value string) string {
 	return string(encoded)
 }
 
-// request is what the fake was asked.
+// request is a request to the fake.
 type request struct {
 	Method, Path, Query, Token, Namespace, Body string
 	Header                                      http.Header
@@ -80,17 +92,18 @@ type request struct {
 
 func (r request) String() string { return r.Method + " " + r.Path }
 
-// reply is what it answers.
+// reply is its response.
 type reply struct {
 	status int
 	body   string
 	header http.Header
 }
 
-// fakeVault answers by path, and remembers what it was asked.
+// fakeVault answers by path and records the requests.
 type fakeVault struct {
 	mu       sync.Mutex
 	replies  map[string]func(request) reply
+	any      func(request) reply // for other paths; nil: 404
 	requests []request
 }
 
@@ -106,7 +119,7 @@ func (f *fakeVault) answerFunc(path string, fn func(request) reply) {
 	f.replies[path] = fn
 }
 
-// asked returns the requests so far as "METHOD /path" and forgets them.
+// asked returns the requests since the last call, as "METHOD /path".
 func (f *fakeVault) asked() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -135,11 +148,15 @@ func (f *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	asked := request{
 		Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Body: string(bytes.TrimSpace(body)),
-		Token: r.Header.Get("X-Vault-Token"), Namespace: r.Header.Get("X-Vault-Namespace"), Header: r.Header.Clone(),
+		Token: r.Header.Get("X-Vault-Token"), Namespace: r.Header.Get("X-Vault-Namespace"),
+		Header: r.Header.Clone(),
 	}
 	f.mu.Lock()
 	f.requests = append(f.requests, asked)
-	fn := f.replies[r.URL.Path]
+	fn, ok := f.replies[r.URL.Path]
+	if !ok {
+		fn = f.any
+	}
 	f.mu.Unlock()
 	given := reply{status: http.StatusNotFound, body: missingBody}
 	if fn != nil {

@@ -11,13 +11,15 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials/vault"
 )
 
-// FuzzRead gives the provider any answer whatsoever: it must come to a token or to an error of
-// one line that does not show the Vault token, and ask no more than once.
+// FuzzRead feeds the provider arbitrary responses. It must return a token, or an error of one line
+// that does not show the Vault token, after one request.
 func FuzzRead(f *testing.F) {
 	for _, status := range []int{200, 403, 404, 500} {
 		for _, body := range []string{
-			kv2Body(tokenField(tokenA)), kv1Body(tokenField(tokenA)), missingBody, noMountBody, deniedBody, deletedBody, destroyedBody, v1OnV2Body,
-			"", "null", "[]", `{"data":7,"request_id":"1"}`, `{"errors":{}}`, `{"errors":["` + vaultToken + `\n"]}`, `{"request_id":"1","data":{"metadata":null,"data":{"to\u0007ken":{}}}}`,
+			kv2Body(tokenField(tokenA)), kv1Body(tokenField(tokenA)), missingBody, noMountBody, deniedBody,
+			deletedBody, destroyedBody, v1OnV2Body,
+			"", "null", "[]", `{"data":7,"request_id":"1"}`, `{"errors":{}}`, `{"errors":["` + vaultToken +
+				`\n"]}`, `{"request_id":"1","data":{"metadata":null,"data":{"to\u0007ken":{}}}}`,
 		} {
 			f.Add(status, body, 1)
 			f.Add(status, body, 2)
@@ -25,7 +27,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status int, body string, version int) {
 		if status < 200 || status > 599 {
-			return // not what net/http would hand on
+			return // not a final status of net/http
 		}
 		fake := newFakeVault()
 		fake.answer(dataPath, status, body)

@@ -15,18 +15,22 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/names"
 )
 
-// location is where in Vault the token is.
+// location is where the token is in Vault.
 type location struct {
-	kv      int // 1 or 2; 0 while nobody has said
+	kv      int // 1 or 2; 0 if not set
 	mount   string
 	path    string
 	field   string
 	version int // 0: the latest
 }
 
-// reply is what every answer of Vault's API has of these.
+// place is a mount or path and the setting it comes from.
+type place struct{ setting, value string }
+
+// reply has the members of every response of Vault's API that matter here.
 type reply struct {
 	RequestID string          `json:"request_id"`
 	Errors    []string        `json:"errors"`
@@ -34,11 +38,7 @@ type reply struct {
 	Data      json.RawMessage `json:"data"`
 }
 
-// genuine reports whether r looks like Vault's: that has a list of errors, if an empty one,
-// or a request id.
-func (r reply) genuine() bool { return r.Errors != nil || r.RequestID != "" }
-
-// versioned is the data of a KV v2 reply. Of a deleted version it has metadata only.
+// versioned is the data of a KV v2 reply. A deleted version has only metadata.
 type versioned struct {
 	Data     map[string]json.RawMessage `json:"data"`
 	Metadata *struct {
@@ -48,51 +48,45 @@ type versioned struct {
 	} `json:"metadata"`
 }
 
-// apiPath is the path of the read request without "/v1/", and what a policy has to name.
-func (l location) apiPath() string {
-	if l.kv == 2 {
-		return l.mount + "/data/" + l.path
-	}
-	return l.mount + "/" + l.path
-}
+// verdict is what a response says about the Vault token that was sent.
+type verdict int
 
-func (l location) describe() string {
-	version := ""
-	if l.version != 0 {
-		version = "?version=" + strconv.Itoa(l.version)
+const (
+	unknown  verdict = iota // Vault has not checked it
+	accepted                // it may read here, whether or not there is a secret
+	refused                 // 403
+)
+
+func (l *location) set(kv int, mount, path place) error {
+	for _, p := range []*place{&mount, &path} {
+		p.value = strings.Trim(p.value, "/")
+		if problem := checkPath(p.value); problem != "" {
+			return settingError("%s %s: %s", p.setting, quoted(names.Path(p.value)), problem)
+		}
 	}
-	return "vault:" + l.apiPath() + version + "#" + l.field
+	l.kv, l.mount, l.path = kv, mount.value, path.value
+	return nil
 }
 
 func (l location) check() error {
 	switch {
 	case l.kv == 0:
-		return settingError("no secret is named: use KVv1(mount, path) or KVv2(mount, path)")
-	case l.version < 0:
-		return settingError("version %d: versions count from 1", l.version)
+		return settingError("no secret is set: use KVv1(mount, path) or KVv2(mount, path)")
 	case l.version != 0 && l.kv == 1:
-		return settingError("KV v1 has no versions: use KVv2 or leave WithVersion out")
-	case l.field == "":
-		return settingError("the field's name is empty")
-	}
-	if problem := checkPath(l.mount); problem != "" {
-		return settingError("mount %q: %s", l.mount, problem)
-	}
-	if problem := checkPath(l.path); problem != "" {
-		return settingError("path %q: %s", l.path, problem)
+		return settingError("KV v1 has no versions: use KVv2, or leave WithVersion out")
 	}
 	return nil
 }
 
-// checkPath says what is wrong with a mount or a path. The Vault client would resolve ".."
-// and thereby ask for another path than the one that the policy was written for.
+// checkPath returns what is wrong with a mount or path, or "". The Vault client would resolve ".."
+// and read a different path than the policy names.
 func checkPath(p string) (problem string) {
 	if p == "" {
 		return "it is empty"
 	}
 	for segment := range strings.SplitSeq(p, "/") {
 		if segment == "" || segment == "." || segment == ".." {
-			return "it has an empty segment, or one that is only dots"
+			return "it has a segment that is empty or only dots"
 		}
 	}
 	if strings.IndexFunc(p, func(r rune) bool { return printable(r) != r }) >= 0 {
@@ -101,16 +95,30 @@ func checkPath(p string) (problem string) {
 	return ""
 }
 
-// verdict is what an answer says about the Vault token that was sent.
-type verdict int
+// apiPath is the path of the read request without "/v1/". It must not be shown: see shownPath.
+func (l location) apiPath() string { return kvPath(l.kv, l.mount, l.path) }
 
-const (
-	unknown  verdict = iota // Vault has not looked at it
-	accepted                // it may read here, whatever there is to read
-	refused                 // 403
-)
+// shownPath is apiPath for texts: what a policy has to name, unless a part is hidden.
+func (l location) shownPath() string {
+	return kvPath(l.kv, names.Field(l.mount).Text, names.Path(l.path).Text)
+}
 
-// read asks Vault once.
+func kvPath(kv int, mount, path string) string {
+	if kv == 2 {
+		return mount + "/data/" + path
+	}
+	return mount + "/" + path
+}
+
+func (l location) describe() string {
+	version := ""
+	if l.version != 0 {
+		version = "?version=" + strconv.Itoa(l.version)
+	}
+	return "vault:" + l.shownPath() + version + "#" + names.Field(l.field).Text
+}
+
+// read sends one request.
 func (l location) read(ctx context.Context, client *api.Client) (credentials.Token, verdict, error) {
 	var query map[string][]string
 	if l.version != 0 {
@@ -119,7 +127,8 @@ func (l location) read(ctx context.Context, client *api.Client) (credentials.Tok
 	resp, err := client.Logical().ReadRawWithDataWithContext(ctx, l.apiPath(), query)
 	status, body, err := wholeAnswer(resp, err)
 	if err != nil {
-		return credentials.Token{}, unknown, noAnswer(ctx, l.apiPath(), publicAddress(client), err, client.Token())
+		failure := noAnswer(ctx, l.shownPath(), publicAddress(client), err, client.Token())
+		return credentials.Token{}, unknown, failure
 	}
 	fields, problem := l.interpret(status, body, client.Token())
 	var token credentials.Token
@@ -129,7 +138,9 @@ func (l location) read(ctx context.Context, client *api.Client) (credentials.Tok
 	if problem == nil {
 		return token, accepted, nil
 	}
-	problem.Path, problem.Address, problem.StatusCode = l.apiPath(), publicAddress(client), status
+	problem.Path, problem.Address, problem.StatusCode = l.shownPath(), publicAddress(client), status
+	problem.explainHidden(fieldNamed("mount", l.mount), pathNamed("path", l.path),
+		fieldNamed("field", l.field), pathNamed("namespace", client.Namespace()))
 	switch {
 	case problem.kind == nil:
 		return credentials.Token{}, unknown, problem
@@ -139,8 +150,8 @@ func (l location) read(ctx context.Context, client *api.Client) (credentials.Tok
 	return credentials.Token{}, accepted, problem
 }
 
-// wholeAnswer reads what the raw calls of the Vault client return: an answer above 399 comes
-// together with an error, and with its body read.
+// wholeAnswer reads the result of a raw call of the Vault client. A response with a status above
+// 399 comes together with an error.
 func wholeAnswer(resp *api.Response, err error) (status int, body []byte, _ error) {
 	if resp == nil {
 		return 0, nil, err
@@ -154,109 +165,130 @@ func wholeAnswer(resp *api.Response, err error) (status int, body []byte, _ erro
 	return resp.StatusCode, body, err
 }
 
-// interpret returns the secret's fields, or what the answer says instead.
-func (l location) interpret(status int, body []byte, vaultToken string) (map[string]json.RawMessage, *Error) {
+// interpret returns the fields of the secret, or why there are none.
+func (l location) interpret(
+	status int, body []byte, vaultToken string,
+) (map[string]json.RawMessage, *Error) {
 	var r reply
 	if json.Unmarshal(body, &r) != nil || !r.genuine() {
 		return nil, &Error{problem: notVault(status)}
 	}
-	quote := says(r.Errors, vaultToken)
-	switch {
-	case status == http.StatusOK:
+	if status == http.StatusOK {
 		return l.fields(r)
+	}
+	e := &Error{quote: says(r.Errors, vaultToken)}
+	switch {
 	case status == http.StatusForbidden && vaultToken == "":
-		return nil, &Error{problem: "permission denied: no Vault token was sent: set VAULT_TOKEN or use WithAuth" + quote, kind: credentials.ErrInvalid}
+		e.kind = credentials.ErrInvalid
+		e.problem = "permission denied: no Vault token was sent: set VAULT_TOKEN or use WithAuth"
 	case status == http.StatusForbidden:
-		return nil, &Error{problem: "permission denied: policy needs read on " + l.apiPath() + ", or the Vault token is expired or revoked" + quote, kind: credentials.ErrInvalid}
+		e.kind = credentials.ErrInvalid
+		e.problem = "permission denied: policy needs read on " + l.shownPath() +
+			", or the Vault token is expired or revoked"
 	case status == http.StatusNotFound:
-		return nil, l.missing(r, quote)
+		e.problem, e.kind = l.missing(r)
+	default:
+		if e.problem = statusProblem(status); e.problem == "" {
+			e.problem = fmt.Sprintf("answered %d", status)
+		}
 	}
-	if problem := statusProblem(status); problem != "" {
-		return nil, &Error{problem: problem + quote}
-	}
-	return nil, &Error{problem: fmt.Sprintf("answered %d", status) + quote}
+	return nil, e
 }
 
-// missing says why a 404 is one: Vault uses it for five things.
-func (l location) missing(r reply, quote string) *Error {
+// genuine reports whether r looks like Vault's: it has a list of errors, even an empty one, or
+// a request id.
+func (r reply) genuine() bool { return r.Errors != nil || r.RequestID != "" }
+
+// missing returns the problem and kind of a 404, which Vault uses for five cases.
+func (l location) missing(r reply) (problem string, kind error) {
 	var v versioned
 	_ = json.Unmarshal(r.Data, &v)
+	mount, path := names.Field(l.mount), names.Path(l.path)
 	switch {
 	case len(r.Errors) > 0:
-		return &Error{problem: "no secrets engine is mounted at " + l.mount + "/ in this namespace" + quote, kind: credentials.ErrInvalid}
+		return "no secrets engine is mounted at " + mount.Text + "/ in this namespace", credentials.ErrInvalid
 	case l.kv == 1 && len(r.Warnings) > 0:
-		return &Error{problem: fmt.Sprintf("KV v1 path on a v2 mount: use KVv2(%q, %q), or set %s=2", l.mount, l.path, envKV), kind: credentials.ErrInvalid}
+		return fmt.Sprintf("KV v1 path on a v2 mount: use KVv2(%s, %s), or set %s=2",
+			quoted(mount), quoted(path), envKV), credentials.ErrInvalid
 	case v.Metadata != nil && v.Metadata.Destroyed:
-		return &Error{problem: fmt.Sprintf("version %d destroyed: write the token anew", v.Metadata.Version), kind: credentials.ErrNotFound}
+		problem = fmt.Sprintf("version %d destroyed: write the token again", v.Metadata.Version)
 	case v.Metadata != nil:
-		return &Error{problem: fmt.Sprintf("version %d deleted: undelete it, or write the token anew", v.Metadata.Version), kind: credentials.ErrNotFound}
+		problem = fmt.Sprintf("version %d deleted: undelete it, or write the token again", v.Metadata.Version)
 	case l.version != 0:
-		return &Error{problem: fmt.Sprintf("no such secret, or no version %d of it", l.version), kind: credentials.ErrNotFound}
-	case l.kv == 2:
-		return &Error{problem: fmt.Sprintf("no such secret: write it with 'vault kv put -mount=%s %s %s=-', or use KVv1 if the mount is KV v1", l.mount, l.path, l.field), kind: credentials.ErrNotFound}
+		problem = fmt.Sprintf("no such secret, or no version %d of it", l.version)
+	default:
+		problem = fmt.Sprintf("no such secret: write it with 'vault kv put -mount=%s %s %s=-'",
+			word(mount), word(path), word(names.Field(l.field)))
+		if l.kv == 2 {
+			problem += ", or use KVv1 if the mount is KV v1"
+		}
 	}
-	return &Error{problem: fmt.Sprintf("no such secret: write it with 'vault kv put -mount=%s %s %s=-'", l.mount, l.path, l.field), kind: credentials.ErrNotFound}
+	return problem, credentials.ErrNotFound
 }
 
-// fields unpacks a 200.
+// fields returns the fields in a response with status 200.
 func (l location) fields(r reply) (map[string]json.RawMessage, *Error) {
 	if l.kv == 1 {
 		var data map[string]json.RawMessage
 		if json.Unmarshal(r.Data, &data) != nil || data == nil {
-			return nil, &Error{problem: "answered 200 without a secret: is something other than KV mounted there?", kind: credentials.ErrInvalid}
+			return nil, &Error{
+				problem: "answered 200 without a secret: check that a KV engine is mounted there",
+				kind:    credentials.ErrInvalid,
+			}
 		}
 		return data, nil
 	}
 	var v versioned
 	if json.Unmarshal(r.Data, &v) != nil || v.Metadata == nil || v.Data == nil {
-		return nil, &Error{problem: fmt.Sprintf("answered 200 without a versioned secret: if %s/ is KV v1, use KVv1 or set %s=1", l.mount, envKV), kind: credentials.ErrInvalid}
+		return nil, &Error{
+			problem: fmt.Sprintf("answered 200 without a versioned secret: if %s/ is KV v1, use KVv1 or set %s=1",
+				names.Field(l.mount).Text, envKV),
+			kind: credentials.ErrInvalid,
+		}
 	}
 	return v.Data, nil
 }
 
-// token takes the token out of the secret.
+// token returns the token in the secret.
 func (l location) token(fields map[string]json.RawMessage) (credentials.Token, *Error) {
+	invalid := func(problem string) (credentials.Token, *Error) {
+		return credentials.Token{}, &Error{problem: problem, kind: credentials.ErrInvalid}
+	}
+	name := quoted(names.Field(l.field))
 	raw, ok := fields[l.field]
 	if !ok {
-		return credentials.Token{}, &Error{
-			problem: fmt.Sprintf("no field %q; fields: %s (choose with WithField or %s)", l.field, names(fields), envField),
-			kind:    credentials.ErrInvalid,
-		}
+		return invalid(fmt.Sprintf("no field %s; fields: %s (choose with WithField or %s)",
+			name, listed(fields), envField))
 	}
 	var value *string
 	if json.Unmarshal(raw, &value) != nil || value == nil {
-		return credentials.Token{}, &Error{problem: fmt.Sprintf("field %q is not a string", l.field), kind: credentials.ErrInvalid}
+		return invalid("field " + name + " is not a string")
 	}
 	token, err := credentials.ParseToken(*value)
 	if err != nil {
-		detail := strings.TrimPrefix(err.Error(), "credentials: ")
-		return credentials.Token{}, &Error{problem: fmt.Sprintf("field %q: %s", l.field, detail), kind: credentials.ErrInvalid}
+		return invalid("field " + name + ": " + strings.TrimPrefix(err.Error(), "credentials: "))
 	}
 	return token, nil
 }
 
-// Bounds of what an error says about a secret: a name that is very long may be a value that
-// somebody has written in the wrong place.
-const (
-	maxNames   = 10
-	maxNameLen = 40
-)
+// maxListed is the number of field names that an error lists.
+const maxListed = 10
 
-// names lists the fields' names.
-func names(fields map[string]json.RawMessage) string {
+// listed returns the names of the fields.
+func listed(fields map[string]json.RawMessage) string {
 	if len(fields) == 0 {
 		return "none"
 	}
 	list := slices.Sorted(maps.Keys(fields))
 	more := ""
-	if n := len(list) - maxNames; n > 0 {
-		list, more = list[:maxNames], fmt.Sprintf(" and %d more", n)
+	if n := len(list) - maxListed; n > 0 {
+		list, more = list[:maxListed], fmt.Sprintf(" and %d more", n)
 	}
 	for i, name := range list {
-		if len(name) > maxNameLen {
-			name = fmt.Sprintf("(a name of %d characters)", len(name))
+		shown := names.Field(name)
+		if list[i] = shown.Text; shown.Problem != "" {
+			list[i] = "(hidden: it " + shown.Problem + ")"
 		}
-		list[i] = strings.Map(printable, name)
 	}
 	return strings.Join(list, ", ") + more
 }

@@ -13,32 +13,41 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// Backoff between logins that did not lead to a read. The ceiling is the checker's interval: a
-// login that fails for long is tried once per refresh.
+// Backoff between logins after which no read has succeeded. The maximum is the checker's default
+// interval: a login that keeps failing is tried once per check.
 const (
 	minBackoff = time.Second
 	maxBackoff = time.Minute
 )
 
-// authenticator is where the Vault token of a read comes from.
+// maxLease bounds a lease, in seconds. time.Duration ends at 292 years, and two thirds of a lease
+// are computed as lease*2/3.
+const maxLease = 100 * 365 * 24 * 60 * 60
+
+// authenticator provides the Vault token of a read.
 type authenticator interface {
-	// token returns the Vault token to read with, and whether it was obtained just now.
+	// token returns the Vault token to read with, and whether it comes from a login just now.
 	token(ctx context.Context) (token string, fresh bool, err error)
-	// replace returns another one after Vault has refused this one, or "" when there is
-	// none to be had now.
+	// replace returns a different token after Vault has refused this one, or "" if there is
+	// none at the moment.
 	replace(ctx context.Context, refused string) (string, error)
-	// accepted says that Vault has accepted the token.
+	// accepted records that Vault has accepted the token.
 	accepted(ctx context.Context, token string)
 }
 
-// given is a Vault token that somebody else looks after.
-type given func() (string, error)
+// given is a Vault token managed elsewhere: by the service or a Vault Agent.
+type given func(context.Context) (string, error)
 
-func (g given) token(context.Context) (string, bool, error) {
-	token, err := g()
+func newGiven(token func() string) given {
+	return func(context.Context) (string, error) { return token(), nil }
+}
+
+func (g given) token(ctx context.Context) (string, bool, error) {
+	token, err := g(ctx)
 	if err == nil && strings.Map(printable, token) != token {
-		// The Vault client would say so too, but not that waiting is no help.
-		return "", false, settingError("the Vault token has an unprintable character, perhaps a line break at its end")
+		// The Vault client rejects it too, but not as a permanent error.
+		return "", false, settingError("the Vault token has an unprintable character, " +
+			"perhaps a line break at its end")
 	}
 	return token, false, err
 }
@@ -53,15 +62,14 @@ func (g given) replace(ctx context.Context, refused string) (string, error) {
 
 func (given) accepted(context.Context, string) {}
 
-// session keeps the Vault token of a login. It logs in when somebody asks for the token, never
-// on its own.
+// session keeps the Vault token of a login. It logs in only when a caller needs the token.
 type session struct {
 	method  api.AuthMethod
 	clients clients
 	timeout time.Duration // of the provider
 	log     *slog.Logger
 
-	turn      turn // over everything below; held during a login, so that there is one at a time
+	turn      turn // guards the fields below; held during a login, so that there is one at a time
 	held      secret
 	renewAt   time.Time // zero: never
 	ends      time.Time // zero: never
@@ -88,7 +96,7 @@ func (s *session) token(ctx context.Context) (string, bool, error) {
 	}
 	var err error
 	if alive {
-		err = s.loginInHalf(ctx) // the read must have its time too, should the login hang
+		err = s.loginInHalf(ctx) // a login that hangs must leave time for the read
 	} else {
 		err = s.login(ctx)
 	}
@@ -96,7 +104,8 @@ func (s *session) token(ctx context.Context) (string, bool, error) {
 	case err == nil:
 		return s.held.open(), true, nil
 	case alive && ctx.Err() == nil:
-		s.log.LogAttrs(ctx, slog.LevelWarn, "vault login failed, going on with the Vault token until its lease ends",
+		s.log.LogAttrs(ctx, slog.LevelWarn,
+			"vault login failed; the previous Vault token is used until its lease ends",
 			slog.Time("lease_ends", s.ends.UTC()), slog.Any("error", err))
 		return s.held.open(), false, nil
 	}
@@ -109,7 +118,7 @@ func (s *session) replace(ctx context.Context, refused string) (string, error) {
 	}
 	defer s.turn.leave()
 	if held := s.held.open(); held != refused {
-		return held, nil // somebody else has logged in meanwhile
+		return held, nil // another caller has logged in meanwhile
 	}
 	if time.Now().Before(s.notBefore) {
 		return "", nil
@@ -125,13 +134,13 @@ func (s *session) accepted(ctx context.Context, token string) {
 		return
 	}
 	defer s.turn.leave()
-	// After a failed login an older token being good says nothing about the next login.
+	// After a failed login, an older token that works says nothing about the next login.
 	if token == s.held.open() && s.lastErr == nil {
 		s.attempts, s.notBefore = 0, time.Time{}
 	}
 }
 
-// loginInHalf is login within half of the provider's time.
+// loginInHalf is login within half of the provider's timeout.
 func (s *session) loginInHalf(ctx context.Context) error {
 	half := s.timeout / 2
 	bounded, cancel := context.WithTimeoutCause(ctx, half, &timeoutError{half})
@@ -139,7 +148,7 @@ func (s *session) loginInHalf(ctx context.Context) error {
 	return s.login(bounded)
 }
 
-// login asks Vault for a token. The turn must be held.
+// login asks Vault for a token. The caller must hold the turn.
 func (s *session) login(ctx context.Context) error {
 	sent := time.Now()
 	client := s.clients("")
@@ -158,17 +167,18 @@ func (s *session) login(ctx context.Context) error {
 	}
 	s.held = newSecret(answer.Auth.ClientToken)
 	s.renewAt, s.ends = time.Time{}, time.Time{}
-	lease := time.Duration(answer.Auth.LeaseDuration) * time.Second
+	lease := time.Duration(min(answer.Auth.LeaseDuration, maxLease)) * time.Second
 	if lease > 0 {
-		// From when the request was sent: Vault's clock has started after that.
+		// Counted from the request: Vault's lease starts later.
 		s.renewAt, s.ends = sent.Add(lease*2/3), sent.Add(lease)
 	}
-	s.log.LogAttrs(ctx, slog.LevelDebug, "logged in to vault", slog.String("method", s.describe()), slog.Duration("lease", lease))
+	s.log.LogAttrs(ctx, slog.LevelDebug, "logged in to vault",
+		slog.String("method", s.describe()), slog.String("lease", lease.String()))
 	return nil
 }
 
-// counts reports whether a login weighs in the backoff. One for a caller who has left does not,
-// nor one that did not come to a request, because the file with the secret is not there yet.
+// counts reports whether a login counts for the backoff. One whose caller has left does not, nor
+// one that sent no request, because the file with the secret does not exist yet.
 func (s *session) counts(ctx context.Context, err error) bool {
 	if err == nil {
 		return true
@@ -181,9 +191,8 @@ func (s *session) counts(ctx context.Context, err error) bool {
 	return !errors.As(err, &e) || !e.unasked
 }
 
-// explain makes an *Error of what a login method returns. One that is not of this package may
-// show anything in what it took over from an answer: that stays out of the text, and errors.As
-// still finds it.
+// explain turns the error of a login method into an [*Error]. The text of a foreign method may
+// quote secrets from a response, so it is left out; errors.As still finds the error.
 func (s *session) explain(ctx context.Context, client *api.Client, err error) error {
 	if own := (*Error)(nil); errors.As(err, &own) {
 		return err
@@ -198,27 +207,29 @@ func (s *session) explain(ctx context.Context, client *api.Client, err error) er
 }
 
 func (s *session) noToken(client *api.Client, answer *api.Secret) error {
-	e := &Error{Path: s.describe(), Address: publicAddress(client), kind: credentials.ErrInvalid, problem: "login gave no Vault token: is this an auth method's login path?"}
+	e := &Error{
+		Path: s.describe(), Address: publicAddress(client), kind: credentials.ErrInvalid,
+		problem: "login returned no Vault token: check that this is the login path of an auth method",
+	}
 	if answer != nil && answer.Auth != nil && answer.Auth.MFARequirement != nil {
-		e.problem = "login asks for a second factor, which a service cannot give: take the role out of the MFA enforcement"
+		e.problem = "login requires MFA, which a service cannot do: exempt the role from MFA"
 	}
 	return e
 }
 
+// postponed is the error of a call that needs a login during the backoff.
 func (s *session) postponed(wait time.Duration) error {
-	problem := "the last login did not lead to a read"
-	e := &Error{Path: s.describe()}
+	e := &Error{Path: s.describe(), problem: "no read succeeded after the last login"}
 	var last *Error
 	if errors.As(s.lastErr, &last) {
 		*e = *last
-		problem = last.problem
 	}
-	e.problem = fmt.Sprintf("%s (no new login for %s)", problem, wait.Round(time.Second/10))
+	e.note += fmt.Sprintf(" (next login in %s)", wait.Round(time.Second/10))
 	e.cause = s.lastErr
 	return e
 }
 
-// gone is the error of a caller whose context ended while another one's login was under way.
+// gone is the error of a caller whose context ended while it waited for a login.
 func (s *session) gone(ctx context.Context, err error) error {
 	return noAnswer(ctx, s.describe(), "", err)
 }
@@ -231,11 +242,11 @@ func (s *session) describe() string {
 }
 
 func backoff(attempts int) time.Duration {
-	// 2^6 seconds are over the ceiling; shifting on would overflow.
+	// 2^6 seconds exceed the maximum; a larger shift would overflow.
 	return min(minBackoff<<min(attempts, 6), maxBackoff)
 }
 
-// turn is a mutex whose waiters may leave.
+// turn is a mutex whose waiters can give up.
 type turn chan struct{}
 
 func newTurn() turn { return make(turn, 1) }

@@ -1,33 +1,33 @@
 package vault
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/names"
+	"github.com/tolokacheck/tolokacheck/internal/secretfile"
+	"github.com/tolokacheck/tolokacheck/internal/secrettext"
 )
 
-// maxSourceLen is more than any Vault token, secret id or service account token has, in bytes.
-const maxSourceLen = 64 << 10
-
-// Source is where a login method finds the secret that it sends: [Value], [Env], [File] or
-// [Wrapped]. It is read at every login, so that a rotated secret is seen. Around what it holds
-// a byte order mark and white space, line ends included, are dropped. The zero Source holds
-// nothing, and [New] refuses a method that has it. Sources are safe for concurrent use.
+// Source provides the secret that a login method sends: [Value], [Env], [File] or [Wrapped].
+//
+// Env and File are read at every login, so a rotated secret is used by the next one. White
+// space, line ends and a byte order mark around the secret are removed. The zero Source holds
+// nothing; a login method that has it is invalid. A Source is safe for concurrent use.
 type Source struct {
 	wrapped bool
-	read    func() (string, error)
+	read    func(context.Context) (string, error) // a func, so that printing shows no secret
 }
 
-// Value is a secret that the program already has.
+// Value is a secret that the program already has in memory.
 func Value(secret string) Source {
-	secret = trim(secret)
-	return Source{read: func() (string, error) {
+	secret = secrettext.Trim(secret)
+	return Source{read: func(context.Context) (string, error) {
 		if secret == "" {
 			return "", settingError("the login's secret is empty")
 		}
@@ -35,94 +35,89 @@ func Value(secret string) Source {
 	}}
 }
 
-// Env is a secret in an environment variable. An empty variable counts as unset.
+// Env is a secret in an environment variable. An empty variable counts as unset. Errors show
+// name only if it looks like the name of a variable.
 func Env(name string) Source {
-	return Source{read: func() (string, error) {
-		secret := trim(os.Getenv(name))
-		if secret == "" {
-			return "", settingError("env:%s: the variable is not set", name)
+	return Source{read: func(context.Context) (string, error) {
+		secret := secrettext.Trim(os.Getenv(name))
+		if secret != "" {
+			return secret, nil
 		}
-		return secret, nil
+		shown := names.Variable(name)
+		if shown.Problem != "" {
+			return "", settingError("env:%s: the name of a variable belongs here, but this %s: "+
+				"use Value for the secret itself", shown.Text, shown.Problem)
+		}
+		return "", settingError("env:%s: variable is not set", name)
 	}}
 }
 
-// File is a secret in a file of up to 64 KiB: the sink of a Vault Agent, a projected service
-// account token, a secret id that a deployment tool puts down.
+// File is a secret in a regular file of at most 64 KiB, such as the sink of a Vault Agent, a
+// projected service account token or a secret id written by a deployment tool. Errors show
+// path only if it looks like a path.
 func File(path string) Source {
-	return Source{read: func() (string, error) {
-		secret, err := readFile(path)
+	return Source{read: func(ctx context.Context) (string, error) {
+		file, err := secretfile.Read(ctx, path)
 		if err != nil {
-			return "", err
+			return "", fileError(ctx, path, err)
 		}
-		if secret = trim(secret); secret == "" {
-			return "", fileError(path, "the file is empty: what writes it may not have run yet", nil, nil)
+		secret := secrettext.Trim(string(file.Content))
+		if secret == "" {
+			problem := "file is empty: the program that writes it may not have run yet"
+			return "", &Error{problem: fileName(path) + problem, unasked: true}
 		}
 		return secret, nil
 	}}
 }
 
-// Wrapped says that src holds not the secret itself but a response-wrapping token, which
-// Vault exchanges for the secret once. Only [AppRole] can use it. The secret is then kept in
-// memory for later logins, until src holds another wrapping token; src may be empty or gone by
-// then.
+// Wrapped marks src as holding a response-wrapping token instead of the secret. Vault exchanges
+// it for the secret once. Only [AppRole] can use it, for a wrapped secret id.
+//
+// The secret is kept in memory for later logins until src holds another wrapping token. After
+// the first login src may be empty or missing.
 func Wrapped(src Source) Source {
 	src.wrapped = true
 	return src
 }
 
-func (s Source) value() (string, error) {
-	if s.read == nil {
-		return "", settingError("no source is given for the login's secret: use Value, Env or File")
+// fileError explains why the file at path cannot be read.
+func fileError(ctx context.Context, path string, err error) *Error {
+	e := &Error{problem: fileName(path) + err.Error(), cause: err, unasked: true}
+	failure := (*secretfile.Error)(nil)
+	if !errors.As(err, &failure) {
+		e.cause = context.Cause(ctx)
+		e.problem = fileName(path) + e.cause.Error()
+		return e
 	}
-	return s.read()
+	e.cause = failure.Err
+	switch shown := names.Path(path); {
+	case failure.Permanent:
+		e.kind = credentials.ErrInvalid
+	case !errors.Is(err, fs.ErrNotExist):
+	case shown.Problem != "":
+		e.kind = credentials.ErrInvalid
+		e.problem += ": the path of a file belongs here, but this " + shown.Problem +
+			": use Value for the secret itself"
+	default:
+		e.problem += ": the program that writes it may not have run yet"
+	}
+	return e
 }
 
-// secretShape is what the secrets of logins look like: Vault's tokens, the ids of AppRole, JWTs.
-var secretShape = regexp.MustCompile(`^\s*(?:hv[sbr]\.[\w-]{20,}|[sbr]\.[[:alnum:]]{24}|[[:xdigit:]]{8}(?:-[[:xdigit:]]{4}){3}-[[:xdigit:]]{12}|eyJ[\w-]+\.[\w-]+\.[\w-]*)\s*$`)
+func fileName(path string) string { return "file:" + word(names.Path(path)) + ": " }
 
-func readFile(path string) (string, error) {
-	if secretShape.MatchString(path) {
-		return "", fileError("(…)", "this is a secret where the path of a file should be: put it into a file, or use Value", credentials.ErrInvalid, nil)
+// word is a name on a line of other words.
+func word(name names.Name) string {
+	if strings.Contains(name.Text, " ") {
+		return strconv.Quote(name.Text)
 	}
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		// A FIFO would block the caller for as long as nobody writes.
-		return "", fileError(path, "not a regular file", credentials.ErrInvalid, nil)
-	}
-	var f *os.File
-	if err == nil {
-		f, err = os.Open(path)
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", fileError(path, "the file does not exist: what writes it may not have run yet", nil, err)
-	case errors.Is(err, fs.ErrPermission):
-		return "", fileError(path, "permission denied: the service's user must be able to read it", credentials.ErrInvalid, err)
-	case err != nil:
-		return "", fileError(path, "cannot be read: "+withoutPath(err), nil, err)
-	}
-	defer func() { _ = f.Close() }()
-	content, err := io.ReadAll(io.LimitReader(f, maxSourceLen+1))
-	if err != nil {
-		return "", fileError(path, "cannot be read: "+withoutPath(err), nil, err)
-	}
-	if len(content) > maxSourceLen {
-		return "", fileError(path, fmt.Sprintf("larger than %d KiB", maxSourceLen>>10), credentials.ErrInvalid, nil)
-	}
-	return string(content), nil
+	return name.Text
 }
 
-func fileError(path, problem string, kind, cause error) *Error {
-	return &Error{problem: "file:" + path + ": " + problem, kind: kind, cause: cause, unasked: true}
-}
-
-func withoutPath(err error) string {
-	if p := (*fs.PathError)(nil); errors.As(err, &p) {
-		return p.Err.Error()
+// quoted is a name in quotes, or [names.Hidden] without them.
+func quoted(name names.Name) string {
+	if name.Problem != "" {
+		return name.Text
 	}
-	return err.Error()
-}
-
-func trim(s string) string {
-	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(s), "\ufeff"))
+	return strconv.Quote(name.Text)
 }

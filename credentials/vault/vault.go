@@ -9,11 +9,13 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// Provider reads a token from Vault: one read at each call of [Provider.Token], and a login
-// before it where one is due. It keeps the Vault token of its login, never the secret, has no
-// goroutine of its own, and is safe for concurrent use. Make one with [New] or [FromEnv].
+// Provider reads a token from Vault. Each call of [Provider.Token] is one read, after a login
+// if one is due. It keeps the Vault token of its login but not the secret, has no goroutine,
+// and is safe for concurrent use. Create one with [New] or [FromEnv].
 type Provider struct {
-	secret    location
+	name      string // of the secret, for Describe
+	path      string // of the secret, for errors
+	secret    func(context.Context, *api.Client) (credentials.Token, verdict, error)
 	timeout   time.Duration
 	auth      authenticator
 	clients   clients
@@ -25,35 +27,38 @@ var (
 	_ credentials.Describer = (*Provider)(nil)
 )
 
-// New returns a provider for a service that has a Vault client. One of [KVv1] and [KVv2] must
-// be among the options. Without [WithAuth] each read sends the Vault token that the client has
-// at that moment, so a service that looks after its own login goes on doing so.
+// New returns a provider that uses the service's Vault client. One of [KVv1] and [KVv2] is
+// required. Without [WithAuth] each read sends the Vault token that the client has at that
+// moment, so a service that manages its own login continues to do so.
 //
-// The client is only read, never changed. Address, namespace, other headers and transport are
-// taken over as they are now; retries, redirects and cookies are not, whatever the client is
-// set to, and neither is anything from the environment. New does not ask Vault.
+// The client is read but never changed. Its address, namespace, headers and transport are
+// copied by this call. Its retries, redirects and cookies are not used, and the environment
+// is ignored. New sends no request.
 //
-// The error wraps [credentials.ErrInvalid] and says which setting cannot work.
+// The error wraps [credentials.ErrInvalid] and names the invalid setting.
 func New(client *api.Client, opts ...Option) (*Provider, error) {
 	if client == nil {
 		return nil, settingError("the Vault client is nil")
 	}
-	return newProvider(client, collect(opts))
+	s, err := newSettings(opts)
+	if err != nil {
+		return nil, err
+	}
+	return newProvider(client, s)
 }
 
-// Token reads the secret as it is now, and returns the token in its field. The error is an
-// [*Error]; with [WithAuth] it may be about the login.
+// Token reads the secret and returns the token in its field. The error is an [*Error]; with
+// [WithAuth] it may be about the login.
 //
-// On a 403 it logs in again once and reads once more, unless it has just logged in or logins
-// are being held back after failures (1 s, doubling up to a minute).
+// On a 403 it logs in once more and repeats the read, unless it has just logged in or waits
+// after failed logins (1 s, doubling up to a minute).
 //
-// The values of ctx are not passed on to the HTTP requests: an httptrace would see the Vault
-// token.
+// The HTTP requests do not see the values of ctx: an httptrace could read the Vault token.
 func (p *Provider) Token(ctx context.Context) (credentials.Token, error) {
 	bounded, cancel := p.bound(ctx)
 	defer cancel()
 	if bounded.Err() != nil {
-		return credentials.Token{}, noAnswer(bounded, p.secret.apiPath(), "", context.Cause(bounded))
+		return credentials.Token{}, noAnswer(bounded, p.path, "", context.Cause(bounded))
 	}
 	vaultToken, fresh, err := p.auth.token(bounded)
 	if err != nil {
@@ -74,26 +79,46 @@ func (p *Provider) Token(ctx context.Context) (credentials.Token, error) {
 	return token, err
 }
 
-// Describe names the secret, like "vault:secret/data/toloka#token".
-func (p *Provider) Describe() string { return p.secret.describe() }
+// Describe names the secret: "vault:secret/data/toloka#token". A mount, path or field that
+// looks like a secret is replaced by "(hidden)".
+func (p *Provider) Describe() string { return p.name }
 
-// String returns what [Provider.Describe] does.
-func (p *Provider) String() string { return p.Describe() }
-
-// CloseIdleConnections closes the connections to Vault that are not in use. With [New] they
-// are those of the given client's transport. A program that ends need not call it.
+// CloseIdleConnections closes the idle connections to Vault. With [New] they belong to the
+// transport of the given client. A program that ends need not call it.
 func (p *Provider) CloseIdleConnections() { p.closeIdle() }
 
+func newProvider(client *api.Client, s settings) (*Provider, error) {
+	if err := s.complete(client); err != nil {
+		return nil, err
+	}
+	if err := checkAddress(client.Address()); err != nil {
+		return nil, err
+	}
+	clients, closeIdle, err := privateClients(client, s.namespace)
+	if err != nil {
+		return nil, err
+	}
+	return &Provider{
+		name:      s.secret.describe(),
+		path:      s.secret.shownPath(),
+		secret:    s.secret.read, // a func, so that printing a Provider shows no hidden name
+		timeout:   s.timeout,
+		auth:      s.authenticator(client, clients),
+		clients:   clients,
+		closeIdle: closeIdle,
+	}, nil
+}
+
 func (p *Provider) read(ctx context.Context, vaultToken string) (credentials.Token, verdict, error) {
-	token, v, err := p.secret.read(ctx, p.clients(vaultToken))
+	token, v, err := p.secret(ctx, p.clients(vaultToken))
 	if v == accepted {
 		p.auth.accepted(ctx, vaultToken)
 	}
 	return token, v, err
 }
 
-// bound returns a context that ends with ctx, or when the provider's time is up, and that has
-// none of its values.
+// bound returns a context that ends with ctx or after the provider's timeout, without the values
+// of ctx.
 func (p *Provider) bound(ctx context.Context) (context.Context, func()) {
 	own, cancel := context.WithCancelCause(context.Background())
 	if err := ctx.Err(); err != nil {
@@ -106,26 +131,4 @@ func (p *Provider) bound(ctx context.Context) (context.Context, func()) {
 		release()
 		cancel(nil)
 	}
-}
-
-func newProvider(client *api.Client, s settings) (*Provider, error) {
-	if err := s.complete(); err != nil {
-		return nil, err
-	}
-	if err := checkAddress(client.Address()); err != nil {
-		return nil, err
-	}
-	clients, closeIdle, err := privateClients(client, s.namespace)
-	if err != nil {
-		return nil, err
-	}
-	timeout := s.timeout
-	if timeout == 0 {
-		timeout = DefaultTimeout
-		if t := client.ClientTimeout(); t > 0 {
-			timeout = min(timeout, t)
-		}
-	}
-	auth := s.authenticator(client.Token, clients, timeout)
-	return &Provider{secret: s.secret, timeout: timeout, auth: auth, clients: clients, closeIdle: closeIdle}, nil
 }

@@ -1,5 +1,5 @@
-// Command vault is the service of examples/nethttp with its token in HashiCorp Vault or OpenBao. README.md beside it lists the
-// variables.
+// Command vault is the service of examples/nethttp with its token in HashiCorp Vault or OpenBao.
+// README.md shows how to run it.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 func main() {
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if err := run(logger); err != nil {
-		logger.Error("service cannot run", "error", err.Error())
+		logger.Error("service stopped", "error", err.Error())
 		os.Exit(1)
 	}
 }
@@ -28,7 +28,8 @@ func run(logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	token, err := vault.FromEnv(vault.WithLogger(logger)) // VAULT_ADDR, VAULT_TOKEN, TOLOKA_VAULT_PATH, …
+	// From VAULT_ADDR, VAULT_TOKEN, TOLOKA_VAULT_PATH, TOLOKA_VAULT_KV and others.
+	token, err := vault.FromEnv(vault.WithLogger(logger))
 	if err != nil {
 		return err
 	}
@@ -39,16 +40,17 @@ func run(logger *slog.Logger) error {
 	defer checker.Close()
 
 	mux := http.NewServeMux()
-	nethttp.RegisterHealth(mux, checker)
+	nethttp.RegisterHealth(mux, checker) // /healthz /readyz /livez /startupz
 	gate := nethttp.Gate(checker, middleware.WithAccountInContext())
 	mux.Handle("GET /account", gate(http.HandlerFunc(account)))
 
 	return service.Run(cfg, checker, mux, logger) // listens, starts the checker, serves, drains
 }
 
-// account answers with the verified account. A real service would look first at who asks: the balance is nobody's business.
+// account returns the verified account. A real service first checks who asks: a balance is private.
 func account(w http.ResponseWriter, r *http.Request) {
-	account, _ := middleware.AccountFrom(r.Context()) // there is one behind the gate
+	account, _ := middleware.AccountFrom(r.Context()) // always present behind the gate
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(account) // an error means that the client has gone
+	w.Header().Set("Cache-Control", "no-store") // else caches serve it while the gate is closed
+	_ = json.NewEncoder(w).Encode(account)      // an error means that the client has disconnected
 }

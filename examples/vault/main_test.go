@@ -17,10 +17,11 @@ import (
 
 func TestMain(m *testing.M) { exampletest.Main(m) }
 
-// vaultToken is what the service shows to Vault.
+// vaultToken is the Vault token of the service.
 const vaultToken = "hvs.CAESIJexampleexampleexample"
 
-// vaultServer answers one read as Vault's KV version 2 does. That a real Vault answers so is proven end to end elsewhere.
+// vaultServer is a fake Vault with one KV version 2 secret. internal/e2e runs the example on a real
+// one.
 type vaultServer struct {
 	secret atomic.Pointer[string]
 	sealed atomic.Bool
@@ -39,24 +40,29 @@ func (v *vaultServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		fmt.Fprint(w, `{"errors":[]}`)
 	default:
-		fmt.Fprintf(w, `{"request_id":"a51a60df","data":{"data":{"token":%q},"metadata":{"created_time":"2026-11-23T17:46:13Z","deletion_time":"","destroyed":false,"version":1}}}`, *v.secret.Load())
+		fmt.Fprintf(w, `{"request_id":"a51a60df","data":{"data":{"token":%q},`+
+			`"metadata":{"created_time":"2026-11-23T17:46:13Z","deletion_time":"","destroyed":false,`+
+			`"version":1}}}`, *v.secret.Load())
 	}
 }
 
-// start starts the service against the two servers.
-func start(t *testing.T, v *vaultServer, p *exampletest.Platform, env ...string) *exampletest.Process {
+// start starts the service with a fake Vault and a fake platform.
+func start(t *testing.T, v *vaultServer, p *exampletest.Platform,
+	env ...string) *exampletest.Process {
 	t.Helper()
 	secret := p.Token()
 	v.secret.Store(&secret)
 	server := httptest.NewServer(v)
 	t.Cleanup(server.Close)
-	return exampletest.Start(t, exampletest.Command{Secrets: []string{secret, vaultToken}, Env: append([]string{
-		"LISTEN_ADDR=127.0.0.1:0", "TOLOKA_BASE_URL=" + p.URL, "CHECK_INTERVAL=100ms",
-		"VAULT_ADDR=" + server.URL, "VAULT_TOKEN=" + vaultToken, "TOLOKA_VAULT_PATH=toloka", "TOLOKA_VAULT_KV=2",
-	}, env...)})
+	return exampletest.Start(t, exampletest.Command{Secrets: []string{secret, vaultToken},
+		Env: append([]string{
+			"LISTEN_ADDR=127.0.0.1:0", "TOLOKA_BASE_URL=" + p.URL, "CHECK_INTERVAL=100ms",
+			"VAULT_ADDR=" + server.URL, "VAULT_TOKEN=" +
+				vaultToken, "TOLOKA_VAULT_PATH=toloka", "TOLOKA_VAULT_KV=2",
+		}, env...)})
 }
 
-// url returns where a service answers.
+// url returns the address of a service.
 func url(t *testing.T, p *exampletest.Process) string {
 	t.Helper()
 	var line struct{ Address string }
@@ -66,22 +72,23 @@ func url(t *testing.T, p *exampletest.Process) string {
 	return "http://" + line.Address
 }
 
-func TestTheTokenComesFromVault(t *testing.T) {
+func TestTokenFromVault(t *testing.T) {
 	v, p := &vaultServer{}, exampletest.NewPlatform(t)
 	service := start(t, v, p)
 	base := url(t, service)
 	exampletest.Eventually(t, base+"/startupz", http.StatusOK, `{"status":"pass"}`)
 	exampletest.Expect(t, http.MethodGet, base+"/account", http.StatusOK, exampletest.AccountJSON)
-	service.StderrLine(t, `"msg":"toloka credential verified"`, `"token.source":"vault:secret/data/toloka#token"`)
+	service.StderrLine(t, `"msg":"toloka credential verified"`,
+		`"token.source":"vault:secret/data/toloka#token"`)
 
-	// A sealed Vault is a warning: the loaded token still works.
+	// While Vault is sealed, the loaded token is used.
 	v.sealed.Store(true)
 	exampletest.Eventually(t, base+"/healthz", http.StatusOK, `{"status":"warn"}`)
 	exampletest.Expect(t, http.MethodGet, base+"/account", http.StatusOK, exampletest.AccountJSON)
 	v.sealed.Store(false)
 	exampletest.Eventually(t, base+"/healthz", http.StatusOK, `{"status":"pass"}`)
 
-	// A new version of the secret is followed without a restart, and on SIGHUP at once.
+	// SIGHUP loads a new version of the secret.
 	next := "AQVN" + strings.Repeat("z", 40)
 	v.secret.Store(&next)
 	p.SetToken(next)
@@ -95,16 +102,16 @@ func TestTheTokenComesFromVault(t *testing.T) {
 	}
 }
 
-func TestTheServiceSaysWhatIsMissing(t *testing.T) {
+func TestConfigurationErrors(t *testing.T) {
 	tests := []struct {
 		name string
 		env  string
 		want string
 	}{
-		{"without the path of the secret", "TOLOKA_VAULT_PATH=", "TOLOKA_VAULT_PATH is not set"},
-		{"without the version of KV", "TOLOKA_VAULT_KV=", "TOLOKA_VAULT_KV is not set: say 1 or 2"},
-		{"when the secret is not there", "TOLOKA_VAULT_PATH=elsewhere", "secret/data/elsewhere"},
-		{"when the policy does not allow it", "VAULT_TOKEN=hvs.CAESIJanother", "permission denied"},
+		{"no path", "TOLOKA_VAULT_PATH=", "TOLOKA_VAULT_PATH is not set"},
+		{"no KV version", "TOLOKA_VAULT_KV=", "TOLOKA_VAULT_KV is not set: set it to 1 or 2"},
+		{"no secret", "TOLOKA_VAULT_PATH=elsewhere", "secret/data/elsewhere"},
+		{"no permission", "VAULT_TOKEN=hvs.CAESIJanother", "permission denied"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

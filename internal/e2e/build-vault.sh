@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the Vault that go.mod names and prints the path of its binary. It takes minutes the
-# first time; after that the binary in the cache directory is found by its version.
+# Builds the version of Vault in go.mod and prints the path of its binary. The first run takes
+# minutes; later ones find the binary of that version in the cache directory.
 #
 #	build-vault.sh [cache directory]
 set -eu
@@ -11,12 +11,12 @@ cd "$(dirname "$0")"
 version=$(go list -m -f '{{.Version}}' github.com/hashicorp/vault)
 binary=$cache/vault-$version-$(go env GOOS)-$(go env GOARCH)
 if [ ! -x "$binary" ]; then
-	echo "building Vault $version, which takes about five minutes" >&2
-	# Under another name first: a build that breaks off, or a second one beside it, must not
-	# leave half a binary behind.
+	echo "building Vault $version, which takes several minutes" >&2
+	# The binary gets its name when it is complete, in case the build is interrupted or another
+	# one runs at the same time.
 	part=$binary.part.$$
 	trap 'rm -f "$part"' EXIT
-	# minimal: with KV, AppRole and JWT, and without the plugins that are most of its size.
+	# minimal: with KV, AppRole and JWT, without the plugins that make up most of the size.
 	go build -tags minimal -ldflags '-s -w' -o "$part" github.com/hashicorp/vault
 	mv "$part" "$binary"
 fi

@@ -9,7 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The tests say themselves which servers they mean.
+	// The tests set the servers they use.
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, "VAULT_") || strings.HasPrefix(name, "TOLOKA_") {

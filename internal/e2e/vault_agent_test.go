@@ -15,8 +15,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/vaulttest"
 )
 
-// TestVaultAgent shows the three ways with an Agent that the documentation speaks of. Its login
-// is Kubernetes', against the jwt method at that mount.
+// TestVaultAgent runs an Agent in the three ways of the documentation. It logs in with Kubernetes' method,
+// against the jwt method at that mount.
 func TestVaultAgent(t *testing.T) {
 	w := newWorld(t)
 	dir := t.TempDir()
@@ -47,13 +47,13 @@ listener "tcp" {
 		process.Await(t, "a token", func() error {
 			token, err := p.Token(context.Background())
 			if err == nil && token.Reveal() != want {
-				err = fmt.Errorf("it is %s", token)
+				err = fmt.Errorf("the token is %s", token)
 			}
 			return err
 		})
 	}
 
-	t.Run("it writes the token to a file, and the service needs no Vault client", func(t *testing.T) {
+	t.Run("writes the token to a file", func(t *testing.T) {
 		p := credentials.File(in("toloka-token"))
 		delivers(p, tokenA)
 		w.put(tokenB)
@@ -62,13 +62,13 @@ listener "tcp" {
 		delivers(p, tokenA)
 	})
 
-	t.Run("it logs in, and its sink is read", func(t *testing.T) {
+	t.Run("logs in and writes a sink", func(t *testing.T) {
 		p, err := vault.New(w.Client(""), secret, vault.WithAuth(vault.Token(vault.File(in("sink")))))
 		require.NoError(t, err)
 		delivers(p, tokenA)
 	})
 
-	t.Run("it listens, and adds its own Vault token", func(t *testing.T) {
+	t.Run("listens and adds its Vault token", func(t *testing.T) {
 		p, err := vault.New(vaulttest.NewClient(t, "http://"+listener, ""), secret)
 		require.NoError(t, err)
 		delivers(p, tokenA)

@@ -22,19 +22,19 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/vaulttest"
 )
 
-// service is what a user's program has: a checker on a Vault, logging, with its platform.
+// service is a checker that reads from a Vault, with its platform and its log.
 type service struct {
 	*health.Checker
 	platform *requestertest.Server
-	vault    *vaulttest.Recorder // what went to Vault, where that is recorded
-	first    credentials.Token   // accepted by the platform, and in Vault
+	vault    *vaulttest.Recorder // requests to Vault; nil if they are not recorded
+	first    credentials.Token   // accepted by the platform, and stored in Vault
 
 	mu       sync.Mutex
 	statuses []health.Status // since the start
 	logged   bytes.Buffer
 }
 
-// newService returns a service whose requests to Vault are recorded. Start it.
+// newService returns a service whose requests to Vault are recorded. It is not started.
 func newService(t *testing.T, w *world, opts ...health.Option) *service {
 	t.Helper()
 	provider, recorder := w.approle()
@@ -43,8 +43,10 @@ func newService(t *testing.T, w *world, opts ...health.Option) *service {
 	return s
 }
 
-// newServiceOn puts a token in Vault that the platform accepts.
-func newServiceOn(t *testing.T, w *world, provider credentials.Provider, opts ...health.Option) *service {
+// newServiceOn writes a token that the platform accepts to Vault, and returns a service that is not
+// started.
+func newServiceOn(t *testing.T, w *world, provider credentials.Provider,
+	opts ...health.Option) *service {
 	t.Helper()
 	s := &service{platform: requestertest.NewServer()}
 	t.Cleanup(s.platform.Close)
@@ -53,7 +55,8 @@ func newServiceOn(t *testing.T, w *world, provider credentials.Provider, opts ..
 	client, err := requester.New(requester.Production, requester.WithBaseURL(s.platform.URL))
 	require.NoError(t, err)
 	opts = append([]health.Option{
-		health.WithClient(client), health.WithInterval(200 * time.Millisecond), health.WithRejectionRecheck(50 * time.Millisecond),
+		health.WithClient(client), health.WithInterval(200 * time.Millisecond),
+		health.WithRejectionRecheck(50 * time.Millisecond),
 		health.WithLogger(slog.New(slog.NewJSONHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		health.OnChange(s.changed),
 	}, opts...)
@@ -69,7 +72,7 @@ func (s *service) changed(_, now *health.Snapshot) {
 	s.statuses = append(s.statuses, now.Status())
 }
 
-// Write makes the service the place where its checker logs.
+// Write receives the log of the checker.
 func (s *service) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +91,7 @@ func (s *service) reached() []health.Status {
 	return append([]health.Status(nil), s.statuses...)
 }
 
-// becomes waits for a primary reason.
+// becomes waits for a reason.
 func (s *service) becomes(t testing.TB, reason health.Reason) {
 	t.Helper()
 	process.Await(t, reason.String(), func() error {
@@ -100,7 +103,7 @@ func (s *service) becomes(t testing.TB, reason health.Reason) {
 	assert.Equal(t, reason.Status(), s.Snapshot().Status())
 }
 
-// uses waits until a token is the one in use.
+// uses waits until the checker uses the token.
 func (s *service) uses(t testing.TB, want credentials.Token) {
 	t.Helper()
 	process.Await(t, "another token to be used", func() error {
@@ -124,7 +127,7 @@ func (s *service) logsIn(t testing.TB, more int) {
 	})
 }
 
-// rotates writes a new token to Vault and waits until it is in use.
+// rotates writes a new token to Vault and waits until the checker uses it.
 func (s *service) rotates(t testing.TB, w *world) {
 	t.Helper()
 	next := s.platform.IssueToken("")
@@ -135,7 +138,7 @@ func (s *service) rotates(t testing.TB, w *world) {
 func TestVaultService(t *testing.T) {
 	w := newWorld(t)
 
-	t.Run("a token that is rotated in Vault is swapped in without a restart", func(t *testing.T) {
+	t.Run("rotation", func(t *testing.T) {
 		s := newService(t, w)
 		require.NoError(t, s.Start(context.Background()))
 		s.uses(t, s.first)
@@ -151,7 +154,7 @@ func TestVaultService(t *testing.T) {
 		assert.NotContains(t, s.log(), s.first.Reveal())
 	})
 
-	t.Run("a new version that the platform refuses leaves the old token in use", func(t *testing.T) {
+	t.Run("rotation to a token that the platform refuses", func(t *testing.T) {
 		s := newService(t, w)
 		require.NoError(t, s.Start(context.Background()))
 		w.put(tokenB)
@@ -161,7 +164,7 @@ func TestVaultService(t *testing.T) {
 		s.becomes(t, health.ReasonVerified)
 	})
 
-	t.Run("each check is one read, and a login only when it is due", func(t *testing.T) {
+	t.Run("one read per check", func(t *testing.T) {
 		s := newService(t, w)
 		require.NoError(t, s.Start(context.Background()))
 		require.NoError(t, s.platform.WaitCount(t.Context(), 10))
@@ -169,7 +172,8 @@ func TestVaultService(t *testing.T) {
 		asked := s.vault.TakeLines()
 		assert.Equal(t, login, asked[0])
 		assert.Equal(t, 1, count(asked, login))
-		assert.InDelta(t, s.platform.Count(), count(asked, read), 1, "the last check may have ended between its read and its call")
+		assert.InDelta(t, s.platform.Count(), count(asked, read), 1,
+			"Close may come between the read and the call of the last check")
 		assert.Len(t, asked, 1+count(asked, read))
 	})
 
@@ -178,13 +182,16 @@ func TestVaultService(t *testing.T) {
 		bad, good func()
 		logged    string
 	}{
-		{"Vault is sealed and unsealed", w.Seal, w.Unseal, "Vault is sealed, or down for maintenance (503)"},
-		{"Vault is killed and started again", w.Kill, func() { w.Restart(); w.Unseal() }, "cannot be reached: dial tcp "},
-		{"the policy is taken away and given back", w.forbid, w.allow, "permission denied: policy needs read on secret/data/toloka"},
-		{"the version is deleted and undeleted", func() { w.Delete(dataPath) }, w.undelete, "deleted: undelete it, or write the token anew"},
+		{"sealed and unsealed", w.Seal, w.Unseal, "Vault is sealed, or down for maintenance (503)"},
+		{"killed and restarted", w.Kill, func() { w.Restart(); w.Unseal() }, "cannot be reached: dial tcp "},
+		{"policy taken away and restored", w.forbid, w.allow,
+			"permission denied: policy needs read on secret/data/toloka"},
+		{"version deleted and undeleted", func() { w.Delete(dataPath) }, w.undelete,
+			"deleted: undelete it, or write the token again"},
 	} {
-		t.Run("while "+tc.name+" the service keeps its token, and recovers", func(t *testing.T) {
-			provider, err := vault.New(w.Client(""), secret, vault.WithAuth(vault.AppRole(w.roleID, vault.Value(w.secretID()))))
+		t.Run("outage/"+tc.name, func(t *testing.T) {
+			provider, err := vault.New(w.Client(""), secret,
+				vault.WithAuth(vault.AppRole(w.roleID, vault.Value(w.secretID()))))
 			require.NoError(t, err)
 			s := newServiceOn(t, w, provider)
 			require.NoError(t, s.Start(context.Background()))
@@ -203,13 +210,14 @@ func TestVaultService(t *testing.T) {
 			tc.good()
 			s.becomes(t, health.ReasonVerified)
 			assert.NotContains(t, s.reached(), health.StatusFail)
-			assert.Equal(t, 1, strings.Count(s.log(), `"reason":"source_unavailable"`), "one line, and none per check")
+			assert.Equal(t, 1, strings.Count(s.log(), `"reason":"source_unavailable"`),
+				"one line in all, not one per check")
 			assert.Contains(t, s.log(), tc.logged)
 			s.rotates(t, w)
 		})
 	}
 
-	t.Run("a revoked Vault token goes unnoticed by everybody but Vault", func(t *testing.T) {
+	t.Run("revoked Vault token", func(t *testing.T) {
 		s := newService(t, w)
 		require.NoError(t, s.Start(context.Background()))
 		var vaultToken string
@@ -219,14 +227,14 @@ func TestVaultService(t *testing.T) {
 		w.Write("auth/token/revoke", map[string]any{"token": vaultToken})
 		s.logsIn(t, 1)
 		s.rotates(t, w)
-		assert.Zero(t, count(s.vault.TakeLines(), login), "one login is enough")
+		assert.Zero(t, count(s.vault.TakeLines(), login), "one login")
 		for _, status := range s.reached()[1:] {
 			assert.Equal(t, health.StatusPass, status)
 		}
 		assert.NotContains(t, s.log(), vaultToken)
 	})
 
-	t.Run("leases of seconds go unnoticed by everybody but Vault", func(t *testing.T) {
+	t.Run("leases of seconds", func(t *testing.T) {
 		w.role(lease)
 		defer w.role(time.Hour)
 		s := newService(t, w)
@@ -238,7 +246,7 @@ func TestVaultService(t *testing.T) {
 		}
 	})
 
-	t.Run("started while Vault is sealed the service comes up not ready, and gets there", func(t *testing.T) {
+	t.Run("start while Vault is sealed", func(t *testing.T) {
 		s := newService(t, w, health.WithStartupTimeout(500*time.Millisecond))
 		w.Seal()
 		require.NoError(t, s.Start(context.Background()))
@@ -248,7 +256,7 @@ func TestVaultService(t *testing.T) {
 		s.becomes(t, health.ReasonVerified)
 	})
 
-	t.Run("started without the policy, or without the secret, it fails and says so", func(t *testing.T) {
+	t.Run("start without the policy and without the secret", func(t *testing.T) {
 		s := newService(t, w)
 		w.forbid()
 		err := s.Start(context.Background())
@@ -258,7 +266,8 @@ func TestVaultService(t *testing.T) {
 		w.Delete("secret/metadata/toloka")
 		err = s.Start(context.Background())
 		require.ErrorIs(t, err, credentials.ErrNotFound)
-		require.ErrorContains(t, err, "no such secret: write it with 'vault kv put -mount=secret toloka token=-'")
+		require.ErrorContains(t, err, "no such secret: write it with 'vault kv put -mount=secret toloka "+
+			"token=-'")
 		w.put(s.first.Reveal())
 		require.NoError(t, s.Start(context.Background()))
 	})

@@ -22,9 +22,9 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/vaulttest"
 )
 
-// lease is short, as Vault's clock cannot be set, and still longer than a provider waits for Vault: on a slow machine a
-// call may fail, but it is not overtaken by the end of the lease that its own login has brought.
-const lease = vault.DefaultTimeout + 2*time.Second
+// lease is short, because Vault's clock cannot be set. It is longer than the provider's timeout of 4 s,
+// so that a lease does not end during the call that has logged in, not even on a slow machine.
+const lease = 6 * time.Second
 
 func count(list []string, want string) (n int) {
 	for _, line := range list {
@@ -38,7 +38,7 @@ func count(list []string, want string) (n int) {
 func TestVaultSessions(t *testing.T) {
 	w := newWorld(t)
 
-	t.Run("by Vault's own count a refresh is one read, and one login at most", func(t *testing.T) {
+	t.Run("audit log shows one login and one read per call", func(t *testing.T) {
 		audit := w.Audit()
 		p, _ := w.approle()
 		before := audit()
@@ -51,7 +51,7 @@ func TestVaultSessions(t *testing.T) {
 		assert.Equal(t, 20, count(asked, "read secret/data/toloka"))
 	})
 
-	t.Run("a lease of seconds is followed by a login in time, so no read is ever refused", func(t *testing.T) {
+	t.Run("login before the lease ends", func(t *testing.T) {
 		w.role(lease)
 		defer w.role(time.Hour)
 		p, recorder := w.approle()
@@ -61,7 +61,7 @@ func TestVaultSessions(t *testing.T) {
 			_, err := p.Token(context.Background())
 			took := time.Since(called)
 			asked := recorder.TakeLines()
-			// A call that takes the third of the lease that is left when a login is due tells of the machine only.
+			// A slower call may outlast the lease: that says something about the machine only.
 			if took < lease/3 {
 				assert.NoError(t, err)
 				assert.Contains(t, [][]string{{read}, {login, read}}, asked)
@@ -71,14 +71,15 @@ func TestVaultSessions(t *testing.T) {
 			}
 			return nil
 		})
-		assert.GreaterOrEqual(t, time.Since(start), lease*2/3, "the first login is good for two thirds of its lease")
+		assert.GreaterOrEqual(t, time.Since(start), lease*2/3,
+			"a login is used for two thirds of its lease")
 	})
 
-	t.Run("a lease that ended between two refreshes", func(t *testing.T) {
+	t.Run("lease ended between two calls", func(t *testing.T) {
 		w.role(lease)
 		p, recorder := w.approle()
 		wantToken(t, p, tokenA)
-		w.role(time.Hour) // the next login's lease is not what this is about
+		w.role(time.Hour) // for the next login
 		first := recorder.Take()[1].Header.Get("X-Vault-Token")
 		process.Await(t, "the end of the lease", func() error {
 			_, err := w.Root().Auth().Token().Lookup(first)
@@ -86,48 +87,52 @@ func TestVaultSessions(t *testing.T) {
 			if errors.As(err, &answer) && answer.StatusCode == http.StatusForbidden {
 				return nil
 			}
-			return fmt.Errorf("Vault says of its token: %v", err)
+			return fmt.Errorf("lookup of the token: %v", err)
 		})
 		wantToken(t, p, tokenA)
 		assert.Equal(t, []string{login, read}, recorder.TakeLines())
 	})
 
-	t.Run("a revoked Vault token costs one more login and one more read", func(t *testing.T) {
+	t.Run("revoked Vault token", func(t *testing.T) {
 		p, recorder := w.approle()
 		wantToken(t, p, tokenA)
-		w.Write("auth/token/revoke", map[string]any{"token": recorder.Take()[1].Header.Get("X-Vault-Token")})
+		w.Write("auth/token/revoke",
+			map[string]any{"token": recorder.Take()[1].Header.Get("X-Vault-Token")})
 		wantToken(t, p, tokenA)
 		assert.Equal(t, []string{read, login, read}, recorder.TakeLines())
 		wantToken(t, p, tokenA)
 		assert.Equal(t, []string{read}, recorder.TakeLines())
 	})
 
-	t.Run("a policy that is taken away and given back", func(t *testing.T) {
+	t.Run("policy taken away and restored", func(t *testing.T) {
 		p, recorder := w.approle()
 		wantToken(t, p, tokenA)
 		recorder.Take()
 		w.forbid()
 		start := time.Now()
-		wantError(t, p, credentials.ErrInvalid, "permission denied: policy needs read on secret/data/toloka")
+		wantError(t, p, credentials.ErrInvalid, "permission denied: policy needs read on "+
+			"secret/data/toloka")
 		for range 20 {
 			wantError(t, p, credentials.ErrInvalid, "permission denied")
 		}
 		asked := recorder.TakeLines()
-		// One at once, and then 1, 2, 4 s and so on apart.
+		// The first one immediately, then with pauses of 1 s, 2 s, 4 s and so on.
 		most := bits.Len(uint(time.Since(start)/time.Second) + 1)
-		assert.LessOrEqual(t, count(asked, login), most, "logins are held back when they are no help")
+		assert.LessOrEqual(t, count(asked, login), most, "backoff of logins")
 		w.allow()
 		wantToken(t, p, tokenA)
-		assert.Equal(t, []string{read}, recorder.TakeLines(), "a policy takes effect without a login")
+		assert.Equal(t, []string{read}, recorder.TakeLines(), "no login is needed")
 	})
 
-	t.Run("a secret id that is revoked is noticed at the next login", func(t *testing.T) {
+	t.Run("revoked secret id", func(t *testing.T) {
 		p, recorder := w.approle()
 		wantToken(t, p, tokenA)
-		w.Write("auth/token/revoke", map[string]any{"token": recorder.Take()[1].Header.Get("X-Vault-Token")})
+		w.Write("auth/token/revoke",
+			map[string]any{"token": recorder.Take()[1].Header.Get("X-Vault-Token")})
 		w.Delete("auth/approle/role/toloka")
 		defer w.role(time.Hour)
-		wantError(t, p, credentials.ErrInvalid, "auth/approle/login", "login refused (400)", "invalid role or secret ID")
+		wantError(t, p, credentials.ErrInvalid, "auth/approle/login", "login refused (400)",
+			"invalid role or secret ID")
 	})
 }
 
@@ -137,7 +142,7 @@ func TestVaultOutages(t *testing.T) {
 	direct := w.given(secret)
 	wantToken(t, p, tokenA)
 
-	t.Run("a sealed Vault is not a missing secret, and the login survives it", func(t *testing.T) {
+	t.Run("sealed", func(t *testing.T) {
 		recorder.Take()
 		w.Seal()
 		wantError(t, p, nil, "Vault is sealed, or down for maintenance (503): unseal it")
@@ -147,7 +152,7 @@ func TestVaultOutages(t *testing.T) {
 		assert.Equal(t, []string{read, read}, recorder.TakeLines())
 	})
 
-	t.Run("a killed Vault cannot be reached, and the login survives its restart", func(t *testing.T) {
+	t.Run("killed and restarted", func(t *testing.T) {
 		w.Kill()
 		wantError(t, direct, nil, "cannot be reached: dial tcp ", "connection refused")
 		recorder.Take()
@@ -161,7 +166,7 @@ func TestVaultOutages(t *testing.T) {
 		assert.Equal(t, []string{read}, recorder.TakeLines())
 	})
 
-	t.Run("a login to a sealed Vault is tried again when it is unsealed, after the backoff", func(t *testing.T) {
+	t.Run("login after unsealing", func(t *testing.T) {
 		late, recorder := w.approle()
 		w.Seal()
 		wantError(t, late, nil, "auth/approle/login", "Vault is sealed")
@@ -174,21 +179,23 @@ func TestVaultOutages(t *testing.T) {
 	})
 }
 
-// TestVaultRoleIsNotLocked has one service with a wrong secret id beside one with a good one.
-// Vault locks a role for everybody at the fifth refusal.
+// TestVaultRoleIsNotLocked runs one service with a wrong secret id and one with a valid one. Vault
+// locks a role for all its users at the fifth refusal.
 func TestVaultRoleIsNotLocked(t *testing.T) {
 	w := newWorld(t)
 	file := filepath.Join(t.TempDir(), "secret-id")
 	require.NoError(t, os.WriteFile(file, []byte("mistyped"), 0o600))
 	recorder := vaulttest.Record(t, w.Server)
-	mistaken, err := vault.New(vaulttest.NewClient(t, recorder.Address, ""), secret, vault.WithAuth(vault.AppRole(w.roleID, vault.File(file))))
+	mistaken, err := vault.New(vaulttest.NewClient(t, recorder.Address, ""), secret,
+		vault.WithAuth(vault.AppRole(w.roleID, vault.File(file))))
 	require.NoError(t, err)
-	process.Await(t, "the login to be held back", func() error {
+	process.Await(t, "the secret id not to be sent again", func() error {
 		_, err := mistaken.Token(context.Background())
-		if errors.Is(err, credentials.ErrInvalid) && strings.Contains(err.Error(), "unless it changes: Vault locks a role after 5 refusals") {
+		if errors.Is(err, credentials.ErrInvalid) &&
+			strings.Contains(err.Error(), "unless it changes: Vault locks a role after 5 refusals") {
 			return nil
 		}
-		return fmt.Errorf("the error is now %v", err)
+		return fmt.Errorf("the error is %v", err)
 	})
 	for range 10 {
 		wantError(t, mistaken, credentials.ErrInvalid, "login refused (400)")
@@ -203,9 +210,10 @@ func TestVaultRoleIsNotLocked(t *testing.T) {
 		return err
 	})
 
-	// That Vault does lock it otherwise.
+	// Without that protection Vault locks the role.
 	for range 5 {
-		_, err := vault.AppRole(w.roleID, vault.Value("mistyped")).Login(context.Background(), w.Client(""))
+		_, err := vault.AppRole(w.roleID, vault.Value("mistyped")).Login(context.Background(),
+			w.Client(""))
 		require.Error(t, err)
 	}
 	locked, _ := w.approle()

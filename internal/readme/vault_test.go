@@ -9,7 +9,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 )
 
-// vaultClient is what a service has that uses Vault already.
+// vaultClient returns the client of a service that uses Vault already.
 func vaultClient() *api.Client {
 	client, err := api.NewClient(api.DefaultConfig())
 	if err != nil {
@@ -21,7 +21,7 @@ func vaultClient() *api.Client {
 func Example_vault() {
 	client := vaultClient()
 	err := func() error {
-		provider, err := vault.New(client, vault.KVv2("secret", "toloka")) // your *api.Client, with the Vault token it has at each read
+		provider, err := vault.New(client, vault.KVv2("secret", "toloka")) // client is your *api.Client
 		if err != nil {
 			return err
 		}
@@ -42,10 +42,11 @@ func Example_vaultLogins() {
 	const roleID = "3a0b…"
 	logins := []vault.Option{
 		vault.WithAuth(vault.AppRole(roleID, vault.Wrapped(vault.File("/run/toloka/wrapped-secret-id")))),
-		vault.WithAuth(vault.AppRole(roleID, vault.File("/run/toloka/secret-id"))), // without -wrap-ttl; read again at each login
+		vault.WithAuth(vault.AppRole(roleID, vault.File("/run/toloka/secret-id"))), // without -wrap-ttl
 
 		vault.WithAuth(vault.Kubernetes("toloka")),
-		vault.WithAuth(vault.JWT("toloka", vault.File("/var/run/secrets/vault/token"), vault.AtMount("kubernetes"))), // a projected token
+		vault.WithAuth(vault.JWT("toloka", vault.File("/var/run/secrets/vault/token"), // a projected token
+			vault.AtMount("kubernetes"))),
 
 		vault.WithAuth(vault.JWT("toloka", vault.Env("CI_JOB_JWT"))),
 		vault.WithAuth(vault.Token(vault.File("/vault/sink"))),

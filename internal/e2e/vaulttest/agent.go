@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Agent runs a Vault Agent with the given configuration until the end of the test. A line with
-// the address of the Vault is added; what the Agent writes is up to the configuration.
+// Agent runs a Vault Agent until the end of the test. The address of the Vault is added to the
+// configuration.
 func (s *Server) Agent(config string) {
 	s.tb.Helper()
 	file := s.path("agent.hcl")
@@ -18,7 +18,7 @@ func (s *Server) Agent(config string) {
 		s.tb.Fatal(err)
 	}
 	output := &log{}
-	agent := exec.Command(os.Getenv(BinaryEnv), "agent", "-config="+file)
+	agent := exec.Command(Binary(s.tb), "agent", "-config="+file)
 	agent.Env = []string{"HOME=" + s.dir}
 	agent.Stdout, agent.Stderr = output, output
 	if err := agent.Start(); err != nil {
@@ -38,7 +38,7 @@ func (s *Server) Agent(config string) {
 			<-exited
 		}
 		if s.tb.Failed() {
-			s.tb.Logf("the Vault Agent's own output:\n%s", output)
+			s.tb.Logf("output of the Vault Agent:\n%s", output)
 		}
 	})
 }

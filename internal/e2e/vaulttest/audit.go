@@ -7,12 +7,13 @@ import (
 	"os"
 )
 
-// Audit turns on Vault's audit log and returns a function that gives the requests in it so far,
-// by Vault's own count, as lines of "read secret/data/toloka".
+// Audit turns on Vault's audit log. The function it returns reads the requests logged so far, as
+// "read secret/data/toloka".
 func (s *Server) Audit() func() []string {
 	s.tb.Helper()
 	file := s.path("audit.log")
-	s.Write("sys/audit/file", map[string]any{"type": "file", "options": map[string]any{"file_path": file}})
+	s.Write("sys/audit/file", map[string]any{"type": "file",
+		"options": map[string]any{"file_path": file}})
 	return func() []string {
 		s.tb.Helper()
 		content, err := os.ReadFile(file)

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Issuer signs JSON web tokens with a key of its own, as a Kubernetes cluster or an identity
-// provider does.
+// Issuer signs JSON web tokens with its own key, as a Kubernetes cluster or an identity provider
+// does.
 type Issuer struct {
 	// PublicKey is for the jwt_validation_pubkeys of Vault's jwt auth method.
 	PublicKey string
@@ -34,14 +34,16 @@ func NewIssuer(tb testing.TB) *Issuer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &Issuer{PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), tb: tb, key: key}
+	return &Issuer{PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+		tb: tb, key: key}
 }
 
-// Token returns a JWT for subject that is valid for an hour from its first second on.
+// Token returns a JWT for subject that is valid for an hour after issuedAt.
 func (i *Issuer) Token(subject, audience string, issuedAt time.Time) string {
 	i.tb.Helper()
 	claims, err := json.Marshal(map[string]any{
-		"sub": subject, "aud": audience, "iat": issuedAt.Unix(), "nbf": issuedAt.Unix(), "exp": issuedAt.Add(time.Hour).Unix(),
+		"sub": subject, "aud": audience, "iat": issuedAt.Unix(), "nbf": issuedAt.Unix(),
+		"exp": issuedAt.Add(time.Hour).Unix(),
 	})
 	if err != nil {
 		i.tb.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Request is what went over the wire to Vault.
+// Request is a request to Vault.
 type Request struct {
 	Method, Path string
 	Header       http.Header
@@ -20,17 +20,16 @@ type Request struct {
 // String returns "GET /v1/secret/data/toloka".
 func (r Request) String() string { return r.Method + " " + r.Path }
 
-// Recorder is a proxy in front of a [Server] that keeps what passes. It is safe for concurrent
-// use.
+// Recorder is a proxy in front of a [Server] that records requests. It is safe for concurrent use.
 type Recorder struct {
-	// Address is where it listens.
+	// Address is the URL of the proxy.
 	Address string
 
 	mu       sync.Mutex
 	requests []Request
 }
 
-// Record starts a recorder that stops at the end of the test.
+// Record starts a recorder and stops it at the end of the test.
 func Record(tb testing.TB, s *Server) *Recorder {
 	tb.Helper()
 	to, err := url.Parse(s.Address)
@@ -41,7 +40,7 @@ func Record(tb testing.TB, s *Server) *Recorder {
 	transport := &http.Transport{}
 	proxy := httputil.NewSingleHostReverseProxy(to)
 	proxy.Transport = transport
-	proxy.ErrorLog = stdlog.New(io.Discard, "", 0) // a Vault that is down is part of the tests
+	proxy.ErrorLog = stdlog.New(io.Discard, "", 0) // some tests stop Vault
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.add(Request{Method: req.Method, Path: req.URL.Path, Header: req.Header.Clone()})
 		proxy.ServeHTTP(w, req)

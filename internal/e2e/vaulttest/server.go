@@ -1,8 +1,8 @@
 // Package vaulttest runs a real HashiCorp Vault for tests: initialized and unsealed, on a
-// loopback port, with its storage on disk, so that it can be sealed, killed and started again.
+// loopback port, with its storage on disk, so that it can be sealed, killed and restarted.
 //
-// The binary is the one that the environment variable TOLOKACHECK_VAULT_BIN names. Without it
-// a test fails; build-vault.sh builds one.
+// The environment variable TOLOKACHECK_VAULT_BIN names the binary, which build-vault.sh
+// builds. Without it a test fails.
 package vaulttest
 
 import (
@@ -24,8 +24,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
 
-// BinaryEnv names the environment variable with the path of Vault's binary.
-const BinaryEnv = "TOLOKACHECK_VAULT_BIN"
+// binaryEnv is the environment variable with the path of Vault's binary.
+const binaryEnv = "TOLOKACHECK_VAULT_BIN"
 
 const (
 	startTimeout = 30 * time.Second
@@ -33,30 +33,30 @@ const (
 	pollInterval = 20 * time.Millisecond
 )
 
-// Server is a Vault of one node. Its methods end the test when Vault does not do as asked. They
-// are for one goroutine at a time.
+// Server is a Vault of one node. Its methods fail the test on errors. It is not safe for
+// concurrent use.
 type Server struct {
-	// Address is where it listens, such as "http://127.0.0.1:8200".
+	// Address is its URL, such as "http://127.0.0.1:8200".
 	Address string
 	// RootToken may do everything.
 	RootToken string
 
 	tb        testing.TB
 	dir       string
-	cluster   string // the port for other nodes, which raft storage insists on
+	cluster   string // the port for other nodes, which raft storage requires
 	unsealKey string
 	process   *exec.Cmd
 	exited    chan struct{}
 	output    *log
 }
 
-// Start starts a Vault that stops at the end of the test.
+// Start starts a Vault and stops it at the end of the test.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, dir: tb.TempDir(), output: &log{}}
 	address, cluster := process.Reserve(tb), process.Reserve(tb)
 	s.Address, s.cluster = "http://"+address, "https://"+cluster
-	// The minimal build has no file storage; raft keeps its data on disk too.
+	// The minimal build has no file storage. Raft is on disk too.
 	config := fmt.Sprintf(`
 storage "raft" {
   path                   = %q
@@ -72,7 +72,8 @@ api_addr      = %q
 cluster_addr  = %q
 disable_mlock = true
 `, s.path("data"), address, cluster, s.Address, s.cluster)
-	for _, err := range []error{os.Mkdir(s.path("data"), 0o700), os.WriteFile(s.path("vault.hcl"), []byte(config), 0o600)} {
+	for _, err := range []error{os.Mkdir(s.path("data"), 0o700),
+		os.WriteFile(s.path("vault.hcl"), []byte(config), 0o600)} {
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -86,6 +87,18 @@ disable_mlock = true
 	s.RootToken, s.unsealKey = answer.RootToken, answer.KeysB64[0]
 	s.Unseal()
 	return s
+}
+
+// Binary returns the path of Vault's binary.
+func Binary(tb testing.TB) string {
+	tb.Helper()
+	binary := os.Getenv(binaryEnv)
+	if binary == "" {
+		tb.Fatalf("%s is not set: these tests need a real Vault. Build it, which takes minutes, and "+
+			"set the variable:\n\n\t"+
+			"export %[1]s=$(internal/e2e/build-vault.sh)", binaryEnv)
+	}
+	return binary
 }
 
 // Client returns a client that sends token. Its connections are closed at the end of the test.
@@ -129,8 +142,7 @@ func (s *Server) Unseal() {
 	s.await("/v1/sys/health", "become active")
 }
 
-// Kill ends the process without notice, as a crash or a lost machine would. Start it again with
-// [Server.Restart].
+// Kill kills the process, as a crash does. [Server.Restart] starts it again.
 func (s *Server) Kill() {
 	s.tb.Helper()
 	if err := s.process.Process.Kill(); err != nil {
@@ -139,20 +151,21 @@ func (s *Server) Kill() {
 	<-s.exited
 }
 
-// Restart starts Vault again after [Server.Kill], at the same address and with the same data.
-// It is sealed then.
+// Restart starts Vault after [Server.Kill], at the same address and with the same data. It is
+// sealed.
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.launch()
 }
 
-// NewClient returns a Vault client for address, such as that of a [Recorder], that sends token.
-// The environment has no say, and nothing is retried.
+// NewClient returns a Vault client for address, such as that of a [Recorder], that sends token. It
+// ignores the environment and does not retry.
 func NewClient(tb testing.TB, address, token string) *api.Client {
 	tb.Helper()
 	transport := &http.Transport{}
 	tb.Cleanup(transport.CloseIdleConnections)
-	client, err := api.NewClient(&api.Config{Address: address, HttpClient: &http.Client{Transport: transport}, Timeout: startTimeout})
+	client, err := api.NewClient(&api.Config{Address: address,
+		HttpClient: &http.Client{Transport: transport}, Timeout: startTimeout})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -167,15 +180,12 @@ func (s *Server) anonymous() *api.Client { return s.Client("") }
 // launch starts the process and waits until it answers.
 func (s *Server) launch() {
 	s.tb.Helper()
-	binary := os.Getenv(BinaryEnv)
-	if binary == "" {
-		s.tb.Fatalf("%s is not set: these tests need a real Vault. Build it once (about five minutes) and set the variable:\n\n\texport %[1]s=$(internal/e2e/build-vault.sh)", BinaryEnv)
-	}
+	binary := Binary(s.tb)
 	s.process = exec.Command(binary, "server", "-config="+s.path("vault.hcl"))
 	s.process.Env = []string{"HOME=" + s.dir}
 	s.process.Stdout, s.process.Stderr = s.output, s.output
 	if err := s.process.Start(); err != nil {
-		s.tb.Fatalf("%s=%s: %v: build it with internal/e2e/build-vault.sh", BinaryEnv, binary, err)
+		s.tb.Fatalf("%s=%s: %v: build it with internal/e2e/build-vault.sh", binaryEnv, binary, err)
 	}
 	s.exited = make(chan struct{})
 	go func(cmd *exec.Cmd, exited chan struct{}) {
@@ -206,14 +216,14 @@ func (s *Server) await(path, what string) {
 		select {
 		case <-tick.C:
 		case <-s.exited:
-			s.fatalf("Vault has exited before it would %s", what)
+			s.fatalf("Vault has exited before it could %s", what)
 		case <-ctx.Done():
 			s.fatalf("Vault did not %s within %s: %v", what, startTimeout, err)
 		}
 	}
 }
 
-// stop asks the process to end, and ends it when it does not.
+// stop ends the process, and kills it if it does not end in time.
 func (s *Server) stop() {
 	err := s.process.Process.Signal(syscall.SIGTERM)
 	if errors.Is(err, os.ErrProcessDone) {
@@ -229,12 +239,12 @@ func (s *Server) stop() {
 
 func (s *Server) fatalf(format string, args ...any) {
 	s.tb.Helper()
-	s.tb.Fatalf(format+"\nVault's own output:\n%s", append(args, s.output)...)
+	s.tb.Fatalf(format+"\nOutput of Vault:\n%s", append(args, s.output)...)
 }
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
-// log keeps what the process prints.
+// log keeps the output of a process.
 type log struct {
 	mu   sync.Mutex
 	text bytes.Buffer
