@@ -265,7 +265,7 @@ func newChanges(callback func(old, new *Snapshot), log *lines) *dispatcher[chang
 			queue[len(queue)-1].new = c.new
 			return queue
 		},
-		panicked: log.callbackPanicked,
+		lost: log.callbackPanicked,
 	}
 }
 

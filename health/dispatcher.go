@@ -8,8 +8,10 @@ import (
 // dispatcher delivers items to foreign code: in order, one at a time, in a goroutine that lives
 // only while there is something to deliver. Adding an item never blocks.
 type dispatcher[T any] struct {
-	deliver  func(T)
-	panicked func(value any)
+	deliver func(T)
+	// lost is called for an item whose delivery panicked, with the panic's value, or ended the
+	// goroutine, with nil.
+	lost func(value any)
 	// overflow makes room for an item in a full queue: it returns the queue with the item or
 	// without it.
 	overflow func(queue []T, item T) []T
@@ -62,6 +64,7 @@ func (d *dispatcher[T]) run() {
 	finished := false
 	defer func() {
 		if !finished { // the foreign code ended the goroutine
+			d.lost(nil)
 			go d.run()
 		}
 	}()
@@ -86,7 +89,7 @@ func (d *dispatcher[T]) run() {
 func (d *dispatcher[T]) deliverOne(item T) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.panicked(p)
+			d.lost(p)
 		}
 	}()
 	d.deliver(item)

@@ -30,7 +30,7 @@ func newRecorder(deliver func(int)) *recorder {
 		r.dropped = append(r.dropped, item)
 		return queue
 	}
-	r.panicked = func(value any) { r.panics = append(r.panics, value) }
+	r.lost = func(value any) { r.panics = append(r.panics, value) }
 	return r
 }
 

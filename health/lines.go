@@ -35,7 +35,7 @@ func newLines(logger *slog.Logger) *lines {
 			l.drop()
 			return queue
 		},
-		panicked: func(any) { l.drop() },
+		lost: func(any) { l.drop() },
 	}
 	return l
 }
@@ -64,8 +64,12 @@ func (l *lines) write(n line) {
 	_ = l.handler.Handle(ctx, record) // a logger ignores this error, too
 }
 
-// callbackPanicked logs a panic by type only: the value may hold a token.
+// callbackPanicked logs a panic by type only: the value may hold a token. A callback that ended
+// its goroutine, such as t.FailNow does, has said so elsewhere.
 func (l *lines) callbackPanicked(value any) {
+	if value == nil {
+		return
+	}
 	l.add(slog.LevelError, "toloka credential callback panicked", func() []slog.Attr {
 		return []slog.Attr{slog.String("panic.type", fmt.Sprintf("%T", value))}
 	})

@@ -61,6 +61,9 @@ func (c *Checker) step(happened event) todo {
 
 // send hands an event to the loop, unless that has ended.
 func (c *Checker) send(ctx context.Context, e event) {
+	if ctx.Err() != nil {
+		return // the loop of a later Start must not get it
+	}
 	select {
 	case c.events <- e:
 	case <-ctx.Done():

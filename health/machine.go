@@ -234,8 +234,7 @@ func (m *machine) schedule(now instant, r *record, a platform.Answer) {
 		r.due = now + m.regular(r)
 	case requester.Rejected:
 		r.due = now + m.regular(r)
-		unconfirmed := r.refusals < m.rules.rejectionThreshold
-		if unconfirmed && (r == m.inUse || !m.works()) {
+		if r == m.inUse && r.refusals < m.rules.rejectionThreshold {
 			r.due = r.refusedAt + m.rules.recheck
 		}
 	default:

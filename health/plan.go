@@ -210,10 +210,14 @@ func (m *machine) dueOther(r *record) instant {
 		// The rate limit is the account's: it binds the token that replaces this one, too.
 		blocked = max(blocked, in.heldUntil)
 	}
-	if m.checks.forces(r) && m.roundRead() {
-		return blocked
+	due := r.due
+	switch {
+	case m.checks.forces(r) && m.roundRead():
+		due = 0
+	case !m.works() && r.refusals > 0 && r.refusals < m.rules.rejectionThreshold:
+		due = min(due, r.refusedAt+m.rules.recheck) // it may be the only token that works
 	}
-	return max(r.due, blocked)
+	return max(due, blocked)
 }
 
 func (m *machine) ask(now instant, r *record, t *todo) {

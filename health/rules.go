@@ -44,10 +44,10 @@ func (r *rules) misfit(t credentials.Token, a *requester.Account, pinned string)
 
 // named returns what an operator can compare with the list of tokens on the account page.
 func named(t credentials.Token) string {
-	if f := t.Fingerprint(); f != "" {
+	if f := t.Fingerprint(); f != "hidden" {
 		return "the token " + f
 	}
-	return "the token"
+	return "the token" // too short for a fingerprint
 }
 
 func companyName(c requester.Company) string {

@@ -192,8 +192,9 @@ func scenario(t *testing.T, fault requestertest.Fault, before, panics bool) {
 	logger := slog.New(slog.NewTextHandler(paper, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	provider := credentials.Failover(credentials.File(path), credentials.Static(second.Reveal()))
 	checker, err := health.New(provider,
-		health.WithClient(client), health.WithLogger(logger), health.WithStartupTimeout(100*time.Millisecond), health.WithRejectionRecheck(5*time.Millisecond),
-		health.WithInterval(10*time.Millisecond), health.WithMaxStale(80*time.Millisecond), health.WithPollInterval(5*time.Millisecond), health.WithBreakerOpen(5*time.Millisecond),
+		health.WithClient(client), health.WithLogger(logger), health.WithStartupTimeout(time.Second), health.WithRejectionRecheck(50*time.Millisecond),
+		health.WithInterval(100*time.Millisecond), health.WithMaxStale(800*time.Millisecond),
+		health.WithPollInterval(50*time.Millisecond), health.WithBreakerOpen(50*time.Millisecond),
 		health.OnChange(func(old, snap *health.Snapshot) {
 			token, _ := snap.Token()
 			panic(token.Reveal()) // a careless callback
