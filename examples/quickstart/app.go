@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
@@ -43,8 +41,8 @@ func newApp(baseURL, tokenFile string, logger *slog.Logger, opts ...health.Optio
 	toPlatform := &http.Client{Transport: nethttp.Transport(checker, http.DefaultTransport.(*http.Transport).Clone())}
 
 	mux := http.NewServeMux()
-	nethttp.RegisterHealth(mux, checker, middleware.WithDetails(fromThisMachine)) // /healthz /readyz /livez /startupz
-	gate := nethttp.Gate(checker, middleware.WithAccountInContext())              // 503 while the credential is not good
+	nethttp.RegisterHealth(mux, checker, middleware.WithDetails(middleware.LoopbackOnly)) // /healthz /readyz /livez /startupz
+	gate := nethttp.Gate(checker, middleware.WithAccountInContext())                      // 503 while the credential is not good
 	mux.Handle("GET /account", gate(http.HandlerFunc(account)))
 	mux.Handle("GET /balance", gate(balance(toPlatform, client.BaseURL().JoinPath("/api/v1/requester").String())))
 	return &app{checker, mux, toPlatform}, nil
@@ -97,14 +95,4 @@ func askPlatform(ctx context.Context, toPlatform *http.Client, url string) (*req
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v) // an error means that the client has gone
-}
-
-// fromThisMachine says who may see details: nobody can choose where a TCP connection comes from.
-func fromThisMachine(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
-	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 const (
@@ -27,10 +26,14 @@ const (
 	loadClients = 4 // for each of two routes
 )
 
-var (
-	healthJSON  = "Content-Type: " + middleware.ContentType
-	problemJSON = "Content-Type: " + middleware.ProblemContentType
+const (
+	healthJSON  = "Content-Type: application/health+json"
+	problemJSON = "Content-Type: application/problem+json"
 )
+
+// closed is the body of a rejected request.
+const closed = `{"type":"about:blank","title":"Service Unavailable","status":503,` +
+	`"detail":"The service cannot handle this request at the moment. Try again later."}`
 
 // start lets the platform take its time, to show what the service says in the meantime.
 func (s *story) start(ctx context.Context) error {
@@ -45,7 +48,7 @@ func (s *story) start(ctx context.Context) error {
 	if err := s.sees(ctx, "/readyz", http.StatusServiceUnavailable, fail, healthJSON, "Retry-After: 1"); err != nil {
 		return err
 	}
-	if err := s.sees(ctx, "/account", http.StatusServiceUnavailable, compact(middleware.Unavailable()), problemJSON, "Retry-After: 1"); err != nil {
+	if err := s.sees(ctx, "/account", http.StatusServiceUnavailable, closed, problemJSON, "Retry-After: 1"); err != nil {
 		return err
 	}
 	s.say("Now it answers:")
@@ -135,7 +138,7 @@ func (s *story) deletion(ctx context.Context) error {
 	if err := s.hears(ctx, "level=ERROR", "status=fail", "reason=rejected", "AUTHENTICATION_ERROR"); err != nil {
 		return err
 	}
-	if err := s.sees(ctx, "/account", http.StatusServiceUnavailable, compact(middleware.Unavailable()), problemJSON, "Retry-After: 1"); err != nil {
+	if err := s.sees(ctx, "/account", http.StatusServiceUnavailable, closed, problemJSON, "Retry-After: 1"); err != nil {
 		return err
 	}
 	if err := s.sees(ctx, "/healthz", http.StatusServiceUnavailable, fail, healthJSON); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -201,9 +200,4 @@ func (s *story) gone() error {
 	}
 	_ = conn.Close()
 	return errors.New("somebody still listens")
-}
-
-func compact(v any) string {
-	b, _ := json.Marshal(v) // of types that can always be encoded
-	return string(b)
 }

@@ -47,8 +47,8 @@ func (s Service) testPlatform(t *testing.T) {
 			if test.open {
 				Expect(t, http.MethodGet, r.url+"/account", http.StatusOK, AccountJSON)
 			} else {
-				a := Expect(t, http.MethodGet, r.url+"/account", http.StatusServiceUnavailable, problem)
-				a.ExpectHeader(t, "Content-Type", s.ProblemType)
+				a := Expect(t, http.MethodGet, r.url+"/account", http.StatusServiceUnavailable, s.RejectionBody)
+				a.ExpectHeader(t, "Content-Type", s.RejectionType)
 			}
 			r.StderrLine(t, test.log...)
 
