@@ -10,41 +10,43 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/echoadapter"
 	"github.com/tolokacheck/tolokacheck/health"
-	"github.com/tolokacheck/tolokacheck/middleware"
+	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
-// discard is a ResponseWriter that costs as little as one can, so that a benchmark shows the handler.
+// discard is a ResponseWriter that costs next to nothing.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// statuses has one reason of each.
+// statuses has one reason of each status.
 var statuses = []health.Reason{health.ReasonVerified, health.ReasonStale, health.ReasonRejected}
 
 func nothing(echo.Context) error { return nil }
 
-// passOn is middleware that does nothing: Echo v4 builds the chain for every request, which costs a closure whatever the
-// middleware does.
+// passOn is middleware that does nothing. Echo v4 builds the chain for every request, so any
+// middleware costs a closure.
 func passOn(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error { return next(c) }
 }
 
-// quiet returns an Echo whose error handler does nothing, so that a benchmark of a closed gate shows the gate.
+// quiet returns an Echo whose error handler does nothing, so that a benchmark of a closed gate
+// measures the gate.
 func quiet() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = func(error, echo.Context) {}
 	return e
 }
 
-// bareHealth returns what one would write by hand for one constant answer, as reason gives it.
+// bareHealth returns a hand-written handler with one constant answer, that for reason.
 func bareHealth(reason health.Reason) echo.HandlerFunc {
 	rec := httptest.NewRecorder()
-	middleware.NewHealth(because(reason)).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+	nethttp.Health(because(reason)).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 	status, header, body := rec.Code, rec.Header(), rec.Body.Bytes()
 	mediaType, length := header["Content-Type"], header["Content-Length"]
-	noStore, noSniff, retryAfter := header["Cache-Control"], header["X-Content-Type-Options"], header["Retry-After"]
+	noStore, noSniff := header["Cache-Control"], header["X-Content-Type-Options"]
+	retryAfter := header["Retry-After"]
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h["Content-Type"] = mediaType
@@ -60,13 +62,13 @@ func bareHealth(reason health.Reason) echo.HandlerFunc {
 	}
 }
 
-// bareClosed is middleware that turns everything away with the same error and header as a gate.
+// bareClosed is middleware that rejects everything with the same error and header as a gate.
 func bareClosed(echo.HandlerFunc) echo.HandlerFunc { return refuse }
 
 var (
 	retryAfter     = []string{"7"}
 	noStore        = []string{"no-store"}
-	message    any = middleware.Unavailable()
+	message    any = "Service Unavailable"
 	errRefused     = &health.Error{Reason: health.ReasonRejected}
 )
 
@@ -98,7 +100,7 @@ func serveBench(b *testing.B, h http.Handler) {
 	}
 }
 
-// callBench calls a handler whose chain is built already, without router and allocator.
+// callBench measures a handler whose chain is already built, without the router.
 func callBench(b *testing.B, h echo.HandlerFunc) {
 	c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/healthz", nil), &discard{http.Header{}})
 	b.ReportAllocs()
@@ -108,8 +110,11 @@ func callBench(b *testing.B, h echo.HandlerFunc) {
 }
 
 func BenchmarkGate(b *testing.B) {
-	open, closed := echoadapter.Gate(because(health.ReasonVerified)), echoadapter.Gate(because(health.ReasonRejected))
-	account := echoadapter.GateWithConfig(echoadapter.Config{Checker: because(health.ReasonVerified), AccountInContext: true})
+	open := echoadapter.Gate(because(health.ReasonVerified))
+	closed := echoadapter.Gate(because(health.ReasonRejected))
+	account := echoadapter.GateWithConfig(echoadapter.Config{
+		Checker: because(health.ReasonVerified), AccountInContext: true,
+	})
 	b.Run("open/bare", func(b *testing.B) { serveBench(b, gated(nothing)) })
 	b.Run("open/bare with middleware", func(b *testing.B) { serveBench(b, gated(nothing, passOn)) })
 	b.Run("open/gate", func(b *testing.B) { serveBench(b, gated(nothing, open)) })
@@ -129,7 +134,7 @@ func BenchmarkHealth(b *testing.B) {
 }
 
 func TestAllocations(t *testing.T) {
-	// Without Echo's pool of contexts, which under the race detector loses some on purpose.
+	// Without Echo's pool of contexts: under the race detector sync.Pool drops items at random.
 	allocs := func(e *echo.Echo) float64 {
 		w, r := &discard{http.Header{}}, httptest.NewRequest(http.MethodGet, "/healthz", nil)
 		c := e.NewContext(r, w)
@@ -141,22 +146,30 @@ func TestAllocations(t *testing.T) {
 		})
 	}
 	for _, reason := range statuses {
-		t.Run("health under "+reason.String()+" allocates nothing", func(t *testing.T) {
+		t.Run("health/"+reason.String(), func(t *testing.T) {
 			assert.Zero(t, allocs(registered(reason)))
 		})
 	}
-	t.Run("the open gate allocates no more than middleware that does nothing: the closure that Echo makes per request", func(t *testing.T) {
+	t.Run("open gate", func(t *testing.T) {
 		gate := echoadapter.Gate(because(health.ReasonVerified))
 		assert.EqualValues(t, 1, allocs(gated(nothing, passOn)))
 		assert.EqualValues(t, 1, allocs(gated(nothing, gate)))
 	})
-	t.Run("the closed gate allocates that closure and its error", func(t *testing.T) {
+	t.Run("closed gate", func(t *testing.T) {
 		gate := echoadapter.Gate(because(health.ReasonRejected))
 		assert.EqualValues(t, 1, allocs(gated(refuse)))
-		assert.EqualValues(t, 2, allocs(gated(nothing, gate)))
+		assert.EqualValues(t, 2, allocs(gated(nothing, gate)), "the closure and the error")
 	})
-	t.Run("the account costs the two more that net/http forces", func(t *testing.T) {
-		gate := echoadapter.GateWithConfig(echoadapter.Config{Checker: because(health.ReasonVerified), AccountInContext: true})
-		assert.EqualValues(t, 3, allocs(gated(nothing, gate)))
+	t.Run("problem details", func(t *testing.T) {
+		gate := echoadapter.GateWithConfig(echoadapter.Config{
+			Checker: because(health.ReasonRejected), ProblemDetails: true,
+		})
+		assert.EqualValues(t, 1, allocs(gated(nothing, gate)), "the closure")
+	})
+	t.Run("account", func(t *testing.T) {
+		gate := echoadapter.GateWithConfig(echoadapter.Config{
+			Checker: because(health.ReasonVerified), AccountInContext: true,
+		})
+		assert.EqualValues(t, 3, allocs(gated(nothing, gate)), "the closure, the context and the request")
 	})
 }

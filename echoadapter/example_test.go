@@ -21,8 +21,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
-// newChecker returns a checker of a token that works, on a fake platform. A service calls
-// health.New(credentials.Default()) instead.
+// newChecker returns a checker of a valid token on a fake platform. A service calls
+// health.New(credentials.Default()).
 func newChecker() *health.Checker {
 	platform := requestertest.NewPlatform()
 	client, err := requester.New(requester.Production, requester.WithHTTPClient(platform.Client()))
@@ -37,15 +37,15 @@ func newChecker() *health.Checker {
 	return checker
 }
 
-// show asks the service and prints the answer.
+// show sends a request to the service and prints the answer.
 func show(service http.Handler, method, target string) {
 	rec := httptest.NewRecorder()
 	service.ServeHTTP(rec, httptest.NewRequest(method, target, nil))
 	fmt.Println(method, target, rec.Code, strings.TrimSpace(rec.Body.String()))
 }
 
-// A group of routes that need the platform stands behind the gate. The service listens before the credential is verified, so
-// that probes get their answers while Start waits for the platform.
+// The gate is in front of a group of routes that need the platform. A service listens before it
+// calls Start, so that probes are answered while Start waits for the platform.
 func Example() {
 	checker := newChecker()
 	defer checker.Close()
@@ -67,12 +67,13 @@ func Example() {
 
 	// Output:
 	// GET /healthz 503 {"status":"fail"}
-	// GET /tasks 503 {"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The service cannot handle this request at the moment. Try again later."}
+	// GET /tasks 503 {"message":"Service Unavailable"}
 	// GET /healthz 200 {"status":"pass"}
 	// GET /tasks 200 the tasks
 }
 
-// The gate returns an error, and the service's own error handler decides what the client sees and what is logged.
+// The gate returns an error. The service's own error handler logs the reason and writes the
+// response.
 func ExampleGate_errorHandler() {
 	checker := newChecker() // not started
 	defer checker.Close()
@@ -87,7 +88,8 @@ func ExampleGate_errorHandler() {
 		}
 		e.DefaultHTTPErrorHandler(err, c)
 	}
-	e.GET("/tasks", func(c echo.Context) error { return c.String(http.StatusOK, "the tasks") }, echoadapter.Gate(checker))
+	tasks := func(c echo.Context) error { return c.String(http.StatusOK, "the tasks") }
+	e.GET("/tasks", tasks, echoadapter.Gate(checker))
 	show(e, "GET", "/tasks")
 
 	// Output:
@@ -95,7 +97,7 @@ func ExampleGate_errorHandler() {
 	// GET /tasks 503 We will be back soon.
 }
 
-// A gate for the whole service that lets some routes through, and gives the account to handlers.
+// A gate with a configuration: one route is skipped, and handlers get the account.
 func ExampleGateWithConfig() {
 	checker := newChecker()
 	defer checker.Close()
@@ -126,8 +128,8 @@ func ExampleGateWithConfig() {
 	// GET /account 200 Jack Smith
 }
 
-// On a group the endpoints get its prefix and its middleware. CORS middleware in front must leave them alone: it would answer OPTIONS,
-// by which HAProxy probes, with 204 whatever the verdict.
+// On a group the endpoints get its prefix and its middleware. CORS middleware in front of them
+// needs a Skipper: it would answer OPTIONS, HAProxy's default probe, with 204 whatever the verdict.
 func ExampleRegisterHealth() {
 	checker := newChecker()
 	defer checker.Close()
@@ -136,7 +138,7 @@ func ExampleRegisterHealth() {
 	e.Use(echomw.CORSWithConfig(echomw.CORSConfig{
 		Skipper: func(c echo.Context) bool { return strings.HasPrefix(c.Path(), "/internal/") },
 	}))
-	echoadapter.RegisterHealth(e.Group("/internal"), checker, middleware.WithStartupPath(""))
+	echoadapter.RegisterHealth(e.Group("/internal"), checker, middleware.WithPath("/startupz", ""))
 
 	show(e, "OPTIONS", "/internal/healthz")
 	show(e, "GET", "/internal/livez")
@@ -144,4 +146,23 @@ func ExampleRegisterHealth() {
 	// Output:
 	// OPTIONS /internal/healthz 503 {"status":"fail"}
 	// GET /internal/livez 200 {"status":"pass"}
+}
+
+// A group without a prefix gets all unknown paths of the service. RouteNotFound after the group
+// keeps them 404 while the gate is closed.
+func ExampleGate_groupWithoutPrefix() {
+	checker := newChecker() // not started
+	defer checker.Close()
+
+	e := echo.New()
+	api := e.Group("", echoadapter.Gate(checker))
+	e.RouteNotFound("/*", echo.NotFoundHandler)
+	api.GET("/tasks", func(c echo.Context) error { return c.String(http.StatusOK, "the tasks") })
+
+	show(e, "GET", "/tasks")
+	show(e, "GET", "/unknown")
+
+	// Output:
+	// GET /tasks 503 {"message":"Service Unavailable"}
+	// GET /unknown 404 {"message":"Not Found"}
 }

@@ -1,6 +1,7 @@
 package echoadapter
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -8,69 +9,73 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/internal/requestcopy"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 // Config configures [GateWithConfig].
 type Config struct {
-	// Skipper lets the requests for which it returns true through without a look at the credential, and without an account
-	// in their context. Nil: none are skipped.
+	// Skipper lets the requests for which it returns true through without a check. They have no
+	// account in their context. Nil: no request is skipped.
 	Skipper echomw.Skipper
-	// Checker gives the verdict. Required.
+	// Checker provides the verdict. Required.
 	Checker middleware.Snapshotter
-	// AccountInContext makes the verified account available to handlers, by [Account]. It costs two allocations per request;
-	// the Account method of the checker gives the account at no cost. False by default.
+	// AccountInContext makes the verified account available to handlers by [Account]. False by
+	// default, because it costs two allocations per request; the checker's Account method costs
+	// none.
 	AccountInContext bool
-	// ErrorHandler makes the error that the gate returns for a request that it turns away; it may as well write an answer and
-	// return nil. Retry-After and Cache-Control: no-store are set on the response before, and it may change them. The error
-	// that it is given says why, for a log: it is not for the public, and is shared by many requests. Nil: an
-	// [*echo.HTTPError], see [Gate].
+	// ProblemDetails makes the gate write a problem details body (RFC 9457, media type
+	// application/problem+json) and return nil, instead of returning an error to the service's
+	// HTTPErrorHandler. It cannot be combined with ErrorHandler. False by default.
+	ProblemDetails bool
+	// ErrorHandler returns the error for a rejected request; it may also write a response and
+	// return nil. Retry-After and Cache-Control: no-store are set before it is called; it may
+	// change them. Its argument says why the gate is closed. It is not for clients, and shared by
+	// all rejected requests: do not modify it. Nil: an [*echo.HTTPError], see [Gate].
 	ErrorHandler func(c echo.Context, err *health.Error) error
 }
 
-// Gate returns middleware that lets requests through while the credential is good (pass or warn). While it is not (fail),
-// the middleware does not write but returns a fresh [*echo.HTTPError] with status 503, so that the service's own
-// HTTPErrorHandler decides about the body. Its Message is a [middleware.Problem], which Echo's default handler renders as
-// JSON and in which there is nothing of the reason. Its Internal is the [*health.Error], which [errors.As] finds and which
-// is not for the public. Retry-After and Cache-Control are set on the response.
+// Gate returns middleware that lets requests through while the credential is valid (pass or warn).
 //
-// A CORS middleware belongs before the gate: a preflight request that meets a closed gate gets 503 like any other. With Use on
-// the whole Echo the gate is also before the health endpoints, and a liveness probe that meets a closed gate has the service
-// restarted: put the gate on a group, or leave their paths to the Skipper.
+// While it is not (fail), the middleware sets Retry-After and Cache-Control: no-store and returns a
+// new [*echo.HTTPError] with status 503 and the message "Service Unavailable", which Echo's default
+// handler renders as {"message":"Service Unavailable"}. Its Internal is the [*health.Error] with
+// the reason, which [errors.As] finds; it is for logs, not for clients. Echo's default handler
+// includes it in the response if Echo.Debug is true.
 //
-// It panics if the checker is nil.
+// Gate panics if the checker is nil.
 func Gate(c middleware.Snapshotter) echo.MiddlewareFunc {
 	return GateWithConfig(Config{Checker: c})
 }
 
-// GateWithConfig is [Gate] with a configuration. It panics if the Checker is nil.
-func GateWithConfig(config Config) echo.MiddlewareFunc {
+// GateWithConfig is [Gate] with a configuration. It panics with the error of [Config.ToMiddleware].
+func GateWithConfig(config Config) echo.MiddlewareFunc { return must(config.ToMiddleware()) }
+
+// ToMiddleware returns the middleware, or an error if the Checker is nil or if both ProblemDetails
+// and ErrorHandler are set.
+func (config Config) ToMiddleware() (echo.MiddlewareFunc, error) {
+	if config.ProblemDetails && config.ErrorHandler != nil {
+		return nil, errors.New("echoadapter: Config has both ProblemDetails and ErrorHandler: set one of them")
+	}
 	var opts []middleware.GateOption
 	if config.AccountInContext {
 		opts = append(opts, middleware.WithAccountInContext())
 	}
-	g := &gate{Config: config, core: middleware.NewGate(config.Checker, opts...)}
-	if g.ErrorHandler == nil {
-		g.ErrorHandler = httpError
+	core, err := middleware.NewGate(config.Checker, opts...)
+	if err != nil {
+		return nil, err
 	}
-	// Echo calls this for every request: the closure, and that it captures no more than two words, is the whole cost.
+	g := &gate{Config: config, core: core}
+	// Echo calls this function for every request. The closure that it returns is the only
+	// allocation.
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			if g.Skipper != nil && g.Skipper(c) {
-				return next(c)
-			}
-			if rejection := g.admit(c); rejection != nil {
-				rejection.SetHeader(c.Response().Header())
-				return g.ErrorHandler(c, rejection.Err())
-			}
-			return next(c)
-		}
-	}
+		return func(c echo.Context) error { return g.handle(c, next) }
+	}, nil
 }
 
-// Account returns the service's own account as the nearest gate with AccountInContext verified it; see
-// [middleware.AccountFrom]. It returns false where there is no such gate. [middleware.AccountOf] on the request's context
-// serves where gates of several checkers are stacked.
+// Account returns the service's own account, as the nearest gate with AccountInContext found it;
+// see [middleware.AccountFrom]. It returns false if there is no such gate. Where gates of several
+// checkers are stacked, use [middleware.AccountOf] with the request's context.
 func Account(c echo.Context) (*requester.Account, bool) {
 	return middleware.AccountFrom(c.Request().Context())
 }
@@ -81,23 +86,48 @@ type gate struct {
 	core *middleware.Gate
 }
 
-// admit leaves the request alone unless there is an account to put into it.
-func (g *gate) admit(c echo.Context) *middleware.Rejection {
-	if !g.AccountInContext {
-		return g.core.Rejection()
+func (g *gate) handle(c echo.Context, next echo.HandlerFunc) error {
+	if g.Skipper != nil && g.Skipper(c) {
+		return next(c)
 	}
-	r, rejection := g.core.Admit(c.Request())
-	if rejection == nil {
-		c.SetRequest(r)
+	outer := c.Request()
+	inner, rejection := g.core.Admit(outer)
+	switch {
+	case rejection != nil:
+		return g.reject(c, rejection)
+	case inner != outer:
+		c.SetRequest(inner)
+		defer requestcopy.HandBack(outer, inner)
 	}
-	return rejection
+	return next(c)
 }
 
-// unavailable is the Message of every rejection. It is a value that nobody can change, so it is boxed once.
-var unavailable any = middleware.Unavailable()
+func (g *gate) reject(c echo.Context, rejection *middleware.Rejection) error {
+	if g.ProblemDetails {
+		rejection.ServeHTTP(c.Response(), c.Request())
+		return nil
+	}
+	rejection.SetHeader(c.Response().Header())
+	if g.ErrorHandler != nil {
+		return g.ErrorHandler(c, rejection.Err())
+	}
+	// A new error for each rejection, because middleware further out may modify it (SetInternal);
+	// and not wrapped, because Echo's default handler answers 500 to a wrapped HTTPError.
+	return &echo.HTTPError{
+		Code:     http.StatusServiceUnavailable,
+		Message:  unavailable,
+		Internal: rejection.Err(),
+	}
+}
 
-// httpError makes a new error for each rejection, because middleware further out may change what it is given
-// (SetInternal), and one at the top level, because Echo's default handler answers 500 to an HTTPError that is wrapped.
-func httpError(_ echo.Context, err *health.Error) error {
-	return &echo.HTTPError{Code: http.StatusServiceUnavailable, Message: unavailable, Internal: err}
+// unavailable is the Message of a rejection, converted to an interface once. It is a string, as in
+// all errors of Echo: error handlers rely on that.
+var unavailable any = http.StatusText(http.StatusServiceUnavailable)
+
+// must panics with the error of a constructor.
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
 }

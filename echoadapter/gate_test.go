@@ -4,9 +4,12 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/labstack/echo/v4"
+	echomw "github.com/labstack/echo/v4/middleware"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -15,19 +18,18 @@ import (
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
-// problem is what Echo's default error handler makes of the error.
-var problem = response{http.StatusServiceUnavailable, http.Header{
+// rejected is the answer of Echo's default error handler to a rejected request.
+var rejected = response{http.StatusServiceUnavailable, http.Header{
 	"Content-Type":   {"application/json"},
-	"Content-Length": {"148"},
+	"Content-Length": {"34"},
 	"Cache-Control":  {"no-store"},
 	"Retry-After":    {"7"},
-}, `{"type":"about:blank","title":"Service Unavailable","status":503,` +
-	`"detail":"The service cannot handle this request at the moment. Try again later."}` + "\n"}
+}, `{"message":"Service Unavailable"}` + "\n"}
 
 func tasks(c echo.Context) error { return c.String(http.StatusOK, "tasks") }
 
-// once runs one request through middleware alone, without Echo's error handler.
-func once(gate echo.MiddlewareFunc, next echo.HandlerFunc) (*httptest.ResponseRecorder, error) {
+// call sends one request through middleware alone, without Echo's error handler.
+func call(gate echo.MiddlewareFunc, next echo.HandlerFunc) (*httptest.ResponseRecorder, error) {
 	rec := httptest.NewRecorder()
 	c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/tasks", nil), rec)
 	return rec, gate(next)(c)
@@ -35,7 +37,7 @@ func once(gate echo.MiddlewareFunc, next echo.HandlerFunc) (*httptest.ResponseRe
 
 func TestGate(t *testing.T) {
 	for reason := health.ReasonClosed; reason <= health.ReasonVerified; reason++ {
-		t.Run("over TCP, "+reason.String(), func(t *testing.T) {
+		t.Run(reason.String(), func(t *testing.T) {
 			e := echo.New()
 			e.Any("/route", tasks, echoadapter.Gate(because(reason)))
 			e.Group("/group", echoadapter.Gate(because(reason))).Any("", tasks)
@@ -44,7 +46,7 @@ func TestGate(t *testing.T) {
 				for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions} {
 					got := ask(t, server, method, path)
 					if reason.Status() == health.StatusFail {
-						assert.Equal(t, problem, got, method+" "+path)
+						assert.Equal(t, rejected, got, method+" "+path)
 					} else {
 						assert.Equal(t, "tasks", got.body, method+" "+path)
 					}
@@ -58,33 +60,47 @@ func TestGate(t *testing.T) {
 			}
 		})
 	}
+	t.Run("Pre", func(t *testing.T) {
+		e := echo.New()
+		e.Pre(echoadapter.Gate(because(health.ReasonRejected)))
+		e.GET("/tasks", tasks)
+		assert.Equal(t, rejected, ask(t, serve(t, e), http.MethodGet, "/tasks"))
+	})
+	t.Run("error of the handler", func(t *testing.T) {
+		want := errors.New("of the handler")
+		_, err := call(echoadapter.Gate(because(health.ReasonVerified)),
+			func(echo.Context) error { return want })
+		assert.Same(t, want, err)
+	})
+}
 
-	t.Run("the error is an HTTPError at the top level, and holds the health.Error", func(t *testing.T) {
-		rec, err := once(echoadapter.Gate(because(health.ReasonRejected)), tasks)
-		httpError, ok := err.(*echo.HTTPError) //nolint:errorlint // as Echo's default handler does it
+func TestGate_error(t *testing.T) {
+	t.Run("HTTPError", func(t *testing.T) {
+		rec, err := call(echoadapter.Gate(because(health.ReasonRejected)), tasks)
+		httpError, ok := err.(*echo.HTTPError) //nolint:errorlint // as Echo's default handler does
 		require.True(t, ok)
 		assert.Equal(t, http.StatusServiceUnavailable, httpError.Code)
-		assert.Equal(t, middleware.Unavailable(), httpError.Message)
+		assert.Equal(t, "Service Unavailable", httpError.Message.(string))
 		var cause *health.Error
 		require.ErrorAs(t, err, &cause)
 		assert.Equal(t, health.ReasonRejected, cause.Reason)
+		assert.Same(t, cause, httpError.Internal)
 		assert.Equal(t, http.Header{"Retry-After": {"7"}, "Cache-Control": {"no-store"}}, rec.Header())
 		assert.Empty(t, rec.Body.String(), "the gate itself writes nothing")
-		assert.Equal(t, "code=503, message=Service Unavailable: The service cannot handle this request at the moment. Try again later., "+
-			"internal="+cause.Error(), err.Error())
+		assert.EqualError(t, err, "code=503, message=Service Unavailable, internal="+cause.Error())
 	})
-	t.Run("each rejection has an error of its own", func(t *testing.T) {
+	t.Run("one per rejection", func(t *testing.T) {
 		gate := echoadapter.Gate(because(health.ReasonRejected))
-		_, first := once(gate, tasks)
-		_, second := once(gate, tasks)
+		_, first := call(gate, tasks)
+		_, second := call(gate, tasks)
 		assert.NotSame(t, first, second)
 		var httpError *echo.HTTPError
 		require.ErrorAs(t, first, &httpError)
-		httpError.SetInternal(errors.New("changed by middleware further out")).Message = "changed"
-		_, third := once(gate, tasks)
+		httpError.SetInternal(errors.New("changed by middleware")).Message = "changed"
+		_, third := call(gate, tasks)
 		assert.Equal(t, second, third)
 	})
-	t.Run("the service's own error handler decides about the body", func(t *testing.T) {
+	t.Run("own error handler", func(t *testing.T) {
 		e := echo.New()
 		e.HTTPErrorHandler = func(err error, c echo.Context) {
 			var cause *health.Error
@@ -94,47 +110,34 @@ func TestGate(t *testing.T) {
 		}
 		e.GET("/tasks", tasks, echoadapter.Gate(because(health.ReasonStarting)))
 		assert.Equal(t, response{http.StatusServiceUnavailable, http.Header{
-			"Content-Type": {"text/plain; charset=UTF-8"}, "Content-Length": {"9"}, "Cache-Control": {"no-store"}, "Retry-After": {"7"},
+			"Content-Type":   {"text/plain; charset=UTF-8"},
+			"Content-Length": {"9"},
+			"Cache-Control":  {"no-store"},
+			"Retry-After":    {"7"},
 		}, "back soon"}, ask(t, serve(t, e), http.MethodGet, "/tasks"))
-	})
-	t.Run("with Debug on, the reason still does not get out", func(t *testing.T) {
-		e := echo.New()
-		e.Debug = true
-		e.GET("/tasks", tasks, echoadapter.Gate(because(health.ReasonRejected)))
-		got := ask(t, serve(t, e), http.MethodGet, "/tasks")
-		assert.JSONEq(t, problem.body, got.body)
-	})
-	t.Run("before the router, as Pre", func(t *testing.T) {
-		e := echo.New()
-		e.Pre(echoadapter.Gate(because(health.ReasonRejected)))
-		e.GET("/tasks", tasks)
-		assert.Equal(t, problem, ask(t, serve(t, e), http.MethodGet, "/tasks"))
-	})
-	t.Run("an error of the handler is handed on as it is", func(t *testing.T) {
-		want := errors.New("of the handler")
-		_, err := once(echoadapter.Gate(because(health.ReasonVerified)), func(echo.Context) error { return want })
-		assert.Same(t, want, err)
 	})
 }
 
-func TestGateWithConfig(t *testing.T) {
-	t.Run("a skipped request passes", func(t *testing.T) {
+func TestConfig(t *testing.T) {
+	closed := because(health.ReasonRejected)
+
+	t.Run("Skipper", func(t *testing.T) {
 		e := echo.New()
 		e.Use(echoadapter.GateWithConfig(echoadapter.Config{
-			Checker: because(health.ReasonRejected),
+			Checker: closed,
 			Skipper: func(c echo.Context) bool { return c.Path() == "/public" },
 		}))
 		e.GET("/public", tasks)
 		e.GET("/private", tasks)
 		server := serve(t, e)
 		assert.Equal(t, "tasks", ask(t, server, http.MethodGet, "/public").body)
-		assert.Equal(t, problem, ask(t, server, http.MethodGet, "/private"))
+		assert.Equal(t, rejected, ask(t, server, http.MethodGet, "/private"))
 	})
-	t.Run("the error handler makes the error", func(t *testing.T) {
+	t.Run("ErrorHandler returns an error", func(t *testing.T) {
 		var got *health.Error
 		want := errors.New("of the service")
-		rec, err := once(echoadapter.GateWithConfig(echoadapter.Config{
-			Checker: because(health.ReasonRejected),
+		rec, err := call(echoadapter.GateWithConfig(echoadapter.Config{
+			Checker: closed,
 			ErrorHandler: func(_ echo.Context, err *health.Error) error {
 				got = err
 				return want
@@ -144,21 +147,129 @@ func TestGateWithConfig(t *testing.T) {
 		assert.Equal(t, health.ReasonRejected, got.Reason)
 		assert.Equal(t, http.Header{"Retry-After": {"7"}, "Cache-Control": {"no-store"}}, rec.Header())
 	})
-	t.Run("the error handler may write the answer itself", func(t *testing.T) {
+	t.Run("ErrorHandler writes", func(t *testing.T) {
 		e := echo.New()
 		e.GET("/tasks", tasks, echoadapter.GateWithConfig(echoadapter.Config{
-			Checker:      because(health.ReasonRejected),
-			ErrorHandler: func(c echo.Context, _ *health.Error) error { return c.NoContent(http.StatusServiceUnavailable) },
+			Checker: closed,
+			ErrorHandler: func(c echo.Context, _ *health.Error) error {
+				return c.NoContent(http.StatusServiceUnavailable)
+			},
 		}))
 		got := ask(t, serve(t, e), http.MethodGet, "/tasks")
 		assert.Equal(t, http.StatusServiceUnavailable, got.status)
 		assert.Equal(t, "7", got.header.Get("Retry-After"))
 		assert.Empty(t, got.body)
 	})
-	t.Run("without a checker it panics when it is made", func(t *testing.T) {
-		assert.PanicsWithValue(t, "middleware: nil checker: look at the error of health.New before the checker is used",
-			func() { echoadapter.GateWithConfig(echoadapter.Config{}) })
+	t.Run("ProblemDetails", func(t *testing.T) {
+		e := echo.New()
+		e.Debug = true
+		e.HTTPErrorHandler = func(err error, _ echo.Context) { t.Error("called with", err) }
+		var logged int
+		e.Use(echomw.RequestLoggerWithConfig(echomw.RequestLoggerConfig{
+			LogStatus: true,
+			LogValuesFunc: func(_ echo.Context, v echomw.RequestLoggerValues) error {
+				logged = v.Status
+				return nil
+			},
+		}))
+		e.Any("/tasks", tasks, echoadapter.GateWithConfig(echoadapter.Config{
+			Checker: closed, ProblemDetails: true,
+		}))
+		server := serve(t, e)
+		want := response{http.StatusServiceUnavailable, http.Header{
+			"Content-Type":           {"application/problem+json"},
+			"Content-Length":         {"147"},
+			"Cache-Control":          {"no-store"},
+			"X-Content-Type-Options": {"nosniff"},
+			"Retry-After":            {"7"},
+		}, `{"type":"about:blank","title":"Service Unavailable","status":503,` +
+			`"detail":"The service cannot handle this request at the moment. Try again later."}`}
+		assert.Equal(t, want, ask(t, server, http.MethodPost, "/tasks"))
+		want.body = ""
+		assert.Equal(t, want, ask(t, server, http.MethodHead, "/tasks"))
+		server.Close() // waits for the logger
+		assert.Equal(t, http.StatusServiceUnavailable, logged)
 	})
+	errs := map[string]struct {
+		config echoadapter.Config
+		want   string
+	}{
+		"no Checker": {
+			echoadapter.Config{},
+			"middleware: NewGate: the checker is nil; handle the error of health.New first",
+		},
+		"ProblemDetails and ErrorHandler": {
+			echoadapter.Config{
+				Checker: closed, ProblemDetails: true,
+				ErrorHandler: func(echo.Context, *health.Error) error { return nil },
+			},
+			"echoadapter: Config has both ProblemDetails and ErrorHandler: set one of them",
+		},
+	}
+	for name, tt := range errs {
+		t.Run(name, func(t *testing.T) {
+			mw, err := tt.config.ToMiddleware()
+			assert.EqualError(t, err, tt.want)
+			assert.Nil(t, mw)
+			assert.PanicsWithError(t, tt.want, func() { echoadapter.GateWithConfig(tt.config) })
+		})
+	}
+}
+
+func TestWiringPanics(t *testing.T) {
+	const isNil = "the checker is nil; handle the error of health.New first"
+	const newGate, newHealth = "middleware: NewGate: ", "middleware: NewHealth: "
+	const newStartup, routes = "middleware: NewStartup: ", "middleware: Routes: "
+	good := because(health.ReasonVerified)
+	tests := map[string]struct {
+		call func()
+		want string
+	}{
+		"Gate/nil checker":           {func() { echoadapter.Gate(nil) }, newGate + isNil},
+		"Health/nil checker":         {func() { echoadapter.Health(nil) }, newHealth + isNil},
+		"Health/nil option":          {func() { echoadapter.Health(good, nil) }, newHealth + "nil option"},
+		"Startup/nil checker":        {func() { echoadapter.Startup(nil) }, newStartup + isNil},
+		"RegisterHealth/nil checker": {func() { echoadapter.RegisterHealth(echo.New(), nil) }, routes + isNil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) { assert.PanicsWithError(t, tt.want, tt.call) })
+	}
+}
+
+// TestGate_unknownPaths shows what a closed gate on a group does with paths that have no route.
+func TestGate_unknownPaths(t *testing.T) {
+	gate := echoadapter.Gate(because(health.ReasonRejected))
+	const closed = http.StatusServiceUnavailable
+	const notFound, notAllowed = http.StatusNotFound, http.StatusMethodNotAllowed
+	tests := map[string]struct {
+		wire func(e *echo.Echo)
+		// unknown and method are the statuses of GET /unknown and POST /api/tasks.
+		unknown, method int
+	}{
+		"route": {func(e *echo.Echo) {
+			e.GET("/api/tasks", tasks, gate)
+		}, notFound, notAllowed},
+		"group with prefix": {func(e *echo.Echo) {
+			e.Group("/api", gate).GET("/tasks", tasks)
+		}, notFound, closed},
+		"group without prefix": {func(e *echo.Echo) {
+			e.Group("", gate).GET("/api/tasks", tasks)
+		}, closed, closed},
+		"group without prefix, RouteNotFound": {func(e *echo.Echo) {
+			e.Group("", gate).GET("/api/tasks", tasks)
+			e.RouteNotFound("/*", echo.NotFoundHandler)
+		}, notFound, notFound},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := echo.New()
+			tt.wire(e)
+			server := serve(t, e)
+			assert.Equal(t, closed, ask(t, server, http.MethodGet, "/api/tasks").status)
+			assert.Equal(t, tt.unknown, ask(t, server, http.MethodGet, "/unknown").status)
+			assert.Equal(t, tt.method, ask(t, server, http.MethodPost, "/api/tasks").status)
+		})
+	}
 }
 
 func TestAccount(t *testing.T) {
@@ -166,9 +277,9 @@ func TestAccount(t *testing.T) {
 	gate := func(in bool) echo.MiddlewareFunc {
 		return echoadapter.GateWithConfig(echoadapter.Config{Checker: c, AccountInContext: in})
 	}
-	t.Run("behind a gate that was asked to, handlers find it, in Echo's context and in the request's", func(t *testing.T) {
+	t.Run("AccountInContext", func(t *testing.T) {
 		called := false
-		_, err := once(gate(true), func(ec echo.Context) error {
+		_, err := call(gate(true), func(ec echo.Context) error {
 			called = true
 			account, ok := echoadapter.Account(ec)
 			require.True(t, ok)
@@ -181,7 +292,7 @@ func TestAccount(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, called)
 	})
-	t.Run("by default it is not there, and the request is the same one", func(t *testing.T) {
+	t.Run("default", func(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		ec := echo.New().NewContext(r, httptest.NewRecorder())
 		require.NoError(t, gate(false)(func(ec echo.Context) error {
@@ -190,5 +301,24 @@ func TestAccount(t *testing.T) {
 			assert.Same(t, r, ec.Request())
 			return nil
 		})(ec))
+	})
+	// net/http's server removes the files of a multipart form that it finds on the original
+	// request.
+	t.Run("form handed back", func(t *testing.T) {
+		for _, panics := range []bool{false, true} {
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("color=red"))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			e := echo.New()
+			e.Use(echomw.RecoverWithConfig(echomw.RecoverConfig{DisablePrintStack: true}))
+			e.POST("/", func(ec echo.Context) error {
+				assert.Equal(t, "red", ec.FormValue("color"))
+				if panics {
+					panic(http.ErrAbortHandler.Error())
+				}
+				return nil
+			}, gate(true))
+			e.ServeHTTP(httptest.NewRecorder(), r)
+			assert.Equal(t, url.Values{"color": {"red"}}, r.PostForm)
+		}
 	})
 }

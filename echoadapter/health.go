@@ -8,9 +8,11 @@ import (
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
-// Router is what [RegisterHealth] needs of a router. [*echo.Echo] and [*echo.Group] are two.
+// Router is what [RegisterHealth] needs. [*echo.Echo] and [*echo.Group] implement it.
 type Router interface {
-	Add(method, path string, handler echo.HandlerFunc, middleware ...echo.MiddlewareFunc) *echo.Route
+	Add(
+		method, path string, handler echo.HandlerFunc, middleware ...echo.MiddlewareFunc,
+	) *echo.Route
 }
 
 var (
@@ -18,40 +20,45 @@ var (
 	_ Router = (*echo.Group)(nil)
 )
 
-// RegisterHealth registers /healthz, /readyz, /livez and /startupz of a checker for GET, HEAD and OPTIONS; Echo answers
-// other methods with 405 and Allow, or with 404 in a group that has middleware. The options change the paths, leave some out, allow details and add further checkers;
-// see [middleware.RoutesOption].
+// RegisterHealth registers /healthz, /readyz, /livez and /startupz of a checker for GET, HEAD and
+// OPTIONS. Each path is registered with a slash at its end, too, so that Echo's AddTrailingSlash
+// middleware does not turn probes into 404. Echo answers other methods with 405, or in a group that
+// has middleware with 404. The options change paths, leave endpoints out, allow details and add
+// checkers; see [middleware.HealthOption].
 //
-// Echo's CORS middleware, where it is in front, answers OPTIONS by itself with 204, and a balancer that probes by OPTIONS
-// (HAProxy's default) never sees the verdict: give that middleware a Skipper for these paths.
+// If Echo's CORS middleware is in front, give it a Skipper for these paths; see the package's
+// documentation.
 //
-// It panics if a checker is nil.
-func RegisterHealth(router Router, c middleware.Snapshotter, opts ...middleware.RoutesOption) {
-	for _, route := range middleware.Routes(c, opts...) {
+// RegisterHealth panics if a checker is nil or an option is invalid.
+func RegisterHealth(
+	router Router, c middleware.Snapshotter, opts ...middleware.HealthOption,
+) {
+	for _, route := range must(middleware.Routes(c, opts...)) {
+		paths := []string{route.Path}
+		if route.Path != "/" {
+			paths = append(paths, route.Path+"/")
+		}
 		handler := echo.WrapHandler(route.Endpoint)
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
-			router.Add(method, route.Path, handler)
+		for _, path := range paths {
+			for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
+				router.Add(method, path, handler)
+			}
 		}
 	}
 }
 
-// Health returns the handler for /healthz; see [middleware.NewHealth]. Echo's GET route does not match HEAD, so register
-// it for GET, HEAD and OPTIONS, or use [RegisterHealth]. It panics if a checker is nil.
+// Health returns the handler for /healthz and /readyz; see [middleware.NewHealth]. A GET route of
+// Echo does not match HEAD: register the handler for GET, HEAD and OPTIONS, or use
+// [RegisterHealth]. Health panics if a checker is nil or an option is invalid.
 func Health(c middleware.Snapshotter, opts ...middleware.HealthOption) echo.HandlerFunc {
-	return echo.WrapHandler(middleware.NewHealth(c, opts...))
-}
-
-// Ready returns the handler for /readyz; see [middleware.NewReady], and [Health] for the methods. It panics if a checker is
-// nil.
-func Ready(c middleware.Snapshotter, opts ...middleware.HealthOption) echo.HandlerFunc {
-	return echo.WrapHandler(middleware.NewReady(c, opts...))
+	return echo.WrapHandler(must(middleware.NewHealth(c, opts...)))
 }
 
 // Live returns the handler for /livez; see [middleware.NewLive], and [Health] for the methods.
 func Live() echo.HandlerFunc { return echo.WrapHandler(middleware.NewLive()) }
 
-// Startup returns the handler for /startupz; see [middleware.NewStartup], and [Health] for the methods. It panics if a
-// checker is nil.
+// Startup returns the handler for /startupz; see [middleware.NewStartup], and [Health] for the
+// methods. Startup panics if a checker is nil.
 func Startup(c middleware.Snapshotter, more ...middleware.Snapshotter) echo.HandlerFunc {
-	return echo.WrapHandler(middleware.NewStartup(c, more...))
+	return echo.WrapHandler(must(middleware.NewStartup(c, more...)))
 }

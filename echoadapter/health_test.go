@@ -18,22 +18,24 @@ import (
 
 func TestRegisterHealth(t *testing.T) {
 	for reason := health.ReasonClosed; reason <= health.ReasonVerified; reason++ {
-		t.Run("over TCP, "+reason.String()+" is "+reason.Status().String(), func(t *testing.T) {
+		t.Run(reason.String(), func(t *testing.T) {
 			e := echo.New()
 			echoadapter.RegisterHealth(e, because(reason))
 			server := serve(t, e)
-			assertHealth(t, server, "/healthz", reason.Status())
-			assertHealth(t, server, "/readyz", reason.Status())
-			assertHealth(t, server, "/livez", health.StatusPass)
-			assertHealth(t, server, "/startupz", health.StatusPass)
+			for _, slash := range []string{"", "/"} {
+				assertHealth(t, server, "/healthz"+slash, reason.Status())
+				assertHealth(t, server, "/readyz"+slash, reason.Status())
+				assertHealth(t, server, "/livez"+slash, health.StatusPass)
+				assertHealth(t, server, "/startupz"+slash, health.StatusPass)
+			}
 		})
 	}
 
-	t.Run("other methods are 405 with Allow", func(t *testing.T) {
+	t.Run("other methods", func(t *testing.T) {
 		e := echo.New()
 		echoadapter.RegisterHealth(e, because(health.ReasonVerified))
 		server := serve(t, e)
-		for _, path := range []string{"/healthz", "/readyz", "/livez", "/startupz"} {
+		for _, path := range []string{"/healthz", "/readyz", "/livez", "/startupz", "/healthz/"} {
 			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 				got := ask(t, server, method, path)
 				assert.Equal(t, http.StatusMethodNotAllowed, got.status, path)
@@ -43,16 +45,17 @@ func TestRegisterHealth(t *testing.T) {
 			}
 		}
 	})
-	t.Run("it works beside a catch-all", func(t *testing.T) {
+	t.Run("catch-all route", func(t *testing.T) {
 		e := echo.New()
 		e.Any("/*", func(c echo.Context) error { return c.String(http.StatusOK, "page") })
 		echoadapter.RegisterHealth(e, because(health.ReasonStale))
 		assertHealth(t, serve(t, e), "/healthz", health.StatusWarn)
 	})
-	t.Run("on a group, with a prefix, other paths, and one left out", func(t *testing.T) {
+	t.Run("group and options", func(t *testing.T) {
 		e := echo.New()
 		echoadapter.RegisterHealth(e.Group("/internal"), because(health.ReasonRejected),
-			middleware.WithPrefix("/toloka"), middleware.WithHealthPath("/health"), middleware.WithStartupPath(""))
+			middleware.WithPrefix("/toloka"), middleware.WithPath("/healthz", "/health"),
+			middleware.WithPath("/startupz", ""))
 		server := serve(t, e)
 		assertHealth(t, server, "/internal/toloka/health", health.StatusFail)
 		assertHealth(t, server, "/internal/toloka/readyz", health.StatusFail)
@@ -61,14 +64,28 @@ func TestRegisterHealth(t *testing.T) {
 			assert.Equal(t, http.StatusNotFound, ask(t, server, http.MethodGet, path).status, path)
 		}
 	})
-	t.Run("a nil checker panics", func(t *testing.T) {
-		assert.PanicsWithValue(t, "middleware: nil checker: look at the error of health.New before the checker is used",
-			func() { echoadapter.RegisterHealth(echo.New(), nil) })
+	t.Run("root", func(t *testing.T) {
+		e := echo.New()
+		echoadapter.RegisterHealth(e, because(health.ReasonStale), middleware.WithPath("/healthz", "/"))
+		assertHealth(t, serve(t, e), "/", health.StatusWarn)
 	})
+	for name, slash := range map[string]echo.MiddlewareFunc{
+		"AddTrailingSlash":    echomw.AddTrailingSlash(),
+		"RemoveTrailingSlash": echomw.RemoveTrailingSlash(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := echo.New()
+			e.Pre(slash)
+			echoadapter.RegisterHealth(e, because(health.ReasonRejected))
+			server := serve(t, e)
+			assertHealth(t, server, "/healthz", health.StatusFail)
+			assertHealth(t, server, "/healthz/", health.StatusFail)
+		})
+	}
 }
 
 func TestCORS(t *testing.T) {
-	t.Run("in front it answers OPTIONS by itself: the trap that the package warns of", func(t *testing.T) {
+	t.Run("hides the verdict", func(t *testing.T) {
 		e := echo.New()
 		e.Use(echomw.CORS())
 		echoadapter.RegisterHealth(e, because(health.ReasonRejected))
@@ -76,9 +93,11 @@ func TestCORS(t *testing.T) {
 		assert.Equal(t, http.StatusNoContent, ask(t, server, http.MethodOptions, "/healthz").status)
 		assert.Equal(t, http.StatusServiceUnavailable, ask(t, server, http.MethodGet, "/healthz").status)
 	})
-	t.Run("with a Skipper for the health paths OPTIONS gets the verdict", func(t *testing.T) {
+	t.Run("with a Skipper", func(t *testing.T) {
 		e := echo.New()
-		e.Use(echomw.CORSWithConfig(echomw.CORSConfig{Skipper: func(c echo.Context) bool { return c.Path() == "/healthz" }}))
+		e.Use(echomw.CORSWithConfig(echomw.CORSConfig{
+			Skipper: func(c echo.Context) bool { return c.Path() == "/healthz" },
+		}))
 		echoadapter.RegisterHealth(e, because(health.ReasonRejected))
 		assertHealth(t, serve(t, e), "/healthz", health.StatusFail)
 	})
@@ -91,12 +110,11 @@ func TestHandlers(t *testing.T) {
 		handler echo.HandlerFunc
 		want    string
 	}{
-		"Health":             {echoadapter.Health(fail), `{"status":"fail"}`},
-		"Health of several":  {echoadapter.Health(pass, middleware.WithCheckers(fail)), `{"status":"fail"}`},
-		"Ready":              {echoadapter.Ready(pass), `{"status":"pass"}`},
-		"Live":               {echoadapter.Live(), `{"status":"pass"}`},
-		"Startup":            {echoadapter.Startup(fail), `{"status":"pass"}`},
-		"Startup of several": {echoadapter.Startup(pass, unstarted), `{"status":"fail"}`},
+		"Health":          {echoadapter.Health(fail), `{"status":"fail"}`},
+		"Health/several":  {echoadapter.Health(pass, middleware.WithCheckers(fail)), `{"status":"fail"}`},
+		"Live":            {echoadapter.Live(), `{"status":"pass"}`},
+		"Startup":         {echoadapter.Startup(fail), `{"status":"pass"}`},
+		"Startup/several": {echoadapter.Startup(pass, unstarted), `{"status":"fail"}`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// checker is a fake whose verdict stays the same.
+// checker is a fake whose snapshot stays the same.
 type checker struct{ snapshot *health.Snapshot }
 
 func (c *checker) Snapshot() *health.Snapshot { return c.snapshot }
@@ -41,7 +41,7 @@ func serve(t *testing.T, e *echo.Echo) *httptest.Server {
 	return server
 }
 
-// response is a whole answer, without the Date.
+// response is a complete answer without the Date.
 type response struct {
 	status int
 	header http.Header
@@ -61,7 +61,7 @@ func ask(t *testing.T, server *httptest.Server, method, path string) response {
 	return response{res.StatusCode, res.Header, string(body)}
 }
 
-// assertHealth asserts that GET, HEAD and OPTIONS all get the real answer.
+// assertHealth asserts the complete answers to GET, HEAD and OPTIONS.
 func assertHealth(t *testing.T, server *httptest.Server, path string, status health.Status) {
 	t.Helper()
 	code, header := http.StatusOK, http.Header{

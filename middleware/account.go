@@ -10,9 +10,9 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-// AccountFrom returns the service's own account as the nearest gate with [WithAccountInContext] verified it: the account
-// that belongs to the verdict by which the request was let through, even if the checker has moved on since. It returns
-// false where there is no such gate.
+// AccountFrom returns the service's own account, as the nearest gate with [WithAccountInContext]
+// found it when it let the request through. It stays the same for the whole request, even if the
+// checker has a new snapshot since. It returns false if there is no such gate.
 func AccountFrom(ctx context.Context) (*requester.Account, bool) {
 	if node, ok := ctx.Value(nodeKey{}).(*accountContext); ok && node.account != nil {
 		return node.account, true
@@ -20,8 +20,9 @@ func AccountFrom(ctx context.Context) (*requester.Account, bool) {
 	return nil, false
 }
 
-// AccountOf is like [AccountFrom] for the gates of one checker, where gates of several are stacked. A fake checker of a
-// type that cannot be compared, such as a func, is never found.
+// AccountOf is [AccountFrom] for the gate of one checker. Use it where gates of several checkers
+// are stacked, so that the order of the gates does not decide whose account a handler works on.
+// It returns false for a fake checker of a type that == cannot compare.
 func AccountOf(ctx context.Context, c Snapshotter) (*requester.Account, bool) {
 	for {
 		node, ok := ctx.Value(nodeKey{}).(*accountContext)
@@ -35,11 +36,11 @@ func AccountOf(ctx context.Context, c Snapshotter) (*requester.Account, bool) {
 	}
 }
 
-// nodeKey finds the nearest accountContext. Its size is zero, so that looking it up allocates nothing.
+// nodeKey finds the nearest accountContext. Its size is zero, so that a lookup allocates nothing.
 type nodeKey struct{}
 
-// accountContext is a context with an account, in one allocation where context.WithValue would need two: it answers
-// nodeKey with itself, and AccountOf walks on from there.
+// accountContext carries an account in one allocation; context.WithValue needs two. It returns
+// itself for nodeKey, and AccountOf continues with its parent.
 type accountContext struct {
 	context.Context
 	checker any // nil if it cannot be compared
@@ -53,16 +54,17 @@ func (c *accountContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// String keeps whoever prints a context from printing a whole checker.
+// String keeps printed contexts short.
 func (c *accountContext) String() string { return fmt.Sprint(c.Context) + ".WithTolokaAccount" }
 
 // withAccount returns a copy of r that carries the snapshot's account.
 func withAccount(r *http.Request, checker any, s *health.Snapshot) *http.Request {
-	account, _ := s.Account() // no error: the snapshot is open
-	return r.WithContext(&accountContext{Context: r.Context(), checker: checker, account: account})
+	account, _ := s.Account() // the snapshot is open, so there is no error
+	ctx := &accountContext{Context: r.Context(), checker: checker, account: account}
+	return r.WithContext(ctx)
 }
 
-// comparableChecker returns the checker for AccountOf to compare, nil where == would panic.
+// comparableChecker returns the checker for AccountOf to compare, or nil where == would panic.
 func comparableChecker(c Snapshotter) any {
 	if !reflect.ValueOf(c).Comparable() {
 		return nil

@@ -14,17 +14,15 @@ import (
 )
 
 const (
-	accountBody = `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.30,"public_name":{"EN":"Jack Smith"},` +
+	accountID   = "566ec2b0ff0deeaae5f9d500629de162"
+	accountBody = `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.30,` +
+		`"public_name":{"EN":"Jack Smith"},` +
 		`"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`
 	otherBody = `{"id":"other","balance":0.1}`
 )
 
-func verified(t testing.TB, account string) *checker {
-	return newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonVerified), Account: mustAccount(t, account)})
-}
-
-// through returns the request as it comes out of a stack of gates, the outermost first.
-func through(t *testing.T, r *http.Request, gates ...*middleware.Gate) *http.Request {
+// admit returns the request as it leaves a stack of gates, the outermost first.
+func admit(t *testing.T, r *http.Request, gates ...*middleware.Gate) *http.Request {
 	t.Helper()
 	for _, gate := range gates {
 		var rejection *middleware.Rejection
@@ -35,17 +33,16 @@ func through(t *testing.T, r *http.Request, gates ...*middleware.Gate) *http.Req
 }
 
 func withAccount(c middleware.Snapshotter) *middleware.Gate {
-	return middleware.NewGate(c, middleware.WithAccountInContext())
+	return newGate(c, middleware.WithAccountInContext())
 }
 
 func TestAccountFrom(t *testing.T) {
 	plain := httptest.NewRequest(http.MethodGet, "/", nil)
 	first, second := verified(t, accountBody), verified(t, otherBody)
 
-	t.Run("a handler finds the account of the verdict that let it through, even if the checker has moved on", func(t *testing.T) {
+	t.Run("stays when the snapshot changes", func(t *testing.T) {
 		c := verified(t, accountBody)
-		want, err := c.Snapshot().Account()
-		require.NoError(t, err)
+		want := must(c.Snapshot().Account())
 		called := false
 		ask(withAccount(c).Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			called = true
@@ -56,26 +53,28 @@ func TestAccountFrom(t *testing.T) {
 		})), http.MethodGet, "/")
 		assert.True(t, called)
 	})
-	t.Run("without a gate there is none", func(t *testing.T) {
+	t.Run("no gate", func(t *testing.T) {
 		_, ok := middleware.AccountFrom(context.Background())
 		assert.False(t, ok)
 	})
-	t.Run("behind a gate that was not asked to there is none", func(t *testing.T) {
-		_, ok := middleware.AccountFrom(through(t, plain, middleware.NewGate(first)).Context())
+	t.Run("gate without the option", func(t *testing.T) {
+		_, ok := middleware.AccountFrom(admit(t, plain, newGate(first)).Context())
 		assert.False(t, ok)
 	})
-	t.Run("the nearest gate wins", func(t *testing.T) {
-		got, ok := middleware.AccountFrom(through(t, plain, withAccount(first), withAccount(second)).Context())
+	t.Run("nearest gate", func(t *testing.T) {
+		got, ok := middleware.AccountFrom(admit(t, plain, withAccount(first), withAccount(second)).Context())
 		require.True(t, ok)
 		assert.Equal(t, "other", got.ID())
 	})
-	t.Run("the nearest gate wins even if its checker has no account", func(t *testing.T) {
-		_, ok := middleware.AccountFrom(through(t, plain, withAccount(first), withAccount(because(health.ReasonVerified))).Context())
+	t.Run("nearest gate without an account", func(t *testing.T) {
+		r := admit(t, plain, withAccount(first), withAccount(because(health.ReasonVerified)))
+		_, ok := middleware.AccountFrom(r.Context())
 		assert.False(t, ok)
 	})
-	t.Run("a context made from the request's has it too", func(t *testing.T) {
+	t.Run("derived context", func(t *testing.T) {
 		type key struct{}
-		ctx, cancel := context.WithCancel(context.WithValue(through(t, plain, withAccount(first)).Context(), key{}, "value"))
+		parent := context.WithValue(admit(t, plain, withAccount(first)).Context(), key{}, "value")
+		ctx, cancel := context.WithCancel(parent)
 		defer cancel()
 		_, ok := middleware.AccountFrom(ctx)
 		assert.True(t, ok)
@@ -84,41 +83,41 @@ func TestAccountFrom(t *testing.T) {
 
 func TestAccountOf(t *testing.T) {
 	plain := httptest.NewRequest(http.MethodGet, "/", nil)
-	first, second, stranger := verified(t, accountBody), verified(t, otherBody), verified(t, otherBody)
-	r := through(t, plain, withAccount(first), withAccount(second))
+	first, second := verified(t, accountBody), verified(t, otherBody)
+	r := admit(t, plain, withAccount(first), withAccount(second))
 
-	t.Run("the inner gate's", func(t *testing.T) {
+	t.Run("inner gate", func(t *testing.T) {
 		got, ok := middleware.AccountOf(r.Context(), second)
 		require.True(t, ok)
 		assert.Equal(t, "other", got.ID())
 	})
-	t.Run("the outer gate's", func(t *testing.T) {
+	t.Run("outer gate", func(t *testing.T) {
 		got, ok := middleware.AccountOf(r.Context(), first)
 		require.True(t, ok)
-		assert.Equal(t, "566ec2b0ff0deeaae5f9d500629de162", got.ID())
+		assert.Equal(t, accountID, got.ID())
 	})
-	t.Run("with other values in between", func(t *testing.T) {
+	t.Run("values in between", func(t *testing.T) {
 		type key struct{}
-		outer := through(t, plain, withAccount(first))
+		outer := admit(t, plain, withAccount(first))
 		outer = outer.WithContext(context.WithValue(outer.Context(), key{}, "value"))
-		_, ok := middleware.AccountOf(through(t, outer, withAccount(second)).Context(), first)
+		_, ok := middleware.AccountOf(admit(t, outer, withAccount(second)).Context(), first)
 		assert.True(t, ok)
 	})
-	t.Run("a checker without a gate here", func(t *testing.T) {
-		_, ok := middleware.AccountOf(r.Context(), stranger)
+	t.Run("checker without a gate", func(t *testing.T) {
+		_, ok := middleware.AccountOf(r.Context(), verified(t, otherBody))
 		assert.False(t, ok)
 	})
-	t.Run("no gate at all", func(t *testing.T) {
+	t.Run("no gate", func(t *testing.T) {
 		_, ok := middleware.AccountOf(context.Background(), first)
 		assert.False(t, ok)
 	})
-	t.Run("no checker", func(t *testing.T) {
+	t.Run("nil checker", func(t *testing.T) {
 		_, ok := middleware.AccountOf(r.Context(), nil)
 		assert.False(t, ok)
 	})
-	t.Run("a fake that cannot be compared is found by nobody, and hurts nobody", func(t *testing.T) {
+	t.Run("checker that cannot be compared", func(t *testing.T) {
 		fake := function(first.Snapshot)
-		r := through(t, plain, withAccount(first), withAccount(fake))
+		r := admit(t, plain, withAccount(first), withAccount(fake))
 		_, ok := middleware.AccountOf(r.Context(), fake)
 		assert.False(t, ok)
 		_, ok = middleware.AccountOf(r.Context(), nil)
@@ -135,21 +134,23 @@ func (f function) Snapshot() *health.Snapshot { return f() }
 
 func TestWithAccountInContext(t *testing.T) {
 	type key struct{}
-	plain := httptest.NewRequest(http.MethodGet, "/", nil)
-	plain = plain.WithContext(context.WithValue(plain.Context(), key{}, "kept"))
-	r := through(t, plain, withAccount(verified(t, accountBody)))
+	background := httptest.NewRequest(http.MethodGet, "/", nil)
+	plain := background.WithContext(context.WithValue(background.Context(), key{}, "kept"))
 
-	t.Run("the request is a copy, and everything else in its context stays", func(t *testing.T) {
+	t.Run("copy of the request", func(t *testing.T) {
+		r := admit(t, plain, withAccount(verified(t, accountBody)))
 		assert.NotSame(t, plain, r)
 		assert.Equal(t, "kept", r.Context().Value(key{}))
 	})
-	t.Run("a context that is printed shows neither checker nor account", func(t *testing.T) {
-		ctx := context.WithValue(through(t, httptest.NewRequest(http.MethodGet, "/", nil), withAccount(verified(t, accountBody))).Context(), key{}, "v")
-		assert.Equal(t, "context.Background.WithTolokaAccount.WithValue(middleware_test.key, v)", ctx.(interface{ String() string }).String())
+	t.Run("printed context", func(t *testing.T) {
+		r := admit(t, background, withAccount(verified(t, accountBody)))
+		ctx := context.WithValue(r.Context(), key{}, "v")
+		assert.Equal(t, "context.Background.WithTolokaAccount.WithValue(middleware_test.key, v)",
+			ctx.(interface{ String() string }).String())
 	})
-	t.Run("cancelling the request's context cancels it", func(t *testing.T) {
+	t.Run("cancelled with the request", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
-		r := through(t, plain.WithContext(ctx), withAccount(verified(t, accountBody)))
+		r := admit(t, plain.WithContext(ctx), withAccount(verified(t, accountBody)))
 		cancel()
 		assert.ErrorIs(t, r.Context().Err(), context.Canceled)
 	})

@@ -11,7 +11,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
-// allocs returns how many allocations one request costs once the answer is rendered.
+// allocs returns the allocations of one request once the answer is rendered.
 func allocs(h http.Handler, method, target string) float64 {
 	w, r := newDiscard(), httptest.NewRequest(method, target, nil)
 	return testing.AllocsPerRun(100, func() {
@@ -20,41 +20,51 @@ func allocs(h http.Handler, method, target string) float64 {
 	})
 }
 
-func TestAllocations(t *testing.T) {
+func TestAllocations_none(t *testing.T) {
+	skipAll := middleware.WithSkipper(func(*http.Request) bool { return true })
+	ignore := middleware.WithRejectionHandler(func(http.ResponseWriter, *http.Request, *health.Error) {})
+	two := middleware.WithCheckers(because(health.ReasonVerified), because(health.ReasonStale))
+	bearer := middleware.WithDetails(middleware.BearerToken(mustToken(t, "ops-token")))
+	local := middleware.WithDetails(middleware.LoopbackOnly)
 	for _, reason := range reasons() {
 		c := because(reason)
 		started := newChecker(health.State{Reasons: health.ReasonsOf(reason), Started: true})
+		draining := newChecker(health.State{Reasons: health.ReasonsOf(reason), Draining: true})
 		handlers := map[string]http.Handler{
-			"the gate":                        middleware.NewGate(c).Wrap(nothing),
-			"health":                          middleware.NewHealth(c),
-			"health with a policy":            middleware.NewHealth(c, everybody),
-			"health over three":               middleware.NewHealth(c, middleware.WithCheckers(because(health.ReasonVerified), because(health.ReasonStale))),
-			"health while draining":           middleware.NewHealth(newChecker(health.State{Reasons: health.ReasonsOf(reason), Draining: true})),
-			"ready":                           middleware.NewReady(c),
-			"startup before Start is done":    middleware.NewStartup(c),
-			"startup after Start is done":     middleware.NewStartup(started),
-			"live":                            middleware.NewLive(),
-			"a gate that skips everything":    middleware.NewGate(c, middleware.WithSkipper(func(*http.Request) bool { return true })).Wrap(nothing),
-			"a gate with a rejection handler": middleware.NewGate(c, middleware.WithRejectionHandler(func(http.ResponseWriter, *http.Request, *health.Error) {})).Wrap(nothing),
+			"gate":             newGate(c).Wrap(nothing),
+			"gate/skipped":     newGate(c, skipAll).Wrap(nothing),
+			"gate/handler":     newGate(c, ignore).Wrap(nothing),
+			"health":           newHealth(c),
+			"health/details":   newHealth(c, toAll),
+			"health/bearer":    newHealth(c, bearer),
+			"health/loopback":  newHealth(c, local),
+			"health/three":     newHealth(c, two),
+			"health/draining":  newHealth(draining),
+			"startup/starting": newStartup(c),
+			"startup/started":  newStartup(started),
+			"live":             middleware.NewLive(),
 		}
 		for name, h := range handlers {
 			for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost} {
 				for _, target := range []string{"/", "/?verbose", "/?a=b&c=d"} {
-					t.Run(name+" under "+reason.String()+" allocates nothing for "+method+" "+target, func(t *testing.T) {
+					t.Run(name+"/"+reason.String()+"/"+method+" "+target, func(t *testing.T) {
 						assert.Zero(t, allocs(h, method, target))
 					})
 				}
 			}
 		}
 	}
+}
 
-	t.Run("the account in the context costs the two that net/http forces", func(t *testing.T) {
-		gate := middleware.NewGate(verified(t, accountBody), middleware.WithAccountInContext()).Wrap(nothing)
-		assert.EqualValues(t, 2, allocs(gate, http.MethodGet, "/"))
+func TestAllocations_account(t *testing.T) {
+	t.Run("gate", func(t *testing.T) {
+		gate := withAccount(verified(t, accountBody)).Wrap(nothing)
+		assert.EqualValues(t, 2, allocs(gate, http.MethodGet, "/"), "the context and the request")
 	})
-	t.Run("to look the account up costs nothing", func(t *testing.T) {
+	t.Run("lookup", func(t *testing.T) {
 		first, second := verified(t, accountBody), verified(t, otherBody)
-		ctx := through(t, httptest.NewRequest(http.MethodGet, "/", nil), withAccount(first), withAccount(second)).Context()
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		ctx := admit(t, r, withAccount(first), withAccount(second)).Context()
 		assert.Zero(t, testing.AllocsPerRun(100, func() {
 			_, _ = middleware.AccountFrom(ctx)
 			_, _ = middleware.AccountOf(ctx, first)

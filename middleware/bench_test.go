@@ -10,7 +10,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
-// discard is a ResponseWriter that costs as little as one can, so that a benchmark shows the handler.
+// discard is a ResponseWriter that costs next to nothing.
 type discard struct{ header http.Header }
 
 func newDiscard() *discard { return &discard{http.Header{}} }
@@ -19,7 +19,7 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// serve calls the handler b.N times.
+// serve measures a handler.
 func serve(b *testing.B, h http.Handler) {
 	w, r := newDiscard(), httptest.NewRequest(http.MethodGet, "/healthz", nil)
 	b.ReportAllocs()
@@ -29,7 +29,7 @@ func serve(b *testing.B, h http.Handler) {
 	}
 }
 
-// serveParallel does the same on every processor, for -cpu 1,2.
+// serveParallel measures a handler on all processors, for -cpu 1,2.
 func serveParallel(b *testing.B, h http.Handler) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
@@ -44,14 +44,15 @@ func serveParallel(b *testing.B, h http.Handler) {
 // nothing is the handler behind the gate.
 var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// bare returns what one would write by hand for one constant answer: the same status, header and bytes as h gives, the
-// header values made in advance.
+// bare returns a hand-written handler with one constant answer: the same status, header and body as
+// h, with the header values prepared.
 func bare(h http.Handler) http.Handler {
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 	status, header, body := rec.Code, rec.Header(), rec.Body.Bytes()
 	mediaType, length := header["Content-Type"], header["Content-Length"]
-	noStore, noSniff, retryAfter := header["Cache-Control"], header["X-Content-Type-Options"], header["Retry-After"]
+	noStore, noSniff := header["Cache-Control"], header["X-Content-Type-Options"]
+	retryAfter := header["Retry-After"]
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h["Content-Type"] = mediaType
@@ -66,19 +67,21 @@ func bare(h http.Handler) http.Handler {
 	})
 }
 
-// fixed is a checker whose verdict stays the same.
+// fixed is a checker whose snapshot stays the same.
 type fixed struct{ snapshot *health.Snapshot }
 
 func (f fixed) Snapshot() *health.Snapshot { return f.snapshot }
 
 func verdict(reason health.Reason) *fixed {
-	return &fixed{health.NewSnapshot(health.State{Reasons: health.ReasonsOf(reason), RetryAfter: 7 * time.Second, Started: true})}
+	return &fixed{health.NewSnapshot(health.State{
+		Reasons: health.ReasonsOf(reason), RetryAfter: 7 * time.Second, Started: true,
+	})}
 }
 
 func BenchmarkGate(b *testing.B) {
-	open := middleware.NewGate(verdict(health.ReasonVerified))
-	closed := middleware.NewGate(verdict(health.ReasonRejected)).Wrap(nothing)
-	account := middleware.NewGate(verdict(health.ReasonVerified), middleware.WithAccountInContext())
+	open := newGate(verdict(health.ReasonVerified))
+	closed := newGate(verdict(health.ReasonRejected)).Wrap(nothing)
+	account := newGate(verdict(health.ReasonVerified), middleware.WithAccountInContext())
 	b.Run("open", func(b *testing.B) {
 		b.Run("bare", func(b *testing.B) { serve(b, nothing) })
 		b.Run("gate", func(b *testing.B) { serve(b, open.Wrap(nothing)) })
@@ -94,7 +97,7 @@ func BenchmarkGate(b *testing.B) {
 
 func BenchmarkHealth(b *testing.B) {
 	for _, reason := range []health.Reason{health.ReasonVerified, health.ReasonStale, health.ReasonRejected} {
-		h := middleware.NewHealth(verdict(reason))
+		h := newHealth(verdict(reason))
 		b.Run(reason.Status().String(), func(b *testing.B) {
 			b.Run("bare", func(b *testing.B) { serve(b, bare(h)) })
 			b.Run("health", func(b *testing.B) { serve(b, h) })
@@ -102,15 +105,15 @@ func BenchmarkHealth(b *testing.B) {
 		})
 	}
 	b.Run("several checkers", func(b *testing.B) {
-		serve(b, middleware.NewHealth(verdict(health.ReasonVerified),
+		serve(b, newHealth(verdict(health.ReasonVerified),
 			middleware.WithCheckers(verdict(health.ReasonStale), verdict(health.ReasonVerified))))
 	})
 	b.Run("live", func(b *testing.B) { serve(b, middleware.NewLive()) })
-	b.Run("startup", func(b *testing.B) { serve(b, middleware.NewStartup(verdict(health.ReasonVerified))) })
-	b.Run("rendered anew for every request", func(b *testing.B) { serve(b, middleware.NewHealth(restless{})) })
+	b.Run("startup", func(b *testing.B) { serve(b, newStartup(verdict(health.ReasonVerified))) })
+	b.Run("rendered for every request", func(b *testing.B) { serve(b, newHealth(changing{})) })
 }
 
-// restless has a new snapshot every time: what the first request after a change costs.
-type restless struct{}
+// changing has a new snapshot every time, to measure the first request after a change.
+type changing struct{}
 
-func (restless) Snapshot() *health.Snapshot { return health.NewSnapshot(health.State{}) }
+func (changing) Snapshot() *health.Snapshot { return health.NewSnapshot(health.State{}) }

@@ -14,22 +14,24 @@ import (
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
-// TestSnapshotsChangeUnderLoad changes the snapshots while many goroutines poll: no answer may mix two snapshots, and every
-// 503 has its Retry-After. The race detector watches.
+// TestSnapshotsChangeUnderLoad changes the snapshots while many goroutines poll. No answer may mix
+// two snapshots, and every 503 has a Retry-After.
 func TestSnapshotsChangeUnderLoad(t *testing.T) {
 	const pollers, polls, changes = 8, 400, 400
 	c := because(health.ReasonStarting)
 	second := because(health.ReasonVerified)
-	details := middleware.NewHealth(c, everybody, middleware.WithCheckers(second))
-	plain := middleware.NewHealth(c)
-	gate := middleware.NewGate(c, middleware.WithAccountInContext()).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	details := newHealth(c, toAll, middleware.WithCheckers(second))
+	plain := newHealth(c)
+	gate := withAccount(c).Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = middleware.AccountFrom(r.Context())
 	}))
 
-	// Each failing state waits as many seconds as its reason's number, so that an answer shows which one it is of.
-	states := make([]health.State, 0, len(reasons()))
+	// The Retry-After of a failing state identifies its reason.
+	var states []health.State
 	for _, reason := range reasons() {
-		states = append(states, health.State{Reasons: health.ReasonsOf(reason), RetryAfter: time.Duration(reason) * 10 * time.Second})
+		states = append(states, health.State{
+			Reasons: health.ReasonsOf(reason), RetryAfter: time.Duration(reason) * 10 * time.Second,
+		})
 	}
 
 	var wg sync.WaitGroup
@@ -37,11 +39,13 @@ func TestSnapshotsChangeUnderLoad(t *testing.T) {
 		wg.Go(func() {
 			for range polls {
 				rec := ask(plain, http.MethodGet, "/")
-				assert.Equal(t, rec.Code == http.StatusServiceUnavailable, rec.Body.String() == `{"status":"fail"}`)
+				failed := rec.Code == http.StatusServiceUnavailable
+				assert.Equal(t, failed, rec.Body.String() == `{"status":"fail"}`)
 				assertRetryAfter(t, rec)
 
 				rec = ask(details, http.MethodGet, "/?verbose")
-				assert.Equal(t, rec.Code == http.StatusServiceUnavailable, strings.HasPrefix(rec.Body.String(), `{"status":"fail"`))
+				failed = rec.Code == http.StatusServiceUnavailable
+				assert.Equal(t, failed, strings.HasPrefix(rec.Body.String(), `{"status":"fail"`))
 				assertRetryAfter(t, rec)
 
 				assertRetryAfter(t, ask(gate, http.MethodGet, "/"))
@@ -56,7 +60,7 @@ func TestSnapshotsChangeUnderLoad(t *testing.T) {
 	})
 	wg.Wait()
 
-	// Whatever was rendered last, the next answer is of the snapshot that is there now.
+	// Whatever was rendered last, the next answer is about the current snapshot.
 	c.set(health.State{Reasons: health.ReasonsOf(health.ReasonVerified)})
 	assertHealth(t, plain, "/", health.StatusPass, "")
 	c.set(health.State{Reasons: health.ReasonsOf(health.ReasonRejected), RetryAfter: time.Minute})

@@ -1,34 +1,48 @@
-// Package middleware is what a service's HTTP side makes of the verdict on its credential, whatever the framework: a
-// [Gate] that closes the routes which need the platform, the [Endpoint]s that load balancers and Kubernetes poll, and the
-// verified account in the request's context. Everything is decided here; packages nethttp and echoadapter only translate.
-// Use those to wire a service, and this package for their options and for [AccountFrom]:
+// Package middleware is the framework-neutral HTTP side of a credential checker: a [Gate] in front
+// of the routes that need the platform, the [Endpoint]s that load balancers and Kubernetes poll,
+// and the verified account in the request's context. Services use it through the adapters in
+// packages nethttp and echoadapter, which contain no logic; the options and [AccountFrom] are here:
 //
 //	nethttp.RegisterHealth(mux, checker, middleware.WithPrefix("/internal"))
 //	mux.Handle("/tasks", nethttp.Gate(checker, middleware.WithAccountInContext())(tasks))
 //
 //	account, ok := middleware.AccountFrom(r.Context()) // in the handler
 //
-// # What is answered
+// # Responses
 //
-// The health endpoints follow the draft health+json format (draft-inadarei-api-health-check-06); by default they say
-// {"status":"pass"}, "warn" or "fail" and nothing else. [WithDetails] allows more to those whom the service trusts.
+// The health endpoints use the draft health+json format (draft-inadarei-api-health-check-06). By
+// default the body is {"status":"pass"}, "warn" or "fail" and nothing else; [WithDetails] shows
+// more to trusted clients.
 //
-//	path       200 as long as                                 looks at
+//	path       200 while                                      reads
 //	/healthz   the service should get traffic: pass, warn     Snapshot.Readiness
 //	/readyz    the same                                       Snapshot.Readiness
 //	/livez     the process answers                            nothing
-//	/startupz  Start has returned nil, once                   Snapshot.Started
+//	/startupz  Start has returned nil (permanent)             Snapshot.Started
 //
-// The gate follows Snapshot.Status, so it stays open while the service drains. Closed, it answers 503 with a constant
-// problem details body (RFC 9457). Every 503 of this package has a Retry-After, and no answer may be stored by caches.
+// The gate follows Snapshot.Status, so it stays open while the service drains. A closed gate
+// answers 503 with a constant problem details body (RFC 9457). Every 503 of this package has a
+// Retry-After header, and no response may be cached.
 //
-// # What it costs
+// # Probes
 //
-// A request reads the snapshot, which is one atomic load, and nothing else: no lock, no clock, no I/O, no allocation, and no
-// memory that is written to by several processors. Answers are rendered once per snapshot, their header values included.
+// Configure Apache's hcmethod as GET or HEAD. With OPTIONS, Apache asks for "OPTIONS *", which Go's
+// HTTP server answers with 200 before any handler is called.
 //
-// # Wiring
+// # Caches
 //
-// Constructors panic if a checker is nil, as net/http and Echo do for a nil handler: they are called once, before the first
-// request, and mostly inside one expression. No option can fail, and nothing here panics on what a request holds.
+// The gate decides about requests that reach the service. Handlers behind it should set
+// Cache-Control: no-store or private; otherwise a shared cache can serve their responses while the
+// gate is closed.
+//
+// # Cost
+//
+// A request costs one atomic load of the snapshot: no lock, no clock, no I/O, no allocation, and no
+// write to memory that processors share. Responses are rendered once per snapshot, header values
+// included.
+//
+// # Errors
+//
+// Constructors return an error that lists every invalid option. A nil checker and a nil option are
+// errors. After construction nothing in this package fails or panics because of a request.
 package middleware

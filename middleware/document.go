@@ -7,9 +7,9 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 )
 
-// The documents follow draft-inadarei-api-health-check-06, with camelCase members of our own beside the draft's. The
-// draft asks for arrays under "checks" even where there is one element, so that a reader needs no second case when a
-// service gets a second checker.
+// The documents follow draft-inadarei-api-health-check-06, with additional members in camelCase.
+// Under "checks" the draft has arrays, even for one element; with several checkers they have one
+// element each.
 type (
 	plainDocument struct {
 		Status health.Status `json:"status"`
@@ -29,7 +29,7 @@ type (
 		Breaker    []observation     `json:"toloka:circuit-breaker,omitempty"`
 	}
 
-	// component tells the checkers apart: its ID is the checker's name.
+	// component identifies a checker: its ID is the checker's name.
 	component struct {
 		ID   string `json:"componentId,omitempty"`
 		Type string `json:"componentType"`
@@ -72,14 +72,14 @@ func newDetailsDocument(j judgement, snapshots []*health.Snapshot) detailsDocume
 	return doc
 }
 
-// sentence says what is wrong and what to do about it. The draft wants no output for pass.
+// sentence says what is wrong and what to do. The draft omits output for pass.
 func sentence(j judgement) string {
 	if j.status == health.StatusPass {
 		return ""
 	}
 	text := advice(j.worst.Reason())
 	if j.worst.Draining() && j.worst.Reason() != health.ReasonClosed {
-		text = "the service is shutting down and takes no new requests"
+		text = "the service is shutting down and accepts no new requests"
 	}
 	if name := j.worst.Name(); name != "" {
 		return name + ": " + text
@@ -89,7 +89,7 @@ func sentence(j judgement) string {
 
 func advice(r health.Reason) string { return r.Meaning() + "; " + r.Advice() }
 
-// add adds what one checker knows.
+// add adds the elements of one checker.
 func (c *checks) add(s *health.Snapshot) {
 	who := component{ID: s.Name(), Type: "component"}
 	c.addCredential(who, s)
@@ -97,7 +97,7 @@ func (c *checks) add(s *health.Snapshot) {
 	if t := s.AnsweredAt(); !t.IsZero() {
 		c.Requester = append(c.Requester, observation{
 			component: who,
-			// Microseconds are as fine as a network allows one to measure.
+			// Microseconds are precise enough for a network.
 			ObservedValue: float64(s.Latency().Microseconds()) / 1000,
 			ObservedUnit:  "ms",
 			Time:          t.UTC(),
@@ -127,7 +127,7 @@ func (c *checks) addCredential(who component, s *health.Snapshot) {
 	c.Credential = append(c.Credential, check)
 }
 
-// addAccount adds the account and its balance, unless the credential is not good: then there is none to vouch for.
+// addAccount adds the account and its balance while the snapshot has a verified account.
 func (c *checks) addAccount(who component, s *health.Snapshot) {
 	account, err := s.Account()
 	if err != nil || account == nil {
@@ -152,7 +152,7 @@ func (c *checks) addAccount(who component, s *health.Snapshot) {
 	c.Balance = append(c.Balance, observation{
 		component: who,
 		Status:    &status,
-		// A json.Number keeps the digits that the platform sent, where a float64 would round.
+		// A json.Number keeps the platform's digits; a float64 would round them.
 		ObservedValue: json.Number(balance.String()),
 		ObservedUnit:  "USD",
 		Time:          s.VerifiedAt().UTC(),

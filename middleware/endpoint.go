@@ -1,71 +1,110 @@
 package middleware
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
-	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/tolokacheck/tolokacheck/health"
-	"github.com/tolokacheck/tolokacheck/internal/isnil"
 )
 
-// ContentType is the media type of health documents (draft-inadarei-api-health-check, section 3).
-const ContentType = "application/health+json"
-
-// Endpoint answers one health path: GET, HEAD and OPTIONS (the method of HAProxy's default probe) alike, with 200 or 503
-// and a health document; other methods with 405. OPTIONS gets the real answer, never one about CORS.
+// Endpoint is the handler of one health path. It answers GET, HEAD and OPTIONS (HAProxy's default
+// probe) with 200 or 503 and a health document, and other methods with 405. OPTIONS gets the real
+// answer, not one about CORS.
 //
-// The answer is rendered once per snapshot and served from memory: no lock, no allocation, no I/O, no wait. An Endpoint is
-// safe for concurrent use. Its zero value is what [NewLive] returns.
+// The answer is rendered once per snapshot and then served from memory: no lock, no allocation, no
+// I/O, no waiting. An Endpoint is safe for concurrent use. The zero value is what [NewLive]
+// returns.
 type Endpoint struct {
 	checkers []Snapshotter
 	// verdict is what one snapshot means for this endpoint.
 	verdict func(*health.Snapshot) health.Status
 	// tellsEnvoy adds Envoy's header while a checker drains.
 	tellsEnvoy bool
-	details    func(*http.Request) bool
-	// last is the rendering of the snapshots seen last, nil before the first request. Requests that race to replace it do
-	// the same work twice, and a late one may put back an older rendering; the next request compares, and renders anew.
+	details    *detailsPolicy // nil: no details
+	// last is the rendering of the latest snapshots, nil before the first request. Requests that
+	// race to replace it do the same work twice, and a late one may store an older rendering; the
+	// next request replaces that.
 	last atomic.Pointer[rendering]
 }
 
 var _ http.Handler = (*Endpoint)(nil)
 
-// NewHealth returns the endpoint for /healthz: 200 with {"status":"pass"} or {"status":"warn"} while the service should
-// get traffic, 503 with {"status":"fail"} while it should not ([health.Snapshot.Readiness]). It panics if a checker is
-// nil; a nil option is passed over.
-func NewHealth(c Snapshotter, opts ...HealthOption) *Endpoint {
-	var config healthConfig
-	for _, opt := range opts {
-		if !isnil.Value(opt) {
-			opt.applyHealth(&config)
+// HealthOption configures [NewHealth] and [Routes].
+type HealthOption func(*healthConfig) error
+
+type healthConfig struct {
+	checkers   []Snapshotter // in addition to the first
+	details    func(*http.Request) bool
+	paths      paths
+	pathOption string // the last option given that only Routes accepts
+}
+
+// WithCheckers makes the endpoints answer for several checkers, with the worst of their verdicts.
+// In the details, each checker has its name ([health.WithName]) as componentId.
+func WithCheckers(more ...Snapshotter) HealthOption {
+	return func(c *healthConfig) error {
+		if err := checkNotNil(more...); err != nil {
+			return fmt.Errorf("WithCheckers: %w", err)
 		}
+		c.checkers = append(c.checkers, more...)
+		return nil
 	}
-	return newHealth(c, config)
 }
 
-// NewReady returns the endpoint for /readyz. It answers exactly as [NewHealth] does: there are two names because some
-// platforms ask for one and some for the other.
-func NewReady(c Snapshotter, opts ...HealthOption) *Endpoint { return NewHealth(c, opts...) }
-
-// NewStartup returns the endpoint for /startupz: 503 with {"status":"fail"} until Start of every checker has returned nil,
-// and 200 with {"status":"pass"} from then on, verified or not: a startup probe that looked at the platform would restart
-// the whole fleet in an outage. It panics if a checker is nil.
-func NewStartup(c Snapshotter, more ...Snapshotter) *Endpoint {
-	return &Endpoint{checkers: allChecked(c, more), verdict: started}
+// NewHealth returns the endpoint for /healthz and /readyz: 200 with {"status":"pass"} or
+// {"status":"warn"} while the service should get traffic, and 503 with {"status":"fail"} while it
+// should not ([health.Snapshot.Readiness]).
+//
+// It returns an error that lists every invalid option, or that a checker is nil. [WithPrefix] and
+// [WithPath] are options of [Routes] and invalid here.
+func NewHealth(c Snapshotter, opts ...HealthOption) (*Endpoint, error) {
+	config, err := newHealthConfig(c, opts)
+	if config.pathOption != "" {
+		err = errors.Join(err, fmt.Errorf("%s: use it with Routes or RegisterHealth; a single endpoint has no path",
+			config.pathOption))
+	}
+	if err != nil {
+		return nil, wiringError("NewHealth", err)
+	}
+	return newHealth(c, config), nil
 }
 
-// NewLive returns the endpoint for /livez: 200 with {"status":"pass"} as long as the process answers. It looks at no
-// checker, because a restart would mend neither the credential nor the platform.
+// NewStartup returns the endpoint for /startupz: 503 with {"status":"fail"} until Start of every
+// checker has returned nil, and 200 with {"status":"pass"} from then on, verified or not. A startup
+// probe that depended on the platform would restart the whole fleet during an outage.
+//
+// It returns an error if a checker is nil.
+func NewStartup(c Snapshotter, more ...Snapshotter) (*Endpoint, error) {
+	checkers := append([]Snapshotter{c}, more...)
+	if err := checkNotNil(checkers...); err != nil {
+		return nil, wiringError("NewStartup", err)
+	}
+	return newStartup(checkers), nil
+}
+
+// NewLive returns the endpoint for /livez: 200 with {"status":"pass"} as long as the process
+// answers. It reads no checker, because a restart fixes neither the credential nor the platform.
 func NewLive() *Endpoint { return &Endpoint{} }
 
-func newHealth(c Snapshotter, config healthConfig) *Endpoint {
+func newHealthConfig(c Snapshotter, opts []HealthOption) (*healthConfig, error) {
+	config := &healthConfig{paths: defaultPaths()}
+	return config, errors.Join(checkNotNil(c), apply(config, opts))
+}
+
+func newHealth(c Snapshotter, config *healthConfig) *Endpoint {
 	return &Endpoint{
-		checkers:   allChecked(c, config.more),
+		checkers:   append([]Snapshotter{c}, config.checkers...),
 		verdict:    (*health.Snapshot).Readiness,
 		tellsEnvoy: true,
-		details:    config.details,
+		details:    newDetailsPolicy(config.details),
 	}
+}
+
+func newStartup(checkers []Snapshotter) *Endpoint {
+	return &Endpoint{checkers: checkers, verdict: started}
 }
 
 func started(s *health.Snapshot) health.Status {
@@ -80,20 +119,22 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 	default:
-		notAllowed.write(w, r)
+		methodNotAllowed.write(w, r)
 		return
 	}
 	now := e.current()
-	if e.details != nil && asksForDetails(r.URL.RawQuery) && e.details(r) {
+	if e.details != nil && asksForDetails(r.URL.RawQuery) && e.details.allows(r) {
 		now.details.write(w, r)
 		return
 	}
 	now.plain.write(w, r)
 }
 
-var notAllowed = newProblemAnswer(methodNotAllowed, field{keyAllow, []string{"GET, HEAD, OPTIONS"}})
+var methodNotAllowed = newProblem(http.StatusMethodNotAllowed,
+	"A health endpoint answers GET, HEAD and OPTIONS.",
+	field{keyAllow, []string{"GET, HEAD, OPTIONS"}})
 
-// current returns the rendering of this moment's snapshots.
+// current returns the rendering of the current snapshots.
 func (e *Endpoint) current() *rendering {
 	last := e.last.Load()
 	if last == nil {
@@ -107,15 +148,68 @@ func (e *Endpoint) current() *rendering {
 	return last
 }
 
-// asksForDetails reports whether the query has the key "verbose", with or without a value. It parses no more than it has
-// to, and allocates nothing.
-func asksForDetails(query string) bool {
-	for query != "" {
-		var pair string
-		pair, query, _ = strings.Cut(query, "&")
-		if key, _, _ := strings.Cut(pair, "="); key == "verbose" {
-			return true
+// rendering is what an endpoint answers while the snapshots of its checkers stay the same.
+type rendering struct {
+	of      []*health.Snapshot // in the order of the checkers, compared by identity, may be nil
+	plain   *response
+	details *response // nil without a details policy
+}
+
+// judgement is what several snapshots mean together.
+type judgement struct {
+	status health.Status
+	// worst is the first snapshot with that status, nil without checkers.
+	worst *health.Snapshot
+	// retryAfter is the longest wait among the snapshots that fail: the answer cannot improve
+	// earlier.
+	retryAfter time.Duration
+	draining   bool
+}
+
+// render renders the current snapshots and stores the result.
+func (e *Endpoint) render() *rendering {
+	now := &rendering{of: make([]*health.Snapshot, len(e.checkers))}
+	snapshots := make([]*health.Snapshot, len(e.checkers))
+	for i, c := range e.checkers {
+		now.of[i] = c.Snapshot()
+		snapshots[i] = now.of[i]
+		if snapshots[i] == nil {
+			snapshots[i] = unknown
 		}
 	}
-	return false
+	j := e.judge(snapshots)
+	now.plain = e.response(j, plainDocument{j.status})
+	if e.details != nil {
+		now.details = e.response(j, newDetailsDocument(j, snapshots))
+	}
+	e.last.Store(now)
+	return now
+}
+
+// judge returns the worst verdict; without checkers it is pass.
+func (e *Endpoint) judge(snapshots []*health.Snapshot) judgement {
+	j := judgement{status: health.StatusPass}
+	for _, s := range snapshots {
+		verdict := e.verdict(s)
+		if j.worst == nil || verdict < j.status { // statuses are ordered from fail to pass
+			j.status, j.worst = verdict, s
+		}
+		if verdict == health.StatusFail {
+			j.retryAfter = max(j.retryAfter, s.RetryAfter())
+		}
+		j.draining = j.draining || s.Draining()
+	}
+	return j
+}
+
+func (e *Endpoint) response(j judgement, document any) *response {
+	body := marshal(document)
+	if j.status != health.StatusFail {
+		return newResponse(http.StatusOK, healthMediaType, body)
+	}
+	header := []field{{keyRetryAfter, retryAfter(j.retryAfter)}}
+	if e.tellsEnvoy && j.draining {
+		header = append(header, field{keyEnvoyImmediateFail, []string{"true"}})
+	}
+	return newResponse(http.StatusServiceUnavailable, healthMediaType, body, header...)
 }

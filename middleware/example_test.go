@@ -3,8 +3,6 @@ package middleware_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"log"
@@ -18,10 +16,11 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 	"github.com/tolokacheck/tolokacheck/middleware"
+	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
 // startChecker returns a started checker of an account on a fake platform. A service calls
-// health.New(credentials.Default()) and Start instead.
+// health.New(credentials.Default()) and Start.
 func startChecker(accountID string) *health.Checker {
 	account := requestertest.DefaultAccount()
 	account.ID = accountID
@@ -31,7 +30,8 @@ func startChecker(accountID string) *health.Checker {
 		log.Fatal(err)
 	}
 	token := platform.IssueToken(accountID)
-	checker, err := health.New(credentials.Static(token.Reveal()), health.WithClient(client), health.WithLogger(slog.New(slog.DiscardHandler)))
+	checker, err := health.New(credentials.Static(token.Reveal()),
+		health.WithClient(client), health.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func startChecker(accountID string) *health.Checker {
 	return checker
 }
 
-// Where the gates of two checkers are stacked, a handler can ask for the account of each.
+// A handler behind the gates of two checkers finds both accounts.
 func ExampleAccountOf() {
 	orders, billing := startChecker("orders-account"), startChecker("billing-account")
 	defer orders.Close()
@@ -52,24 +52,55 @@ func ExampleAccountOf() {
 		outer, _ := middleware.AccountOf(r.Context(), orders)
 		fmt.Println(nearest.ID(), outer.ID())
 	})
-	outer := middleware.NewGate(orders, middleware.WithAccountInContext())
-	inner := middleware.NewGate(billing, middleware.WithAccountInContext())
-	service := outer.Wrap(inner.Wrap(handler))
+	outer := nethttp.Gate(orders, middleware.WithAccountInContext())
+	inner := nethttp.Gate(billing, middleware.WithAccountInContext())
+	service := outer(inner(handler))
 	service.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 
 	// Output:
 	// billing-account orders-account
 }
 
-// Some routes behind a common gate can do without the platform.
-func ExampleWithSkipper() {
-	// A fake instead of a checker, for the tests of a service: the token has been refused.
-	checker := constant{health.NewSnapshot(health.State{Reasons: health.ReasonsOf(health.ReasonRejected)})}
+// In tests of a service, a fake replaces the checker. Handlers get the account of its state.
+func ExampleSnapshotter() {
+	account, err := requester.ParseAccount([]byte(`{"id":"566ec2b0ff0deeaae5f9d500629de162"}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	// type fake struct{ snapshot *health.Snapshot }, whose Snapshot method returns it
+	checker := fake{health.NewSnapshot(health.State{
+		Reasons: health.ReasonsOf(health.ReasonVerified),
+		Account: account,
+	})}
 
-	gate := middleware.NewGate(checker, middleware.WithSkipper(func(r *http.Request) bool {
+	gate := nethttp.Gate(checker, middleware.WithAccountInContext())
+	service := gate(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		account, ok := middleware.AccountFrom(r.Context())
+		fmt.Println(account.ID(), ok)
+	}))
+	service.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+
+	// Output:
+	// 566ec2b0ff0deeaae5f9d500629de162 true
+}
+
+// fake is a checker for tests.
+type fake struct{ snapshot *health.Snapshot }
+
+func (f fake) Snapshot() *health.Snapshot { return f.snapshot }
+
+// Some routes behind a common gate do not need the platform.
+func ExampleWithSkipper() {
+	checker := fake{health.NewSnapshot(health.State{
+		Reasons: health.ReasonsOf(health.ReasonRejected),
+	})}
+
+	gate := nethttp.Gate(checker, middleware.WithSkipper(func(r *http.Request) bool {
 		return strings.HasPrefix(r.URL.Path, "/static/")
 	}))
-	service := gate.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }))
+	service := gate(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "hello")
+	}))
 	for _, path := range []string{"/static/logo.svg", "/tasks"} {
 		rec := httptest.NewRecorder()
 		service.ServeHTTP(rec, httptest.NewRequest("GET", path, nil))
@@ -81,17 +112,20 @@ func ExampleWithSkipper() {
 	// /tasks 503
 }
 
-// An adapter of another framework asks the gate about each request and translates the answer.
+// An adapter to another framework asks the gate about each request and translates the answer.
 func ExampleGate_Admit() {
 	checker := startChecker("orders-account")
-	gate := middleware.NewGate(checker)
+	gate, err := middleware.NewGate(checker)
+	if err != nil {
+		log.Fatal(err)
+	}
 
 	handle := func(r *http.Request) {
 		r, rejection := gate.Admit(r)
 		if rejection != nil {
 			header := http.Header{}
 			rejection.SetHeader(header)
-			fmt.Println("rejected:", rejection.Err().Reason, header.Get("Cache-Control"), header.Get("Retry-After") != "")
+			fmt.Println("rejected:", rejection.Err().Reason, header.Get("Cache-Control"))
 			return
 		}
 		fmt.Println("admitted:", r.URL.Path)
@@ -102,12 +136,17 @@ func ExampleGate_Admit() {
 
 	// Output:
 	// admitted: /tasks
-	// rejected: closed no-store true
+	// rejected: closed no-store
 }
 
-// What operators see with ?verbose, here those who come with a client certificate that the server has verified.
+// Operators who have the token of the operations team see details with ?verbose.
 func ExampleWithDetails() {
-	account, err := requester.ParseAccount([]byte(`{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":9.70,"public_name":{"EN":"Jack Smith"}}`))
+	ops, err := credentials.Static("opsToken-0123456789").Token(context.Background()) // or Env, File, …
+	if err != nil {
+		log.Fatal(err)
+	}
+	account, err := requester.ParseAccount([]byte(
+		`{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":9.70,"public_name":{"EN":"Jack Smith"}}`))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -115,7 +154,7 @@ func ExampleWithDetails() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	checker := constant{health.NewSnapshot(health.State{
+	checker := fake{health.NewSnapshot(health.State{
 		Environment: "production",
 		Token:       token,
 		Reasons:     health.ReasonsOf(health.ReasonLowBalance),
@@ -123,13 +162,11 @@ func ExampleWithDetails() {
 		Account:     account,
 		Breaker:     "closed",
 	})}
-	endpoint := middleware.NewHealth(checker, middleware.WithDetails(func(r *http.Request) bool {
-		return r.TLS != nil && len(r.TLS.VerifiedChains) > 0
-	}))
+	endpoint := nethttp.Health(checker, middleware.WithDetails(middleware.BearerToken(ops)))
 
 	stranger := httptest.NewRequest("GET", "/healthz?verbose", nil)
 	operator := stranger.Clone(context.Background())
-	operator.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{}}}
+	operator.Header.Set("Authorization", "Bearer opsToken-0123456789")
 	for _, r := range []*http.Request{stranger, operator} {
 		rec := httptest.NewRecorder()
 		endpoint.ServeHTTP(rec, r)

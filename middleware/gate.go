@@ -1,45 +1,105 @@
 package middleware
 
 import (
+	"errors"
 	"net/http"
 	"sync/atomic"
 
 	"github.com/tolokacheck/tolokacheck/health"
-	"github.com/tolokacheck/tolokacheck/internal/isnil"
+	"github.com/tolokacheck/tolokacheck/internal/requestcopy"
 )
 
-// Gate lets requests through while the credential is good (pass or warn), and turns them away while it is not (fail). It
-// follows the status, not the readiness: a draining service still answers what reaches it.
+// Gate lets requests through while the credential is valid (pass or warn) and rejects them while
+// it is not (fail). It follows the status, not the readiness: a draining service still answers
+// the requests that reach it.
 //
-// A Gate is made by [NewGate] and safe for concurrent use. It reads one snapshot per request; it writes nothing that requests share, keeps no
-// counters and never waits.
+// Create a Gate with [NewGate]. It is safe for concurrent use. It reads one snapshot per request
+// and writes no memory that requests share; it never waits.
 type Gate struct {
 	checker Snapshotter
 	key     any // the checker as AccountOf compares it
 	config  gateConfig
-	// last is the rejection of the snapshot seen last. Two requests that race to replace it do the same work twice, and
-	// a late one may put back an older rejection; the next request compares, and renders anew.
+	// last is the rejection of the latest snapshot. Requests that race to replace it do the same
+	// work twice, and a late one may store an older rejection; the next request replaces that.
 	last atomic.Pointer[Rejection]
 }
 
-// NewGate returns a gate over a checker. It panics if the checker is nil; a nil option is passed over.
-func NewGate(c Snapshotter, opts ...GateOption) *Gate {
-	g := &Gate{checker: checked(c), key: comparableChecker(c)}
-	for _, opt := range opts {
-		if !isnil.Value(opt) {
-			opt.applyGate(&g.config)
-		}
-	}
-	return g
+// GateOption configures a [Gate].
+type GateOption func(*gateConfig) error
+
+type gateConfig struct {
+	skip    func(*http.Request) bool
+	reject  func(http.ResponseWriter, *http.Request, *health.Error)
+	account bool
 }
 
-// Wrap returns a handler that calls next with the same ResponseWriter, never a wrapper around it, while the gate is open,
-// and otherwise answers in its stead. The request is the same one too, but for [WithAccountInContext].
+// WithSkipper lets the requests for which skip returns true through without a check. They have no
+// account in their context. By default no request is skipped; a nil skip is an error.
 //
-// CORS middleware belongs outside the gate: a preflight request that meets a closed gate gets 503 like any other. So do the
-// health endpoints: a liveness probe that meets a closed gate has the service restarted, which mends nothing.
+// skip is called for every request, concurrently.
+func WithSkipper(skip func(*http.Request) bool) GateOption {
+	return func(c *gateConfig) error {
+		if skip == nil {
+			return errors.New("WithSkipper: the function is nil")
+		}
+		c.skip = skip
+		return nil
+	}
+}
+
+// WithRejectionHandler replaces the response to rejected requests. The handler writes status and
+// body. Retry-After and Cache-Control: no-store are set before it is called; it may change them.
+// The error says why the gate is closed. It is for logs, not for clients, and shared by all
+// rejected requests: do not modify it.
 //
-// It panics if next is nil, as net/http does.
+// The default response is 503 with a constant problem details body (RFC 9457). A nil handler is an
+// error. The handler is called concurrently.
+func WithRejectionHandler(
+	handler func(w http.ResponseWriter, r *http.Request, err *health.Error),
+) GateOption {
+	return func(c *gateConfig) error {
+		if handler == nil {
+			return errors.New("WithRejectionHandler: the function is nil")
+		}
+		c.reject = handler
+		return nil
+	}
+}
+
+// WithAccountInContext adds the verified account to the context of the requests that are let
+// through, for [AccountFrom] and [AccountOf]. It is off by default, because a new context costs
+// two allocations per request; the checker's Account method costs none.
+func WithAccountInContext() GateOption {
+	return func(c *gateConfig) error {
+		c.account = true
+		return nil
+	}
+}
+
+// NewGate returns a gate that follows a checker. It returns an error that lists every invalid
+// option, or that the checker is nil.
+func NewGate(c Snapshotter, opts ...GateOption) (*Gate, error) {
+	g := &Gate{checker: c}
+	if err := wiringError("NewGate", checkNotNil(c), apply(&g.config, opts)); err != nil {
+		return nil, err
+	}
+	g.key = comparableChecker(c)
+	return g, nil
+}
+
+// Wrap returns a handler that calls next while the gate is open and rejects requests while it is
+// closed. next gets the same ResponseWriter and the same request.
+//
+// With [WithAccountInContext] the request is a copy. When next returns or panics, the pattern and
+// path values that a ServeMux behind the gate has set on the copy are set on the original, for
+// metrics and access logs further out; and the parsed form, so that net/http's server removes the
+// temporary files of uploads.
+//
+// Put CORS middleware outside the gate: a closed gate answers a preflight request with 503. Keep
+// the health endpoints outside too: a liveness probe that gets 503 restarts the service, which
+// does not help.
+//
+// Wrap panics if next is nil, as [http.ServeMux.Handle] does.
 func (g *Gate) Wrap(next http.Handler) http.Handler {
 	if f, ok := next.(http.HandlerFunc); next == nil || ok && f == nil {
 		panic("middleware: Gate.Wrap: nil handler")
@@ -47,37 +107,24 @@ func (g *Gate) Wrap(next http.Handler) http.Handler {
 	return &gated{gate: g, next: next}
 }
 
-// Admit decides about one request. If the request may pass, the rejection is nil and the request is what the next handler
-// should get: r itself, or with [WithAccountInContext] a copy that carries the account. Otherwise the rejection says what
-// to answer. It is for adapters of frameworks whose handlers are not [http.Handler]s, and leaves
-// [WithRejectionHandler] to them.
+// Admit decides about one request. It is for adapters to frameworks whose handlers are not
+// [http.Handler]s.
+//
+// If the request may pass, the rejection is nil and the returned request is for the next handler:
+// r itself, or with [WithAccountInContext] a copy with the account in its context. Otherwise
+// the rejection contains the response. Admit does not call the [WithRejectionHandler] function.
 func (g *Gate) Admit(r *http.Request) (*http.Request, *Rejection) {
 	if g.config.skip != nil && g.config.skip(r) {
 		return r, nil
 	}
-	s, rej := g.look()
-	if rej != nil {
-		return r, rej
+	s := g.checker.Snapshot()
+	if s == nil || !s.Open() {
+		return r, g.rejection(s)
 	}
 	if g.config.account {
 		return withAccount(r, g.key, s), nil
 	}
 	return r, nil
-}
-
-// Rejection is Admit without a request: nil while the gate is open, otherwise what to answer. It asks no skipper and has no
-// account to give.
-func (g *Gate) Rejection() *Rejection {
-	_, rej := g.look()
-	return rej
-}
-
-func (g *Gate) look() (*health.Snapshot, *Rejection) {
-	s := g.checker.Snapshot()
-	if s == nil || !s.Open() {
-		return s, g.rejection(s)
-	}
-	return s, nil
 }
 
 func (g *Gate) rejection(s *health.Snapshot) *Rejection {
@@ -96,10 +143,12 @@ type gated struct {
 }
 
 func (h *gated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r, rej := h.gate.Admit(r)
+	inner, rej := h.gate.Admit(r)
 	switch {
-	case rej == nil:
+	case rej == nil && inner == r:
 		h.next.ServeHTTP(w, r)
+	case rej == nil:
+		h.serveCopy(w, r, inner)
 	case h.gate.config.reject != nil:
 		rej.SetHeader(w.Header())
 		h.gate.config.reject(w, r, rej.Err())
@@ -107,3 +156,48 @@ func (h *gated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rej.ServeHTTP(w, r)
 	}
 }
+
+func (h *gated) serveCopy(w http.ResponseWriter, outer, inner *http.Request) {
+	defer requestcopy.HandBack(outer, inner)
+	h.next.ServeHTTP(w, inner)
+}
+
+// Rejection is the response to a request that a gate does not let through: 503, Retry-After and a
+// constant problem details body that does not reveal the reason. It is immutable and shared by all
+// requests that are rejected under one snapshot.
+type Rejection struct {
+	snapshot   *health.Snapshot // may be nil; compared by identity
+	err        *health.Error
+	retryAfter []string
+	response   *response
+}
+
+var _ http.Handler = (*Rejection)(nil)
+
+func newRejection(s *health.Snapshot) *Rejection {
+	rej := &Rejection{snapshot: s}
+	if s == nil {
+		s = unknown
+	}
+	errors.As(s.Check(), &rej.err)
+	if rej.err == nil { // the zero Snapshot of a fake
+		rej.err = &health.Error{Reason: health.ReasonStarting}
+	}
+	rej.retryAfter = retryAfter(s.RetryAfter())
+	rej.response = newProblem(http.StatusServiceUnavailable,
+		"The service cannot handle this request at the moment. Try again later.",
+		field{keyRetryAfter, rej.retryAfter})
+	return rej
+}
+
+// Err says why the gate is closed, for logs and error handlers. It is not for clients.
+func (r *Rejection) Err() *health.Error { return r.err }
+
+// SetHeader sets Retry-After and Cache-Control: no-store, for a rejection with another body.
+func (r *Rejection) SetHeader(h http.Header) {
+	h[keyRetryAfter] = r.retryAfter
+	h[keyCacheControl] = noStore
+}
+
+// ServeHTTP writes the response, to HEAD without the body. It allocates nothing.
+func (r *Rejection) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.response.write(w, req) }

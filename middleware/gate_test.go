@@ -2,8 +2,12 @@ package middleware_test
 
 import (
 	"errors"
+	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +31,7 @@ func closedHeader(retryAfter string) http.Header {
 	}
 }
 
-// spy is a handler that remembers what it was called with.
+// spy is a handler that records its last call.
 type spy struct {
 	calls int
 	w     http.ResponseWriter
@@ -42,21 +46,17 @@ func (s *spy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func TestGate(t *testing.T) {
 	for _, reason := range reasons() {
-		if reason.Status() == health.StatusFail {
-			t.Run(reason.String()+" closes the gate", func(t *testing.T) {
-				var next spy
-				rec := ask(middleware.NewGate(because(reason)).Wrap(&next), http.MethodPost, "/tasks")
+		t.Run(reason.String(), func(t *testing.T) {
+			var next spy
+			rec, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/tasks", nil)
+			newGate(because(reason)).Wrap(&next).ServeHTTP(rec, r)
+			if reason.Status() == health.StatusFail {
 				assert.Zero(t, next.calls)
 				assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
 				assert.Equal(t, closedHeader("7"), rec.Header())
 				assert.Equal(t, problemBody, rec.Body.String())
-			})
-			continue
-		}
-		t.Run(reason.String()+" leaves the gate open, and next gets the same writer and request", func(t *testing.T) {
-			var next spy
-			rec, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/tasks", nil)
-			middleware.NewGate(because(reason)).Wrap(&next).ServeHTTP(rec, r)
+				return
+			}
 			assert.Equal(t, 1, next.calls)
 			assert.Same(t, rec, next.w)
 			assert.Same(t, r, next.r)
@@ -64,55 +64,68 @@ func TestGate(t *testing.T) {
 			assert.Empty(t, rec.Header())
 		})
 	}
+	states := map[string]struct {
+		state health.State
+		want  int
+	}{
+		"low balance that fails": {
+			health.State{Reasons: health.ReasonsOf(health.ReasonLowBalance), LowBalanceFails: true},
+			http.StatusServiceUnavailable,
+		},
+		"draining": {
+			health.State{Reasons: health.ReasonsOf(health.ReasonVerified), Draining: true},
+			http.StatusTeapot,
+		},
+		"ready while unreachable": {
+			health.State{
+				Reasons: health.ReasonsOf(health.ReasonUnreachable), Lenient: true, VerifiedAt: time.Unix(1, 0),
+			},
+			http.StatusServiceUnavailable,
+		},
+	}
+	for name, tt := range states {
+		t.Run(name, func(t *testing.T) {
+			gate := newGate(newChecker(tt.state)).Wrap(&spy{})
+			assert.Equal(t, tt.want, ask(gate, http.MethodGet, "/tasks").Code)
+		})
+	}
 
-	t.Run("a low balance that fails closes the gate", func(t *testing.T) {
-		c := newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonLowBalance), LowBalanceFails: true})
-		assert.Equal(t, http.StatusServiceUnavailable, ask(middleware.NewGate(c).Wrap(&spy{}), http.MethodGet, "/tasks").Code)
-	})
-	t.Run("draining leaves the gate open: what still arrives is answered", func(t *testing.T) {
-		c := newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonVerified), Draining: true})
-		assert.Equal(t, http.StatusTeapot, ask(middleware.NewGate(c).Wrap(&spy{}), http.MethodGet, "/tasks").Code)
-	})
-	t.Run("an outage that leaves the service ready closes the gate", func(t *testing.T) {
-		c := newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonUnreachable), Lenient: true, VerifiedAt: time.Unix(1, 0)})
-		require.True(t, c.Snapshot().Ready())
-		assert.Equal(t, http.StatusServiceUnavailable, ask(middleware.NewGate(c).Wrap(&spy{}), http.MethodGet, "/tasks").Code)
-	})
-	t.Run("HEAD gets the same header and no body", func(t *testing.T) {
-		rec := ask(middleware.NewGate(because(health.ReasonRejected)).Wrap(&spy{}), http.MethodHead, "/tasks")
+	t.Run("HEAD", func(t *testing.T) {
+		rec := ask(newGate(because(health.ReasonRejected)).Wrap(&spy{}), http.MethodHead, "/tasks")
 		assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
 		assert.Equal(t, closedHeader("7"), rec.Header())
 		assert.Empty(t, rec.Body.String())
 	})
-	t.Run("each request reads one snapshot", func(t *testing.T) {
+	t.Run("one snapshot per request", func(t *testing.T) {
 		c := because(health.ReasonVerified)
-		gate := middleware.NewGate(c).Wrap(&spy{})
+		gate := newGate(c).Wrap(&spy{})
 		for range 3 {
 			ask(gate, http.MethodGet, "/tasks")
 		}
-		assert.EqualValues(t, 3, c.asked.Load())
+		assert.EqualValues(t, 3, c.calls.Load())
 	})
-	t.Run("the gate follows the checker from request to request", func(t *testing.T) {
+	t.Run("follows the checker", func(t *testing.T) {
 		c := because(health.ReasonStarting)
-		gate := middleware.NewGate(c).Wrap(&spy{})
-		assert.Equal(t, closedHeader("7"), ask(gate, http.MethodGet, "/tasks").Header())
+		gate := newGate(c).Wrap(&spy{})
+		assert.Equal(t, http.StatusServiceUnavailable, ask(gate, http.MethodGet, "/tasks").Code)
 		c.set(health.State{Reasons: health.ReasonsOf(health.ReasonVerified)})
 		assert.Equal(t, http.StatusTeapot, ask(gate, http.MethodGet, "/tasks").Code)
-		c.set(health.State{Reasons: health.ReasonsOf(health.ReasonRejected), RetryAfter: time.Minute})
-		assert.Equal(t, closedHeader("60"), ask(gate, http.MethodGet, "/tasks").Header())
+		c.set(health.State{Reasons: health.ReasonsOf(health.ReasonUnreachable), RetryAfter: time.Minute})
+		rec := ask(gate, http.MethodGet, "/tasks")
+		assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
+		assert.Equal(t, closedHeader("60"), rec.Header())
 	})
-	t.Run("two gates over one checker are independent", func(t *testing.T) {
-		c := because(health.ReasonRejected)
-		first, second := middleware.NewGate(c), middleware.NewGate(c)
-		_, a := first.Admit(httptest.NewRequest(http.MethodGet, "/", nil))
-		_, b := second.Admit(httptest.NewRequest(http.MethodGet, "/", nil))
-		assert.NotSame(t, a, b)
-		assert.Equal(t, a.Err(), b.Err())
-	})
-	t.Run("a header that is added to outside does not show in other answers", func(t *testing.T) {
-		gate := middleware.NewGate(because(health.ReasonRejected)).Wrap(&spy{})
-		ask(gate, http.MethodGet, "/tasks").Header().Add("Cache-Control", "private")
+	t.Run("header modified by outer middleware", func(t *testing.T) {
+		gate := newGate(because(health.ReasonRejected)).Wrap(&spy{})
+		for key := range closedHeader("7") {
+			ask(gate, http.MethodGet, "/tasks").Header().Add(key, "more")
+		}
 		assert.Equal(t, closedHeader("7"), ask(gate, http.MethodGet, "/tasks").Header())
+	})
+	t.Run("nil handler", func(t *testing.T) {
+		gate := newGate(because(health.ReasonVerified))
+		assert.PanicsWithValue(t, "middleware: Gate.Wrap: nil handler", func() { gate.Wrap(nil) })
+		assert.PanicsWithValue(t, "middleware: Gate.Wrap: nil handler", func() { gate.Wrap(http.HandlerFunc(nil)) })
 	})
 }
 
@@ -121,59 +134,56 @@ func TestRetryAfter(t *testing.T) {
 		wait time.Duration
 		want string
 	}{
-		"nothing known is one second":               {0, "1"},
-		"less than nothing is one second":           {-time.Hour, "1"},
-		"a nanosecond is one second":                {1, "1"},
-		"a second is one second":                    {time.Second, "1"},
-		"a little over a second is two":             {time.Second + 1, "2"},
-		"half a minute":                             {30 * time.Second, "30"},
-		"the longest duration does not wrap around": {1<<63 - 1, "9223372037"},
+		"zero":             {0, "1"},
+		"negative":         {-time.Hour, "1"},
+		"nanosecond":       {1, "1"},
+		"second":           {time.Second, "1"},
+		"just over second": {time.Second + 1, "2"},
+		"half a minute":    {30 * time.Second, "30"},
+		"longest":          {1<<63 - 1, "9223372037"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newChecker(health.State{RetryAfter: tt.wait})
-			assert.Equal(t, tt.want, ask(middleware.NewGate(c).Wrap(&spy{}), http.MethodGet, "/").Header().Get("Retry-After"), "gate")
-			assert.Equal(t, tt.want, ask(middleware.NewHealth(c), http.MethodGet, "/").Header().Get("Retry-After"), "health")
-			assert.Equal(t, tt.want, ask(middleware.NewStartup(c), http.MethodGet, "/").Header().Get("Retry-After"), "startup")
+			for _, h := range []http.Handler{newGate(c).Wrap(&spy{}), newHealth(c), newStartup(c)} {
+				assert.Equal(t, tt.want, ask(h, http.MethodGet, "/").Header().Get("Retry-After"))
+			}
 		})
 	}
 }
 
 func TestWithSkipper(t *testing.T) {
-	c := because(health.ReasonRejected)
-	gate := func(opts ...middleware.GateOption) http.Handler { return middleware.NewGate(c, opts...).Wrap(&spy{}) }
 	public := middleware.WithSkipper(func(r *http.Request) bool { return r.URL.Path == "/public" })
 
-	t.Run("a skipped request passes, and the checker is not asked", func(t *testing.T) {
-		before := c.asked.Load()
-		assert.Equal(t, http.StatusTeapot, ask(gate(public), http.MethodGet, "/public").Code)
-		assert.Equal(t, before, c.asked.Load())
+	t.Run("skipped without reading the checker", func(t *testing.T) {
+		c := because(health.ReasonRejected)
+		gate := newGate(c, public).Wrap(&spy{})
+		assert.Equal(t, http.StatusTeapot, ask(gate, http.MethodGet, "/public").Code)
+		assert.Zero(t, c.calls.Load())
+		assert.Equal(t, http.StatusServiceUnavailable, ask(gate, http.MethodGet, "/private").Code)
 	})
-	t.Run("others do not", func(t *testing.T) {
-		assert.Equal(t, http.StatusServiceUnavailable, ask(gate(public), http.MethodGet, "/private").Code)
-	})
-	t.Run("a skipped request has no account", func(t *testing.T) {
+	t.Run("no account", func(t *testing.T) {
 		var next spy
-		good := newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonVerified), Account: mustAccount(t, accountBody)})
-		ask(middleware.NewGate(good, public, middleware.WithAccountInContext()).Wrap(&next), http.MethodGet, "/public")
+		gate := newGate(verified(t, accountBody), public, middleware.WithAccountInContext())
+		ask(gate.Wrap(&next), http.MethodGet, "/public")
 		_, ok := middleware.AccountFrom(next.r.Context())
 		assert.False(t, ok)
-	})
-	t.Run("nil skips none", func(t *testing.T) {
-		assert.Equal(t, http.StatusServiceUnavailable, ask(gate(middleware.WithSkipper(nil)), http.MethodGet, "/public").Code)
 	})
 }
 
 func TestWithRejectionHandler(t *testing.T) {
 	cause := errors.New("401 from the platform")
-	c := newChecker(health.State{Name: "orders", Reasons: health.ReasonsOf(health.ReasonRejected), Err: cause, RetryAfter: 1500 * time.Millisecond})
-
-	t.Run("it gets the reason, the name and the cause, and Retry-After and Cache-Control are set", func(t *testing.T) {
+	c := newChecker(health.State{
+		Name: "orders", Reasons: health.ReasonsOf(health.ReasonRejected), Err: cause,
+		RetryAfter: 1500 * time.Millisecond,
+	})
+	t.Run("closed", func(t *testing.T) {
 		var got *health.Error
-		gate := middleware.NewGate(c, middleware.WithRejectionHandler(func(w http.ResponseWriter, _ *http.Request, err *health.Error) {
-			got = err
-			http.Error(w, "back soon", http.StatusServiceUnavailable)
-		}))
+		gate := newGate(c, middleware.WithRejectionHandler(
+			func(w http.ResponseWriter, _ *http.Request, err *health.Error) {
+				got = err
+				http.Error(w, "back soon", http.StatusServiceUnavailable)
+			}))
 		rec := ask(gate.Wrap(&spy{}), http.MethodGet, "/tasks")
 		assert.Equal(t, &health.Error{Name: "orders", Reason: health.ReasonRejected, Err: cause}, got)
 		require.ErrorIs(t, got, cause)
@@ -186,39 +196,113 @@ func TestWithRejectionHandler(t *testing.T) {
 			"Retry-After":            {"2"},
 		}, rec.Header())
 	})
-	t.Run("it is not called while the gate is open", func(t *testing.T) {
-		gate := middleware.NewGate(because(health.ReasonVerified), middleware.WithRejectionHandler(
+	t.Run("open", func(t *testing.T) {
+		gate := newGate(because(health.ReasonVerified), middleware.WithRejectionHandler(
 			func(http.ResponseWriter, *http.Request, *health.Error) { t.Error("called") }))
 		assert.Equal(t, http.StatusTeapot, ask(gate.Wrap(&spy{}), http.MethodGet, "/tasks").Code)
-	})
-	t.Run("nil is the default answer", func(t *testing.T) {
-		rec := ask(middleware.NewGate(c, middleware.WithRejectionHandler(nil)).Wrap(&spy{}), http.MethodGet, "/tasks")
-		assert.Equal(t, problemBody, rec.Body.String())
 	})
 }
 
 func TestGateAdmit(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 
-	t.Run("open: the request itself and no rejection", func(t *testing.T) {
-		got, rejection := middleware.NewGate(because(health.ReasonStale)).Admit(r)
+	t.Run("open", func(t *testing.T) {
+		got, rejection := newGate(because(health.ReasonStale)).Admit(r)
 		assert.Same(t, r, got)
 		assert.Nil(t, rejection)
 	})
-	t.Run("closed: one rejection for all requests under one snapshot", func(t *testing.T) {
-		gate := middleware.NewGate(because(health.ReasonRejected))
+	t.Run("closed", func(t *testing.T) {
+		gate := newGate(because(health.ReasonRejected))
 		got, first := gate.Admit(r)
 		_, second := gate.Admit(r)
 		assert.Same(t, r, got)
-		assert.Same(t, first, second)
+		assert.Same(t, first, second, "one rejection per snapshot")
 		assert.Equal(t, health.ReasonRejected, first.Err().Reason)
 	})
 }
 
-func TestProblem(t *testing.T) {
-	assert.Equal(t, middleware.Problem{
-		Type: "about:blank", Title: "Service Unavailable", Status: 503,
-		Detail: "The service cannot handle this request at the moment. Try again later.",
-	}, middleware.Unavailable())
-	assert.Equal(t, "Service Unavailable: The service cannot handle this request at the moment. Try again later.", middleware.Unavailable().String())
+// TestGate_handsBack puts a gate that copies the request outside of a ServeMux, and metrics
+// middleware outside of the gate.
+func TestGate_handsBack(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /tasks/{id}/files/{path...}", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /about/{$}", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /panics/{id}", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	mux.HandleFunc("POST /form", func(_ http.ResponseWriter, r *http.Request) { _ = r.FormValue("color") })
+	gate := withAccount(verified(t, accountBody)).Wrap(mux)
+
+	type seen struct{ pattern, id, path, color string }
+	var got seen
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			got = seen{r.Pattern, r.PathValue("id"), r.PathValue("path"), r.Form.Get("color")}
+			_, ok := middleware.AccountFrom(r.Context())
+			assert.False(t, ok, "the account stays inside the gate")
+		}()
+		gate.ServeHTTP(w, r)
+	})
+	get := func(path string) *http.Request { return httptest.NewRequest(http.MethodGet, path, nil) }
+	form := httptest.NewRequest(http.MethodPost, "/form", strings.NewReader("color=red"))
+	form.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	outside := get("/tasks/7/files/x")
+	outside.SetPathValue("id", "of an outer router")
+	tests := map[string]struct {
+		r    *http.Request
+		want seen
+	}{
+		"wildcards":        {get("/tasks/7/files/a/b"), seen{"GET /tasks/{id}/files/{path...}", "7", "a/b", ""}},
+		"end of path":      {get("/about/"), seen{pattern: "GET /about/{$}"}},
+		"not found":        {get("/nowhere"), seen{}},
+		"form":             {form, seen{pattern: "POST /form", color: "red"}},
+		"outer path value": {outside, seen{"GET /tasks/{id}/files/{path...}", "7", "x", ""}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			metrics.ServeHTTP(httptest.NewRecorder(), tt.r)
+			assert.Equal(t, tt.want, got)
+		})
+	}
+	t.Run("panic", func(t *testing.T) {
+		assert.PanicsWithValue(t, http.ErrAbortHandler, func() {
+			metrics.ServeHTTP(httptest.NewRecorder(), get("/panics/7"))
+		})
+		assert.Equal(t, seen{pattern: "GET /panics/{id}", id: "7"}, got)
+	})
+	t.Run("outer mux", func(t *testing.T) {
+		outer := http.NewServeMux()
+		outer.Handle("/{version}/", http.StripPrefix("/v1", gate))
+		r := get("/v1/tasks/7/files/a")
+		outer.ServeHTTP(httptest.NewRecorder(), r)
+		assert.Equal(t, "v1", r.PathValue("version"))
+	})
+}
+
+// TestGate_removesTemporaryFiles checks that net/http's server, which knows only the original
+// request, removes the files of a multipart form that the handler parsed on the copy.
+func TestGate_removesTemporaryFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	files := func() int {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		return len(entries)
+	}
+	during := 0
+	gate := withAccount(verified(t, accountBody)).Wrap(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			assert.NoError(t, r.ParseMultipartForm(1))
+			during = files()
+		}))
+	server := httptest.NewServer(gate)
+	var body strings.Builder
+	form := multipart.NewWriter(&body)
+	_, err := io.WriteString(must(form.CreateFormFile("file", "a.txt")), strings.Repeat("a", 11<<20))
+	require.NoError(t, err)
+	require.NoError(t, form.Close())
+	resp, err := server.Client().Post(server.URL, form.FormDataContentType(), strings.NewReader(body.String()))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	server.Close() // waits for the request to finish
+	assert.Equal(t, 1, during)
+	assert.Zero(t, files())
 }

@@ -13,18 +13,19 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// checker is a fake whose verdict the test sets. It counts how often it was asked.
+// checker is a fake whose verdict the test sets. It counts its calls.
 type checker struct {
 	snapshot atomic.Pointer[health.Snapshot]
-	asked    atomic.Int64
+	calls    atomic.Int64
 }
 
 func (c *checker) Snapshot() *health.Snapshot {
-	c.asked.Add(1)
+	c.calls.Add(1)
 	return c.snapshot.Load()
 }
 
@@ -38,10 +39,19 @@ func newChecker(s health.State) *checker {
 
 // because returns a checker with one reason.
 func because(reason health.Reason) *checker {
-	return newChecker(health.State{Reasons: health.ReasonsOf(reason), RetryAfter: 7 * time.Second})
+	return newChecker(health.State{
+		Reasons: health.ReasonsOf(reason), RetryAfter: 7 * time.Second,
+	})
 }
 
-// reasons are all there are, from closed to verified.
+// verified returns a checker with the account of a requester document.
+func verified(t testing.TB, account string) *checker {
+	return newChecker(health.State{
+		Reasons: health.ReasonsOf(health.ReasonVerified), Account: mustAccount(t, account),
+	})
+}
+
+// reasons returns all reasons, from closed to verified.
 func reasons() []health.Reason {
 	var all []health.Reason
 	for r := health.ReasonClosed; r <= health.ReasonVerified; r++ {
@@ -50,11 +60,31 @@ func reasons() []health.Reason {
 	return all
 }
 
-// ask serves one request from memory.
+// ask serves one request in memory.
 func ask(h http.Handler, method, target string) *httptest.ResponseRecorder {
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequest(method, target, nil))
 	return rec
+}
+
+// must panics with the error of a constructor: a mistake in the test.
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+func newGate(c middleware.Snapshotter, opts ...middleware.GateOption) *middleware.Gate {
+	return must(middleware.NewGate(c, opts...))
+}
+
+func newHealth(c middleware.Snapshotter, opts ...middleware.HealthOption) *middleware.Endpoint {
+	return must(middleware.NewHealth(c, opts...))
+}
+
+func newStartup(c middleware.Snapshotter, more ...middleware.Snapshotter) *middleware.Endpoint {
+	return must(middleware.NewStartup(c, more...))
 }
 
 func mustAccount(t testing.TB, body string) *requester.Account {

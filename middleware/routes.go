@@ -1,90 +1,135 @@
 package middleware
 
 import (
+	"errors"
+	"fmt"
 	"strings"
-
-	"github.com/tolokacheck/tolokacheck/internal/isnil"
 )
 
-// Route is one health path and what answers it.
+// Route is a health path and its endpoint.
 type Route struct {
 	Path     string
 	Endpoint *Endpoint
 }
 
-// RoutesOption configures [Routes]. Every [HealthOption] is one too.
-type RoutesOption interface {
-	applyRoutes(*routesConfig)
-}
-
-type routesConfig struct {
-	health                           healthConfig
-	prefix                           string
-	healthz, readyz, livez, startupz string
-}
-
-type routesOption func(*routesConfig)
-
-func (o routesOption) applyRoutes(c *routesConfig) { o(c) }
-
-// WithPrefix puts a path prefix, for example "/internal", before every path. By default there is none.
-func WithPrefix(prefix string) RoutesOption {
-	return routesOption(func(c *routesConfig) { c.prefix = prefix })
-}
-
-// WithHealthPath sets the path of [NewHealth]'s endpoint, "/healthz" by default. The empty path leaves it out.
-func WithHealthPath(path string) RoutesOption {
-	return routesOption(func(c *routesConfig) { c.healthz = path })
-}
-
-// WithReadyPath sets the path of [NewReady]'s endpoint, "/readyz" by default. The empty path leaves it out.
-func WithReadyPath(path string) RoutesOption {
-	return routesOption(func(c *routesConfig) { c.readyz = path })
-}
-
-// WithLivePath sets the path of [NewLive]'s endpoint, "/livez" by default. The empty path leaves it out.
-func WithLivePath(path string) RoutesOption {
-	return routesOption(func(c *routesConfig) { c.livez = path })
-}
-
-// WithStartupPath sets the path of [NewStartup]'s endpoint, "/startupz" by default. The empty path leaves it out.
-func WithStartupPath(path string) RoutesOption {
-	return routesOption(func(c *routesConfig) { c.startupz = path })
-}
-
-// Routes returns the four health endpoints with their paths, for an adapter to register under GET, HEAD and OPTIONS. A
-// slash that is missing at the start of a path or prefix is added, one at the end of the prefix is taken away. Routes
-// panics if a checker is nil; a nil option is passed over.
-func Routes(c Snapshotter, opts ...RoutesOption) []Route {
-	config := routesConfig{healthz: "/healthz", readyz: "/readyz", livez: "/livez", startupz: "/startupz"}
-	for _, opt := range opts {
-		if !isnil.Value(opt) {
-			opt.applyRoutes(&config)
-		}
+// Routes returns the four health endpoints with their paths: /healthz, /readyz, /livez and
+// /startupz. It is for adapters, and for routers that no adapter fits:
+//
+//	routes, err := middleware.Routes(checker)
+//	…
+//	for _, route := range routes {
+//		router.Handle(route.Path, route.Endpoint)
+//	}
+//
+// Register an endpoint for all methods, or for GET, HEAD and OPTIONS; it answers others with 405. A
+// path ends with a slash only if it is "/".
+//
+// Routes returns an error that lists every invalid option, or that a checker is nil.
+func Routes(c Snapshotter, opts ...HealthOption) ([]Route, error) {
+	config, err := newHealthConfig(c, opts)
+	paths, pathErr := config.paths.resolve()
+	if err := wiringError("Routes", err, pathErr); err != nil {
+		return nil, err
 	}
-	// One endpoint for two paths: it is one document, and so it is rendered once.
-	readiness := newHealth(c, config.health)
-	startup := NewStartup(c, config.health.more...)
+	// One endpoint for both paths, so that its document is rendered once.
+	readiness := newHealth(c, config)
+	endpoints := map[string]*Endpoint{
+		healthPath:  readiness,
+		readyPath:   readiness,
+		livePath:    NewLive(),
+		startupPath: newStartup(readiness.checkers),
+	}
 	var routes []Route
-	for _, route := range []Route{
-		{config.healthz, readiness},
-		{config.readyz, readiness},
-		{config.livez, NewLive()},
-		{config.startupz, startup},
-	} {
-		if route.Path == "" {
+	for _, p := range paths {
+		routes = append(routes, Route{Path: p.path, Endpoint: endpoints[p.name]})
+	}
+	return routes, nil
+}
+
+// WithPrefix puts a path prefix, for example "/internal", before every path of [Routes]. By default
+// there is none.
+func WithPrefix(prefix string) HealthOption {
+	return func(c *healthConfig) error {
+		c.pathOption = "WithPrefix"
+		c.paths.prefix = prefix
+		return nil
+	}
+}
+
+// WithPath moves one endpoint of [Routes] from its default path to another: WithPath("/healthz",
+// "/health"). The empty path leaves the endpoint out: WithPath("/readyz", ""). Another name than
+// the four default paths is an error.
+func WithPath(name, path string) HealthOption {
+	return func(c *healthConfig) error {
+		c.pathOption = "WithPath"
+		for i := range c.paths.list {
+			if c.paths.list[i].name == name {
+				c.paths.list[i].path = path
+				return nil
+			}
+		}
+		return fmt.Errorf("WithPath(%q, %q): there is no endpoint of that name; use %s, %s, %s or %s",
+			name, path, healthPath, readyPath, livePath, startupPath)
+	}
+}
+
+const (
+	healthPath  = "/healthz"
+	readyPath   = "/readyz"
+	livePath    = "/livez"
+	startupPath = "/startupz"
+)
+
+// paths is where the endpoints of Routes are.
+type paths struct {
+	prefix string
+	list   []namedPath
+}
+
+// namedPath is the path of one endpoint; its name is the default path.
+type namedPath struct{ name, path string }
+
+func defaultPaths() paths {
+	var p paths
+	for _, name := range []string{healthPath, readyPath, livePath, startupPath} {
+		p.list = append(p.list, namedPath{name, name})
+	}
+	return p
+}
+
+// resolve returns the whole paths, without the endpoints that are left out.
+func (p paths) resolve() ([]namedPath, error) {
+	var resolved []namedPath
+	var errs []error
+	taken := map[string]string{}
+	for _, e := range p.list {
+		if e.path == "" {
 			continue
 		}
-		prefix := slashed(strings.TrimRight(config.prefix, "/"))
-		routes = append(routes, Route{prefix + slashed(route.Path), route.Endpoint})
+		e.path = join(p.prefix, e.path)
+		if special := strings.IndexAny(e.path, "{}:*?#% \t\r\n"); special >= 0 {
+			errs = append(errs, fmt.Errorf("the path %q of %s contains %q, which routers and URLs treat specially",
+				e.path, e.name, e.path[special]))
+		}
+		if other, ok := taken[e.path]; ok {
+			errs = append(errs, fmt.Errorf("%s and %s have the same path %q", other, e.name, e.path))
+		}
+		taken[e.path] = e.name
+		resolved = append(resolved, e)
 	}
-	return routes
+	return resolved, errors.Join(errs...)
 }
 
-// slashed returns a path that is not empty with a slash at its start.
-func slashed(path string) string {
-	if path == "" || path[0] == '/' {
-		return path
+// join returns prefix and path with one slash before each and none at the end.
+func join(prefix, path string) string {
+	joined := ""
+	for _, part := range []string{prefix, path} {
+		if part = strings.Trim(part, "/"); part != "" {
+			joined += "/" + part
+		}
 	}
-	return "/" + path
+	if joined == "" {
+		return "/"
+	}
+	return joined
 }

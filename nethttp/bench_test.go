@@ -11,27 +11,28 @@ import (
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
-// discard is a ResponseWriter that costs as little as one can, so that a benchmark shows the handler.
+// discard is a ResponseWriter that costs next to nothing.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// statuses has one reason of each.
+// statuses has one reason of each status.
 var statuses = []health.Reason{health.ReasonVerified, health.ReasonStale, health.ReasonRejected}
 
 // nothing is the handler behind the gate.
 var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// bare returns what one would write by hand for one constant answer: the same status, header and bytes as h gives, the
-// header values made in advance.
+// bare returns a hand-written handler with one constant answer: the same status, header and body as
+// h, with the header values prepared.
 func bare(h http.Handler) http.Handler {
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 	status, header, body := rec.Code, rec.Header(), rec.Body.Bytes()
 	mediaType, length := header["Content-Type"], header["Content-Length"]
-	noStore, noSniff, retryAfter := header["Cache-Control"], header["X-Content-Type-Options"], header["Retry-After"]
+	noStore, noSniff := header["Cache-Control"], header["X-Content-Type-Options"]
+	retryAfter := header["Retry-After"]
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h["Content-Type"] = mediaType
@@ -56,14 +57,15 @@ func serveBench(b *testing.B, h http.Handler) {
 }
 
 func BenchmarkGate(b *testing.B) {
-	open, closed := nethttp.Gate(because(health.ReasonVerified))(nothing), nethttp.Gate(because(health.ReasonRejected))(nothing)
+	open := nethttp.Gate(because(health.ReasonVerified))(nothing)
+	closed := nethttp.Gate(because(health.ReasonRejected))(nothing)
 	b.Run("open/bare", func(b *testing.B) { serveBench(b, nothing) })
 	b.Run("open/gate", func(b *testing.B) { serveBench(b, open) })
 	b.Run("closed/bare", func(b *testing.B) { serveBench(b, bare(closed)) })
 	b.Run("closed/gate", func(b *testing.B) { serveBench(b, closed) })
 }
 
-// BenchmarkHealth goes through a ServeMux, as a balancer's request does.
+// BenchmarkHealth goes through a ServeMux, as a load balancer's request does.
 func BenchmarkHealth(b *testing.B) {
 	for _, reason := range statuses {
 		mux, bareMux := http.NewServeMux(), http.NewServeMux()
@@ -74,6 +76,7 @@ func BenchmarkHealth(b *testing.B) {
 	}
 }
 
+// TestAllocations compares with the allocations of ServeMux itself.
 func TestAllocations(t *testing.T) {
 	for _, reason := range statuses {
 		mux, bareMux := http.NewServeMux(), http.NewServeMux()
@@ -84,7 +87,7 @@ func TestAllocations(t *testing.T) {
 		bareMux.Handle("/tasks", nothing)
 		for _, path := range []string{"/healthz", "/tasks"} {
 			for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
-				t.Run(method+" "+path+" under "+reason.String()+" allocates no more than the ServeMux itself", func(t *testing.T) {
+				t.Run(reason.String()+"/"+method+" "+path, func(t *testing.T) {
 					assert.Equal(t, allocs(bareMux, method, path), allocs(mux, method, path))
 				})
 			}

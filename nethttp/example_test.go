@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"strings"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health"
@@ -18,8 +20,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
-// newChecker returns a checker of a token that works, on a fake platform. A service calls
-// health.New(credentials.Default()) instead.
+// newChecker returns a checker of a valid token on a fake platform. A service calls
+// health.New(credentials.Default()).
 func newChecker(opts ...health.Option) *health.Checker {
 	platform := requestertest.NewPlatform()
 	client, err := requester.New(requester.Production, requester.WithHTTPClient(platform.Client()))
@@ -34,20 +36,22 @@ func newChecker(opts ...health.Option) *health.Checker {
 	return checker
 }
 
-// show asks the service and prints the answer.
+// show sends a request to the service and prints the start of the answer.
 func show(service http.Handler, method, target string) {
 	rec := httptest.NewRecorder()
 	service.ServeHTTP(rec, httptest.NewRequest(method, target, nil))
-	fmt.Println(method, target, rec.Code, rec.Body)
+	fmt.Println(strings.TrimSpace(fmt.Sprintf("%s %s %d %.54s", method, target, rec.Code, rec.Body)))
 }
 
-// A service registers its routes and listens before the credential is verified, so that probes get their answers while
-// Start waits for the platform.
+// A service registers its routes and listens before it calls Start, so that probes are answered
+// while Start waits for the platform.
 func Example() {
 	checker := newChecker()
 	defer checker.Close()
 
-	tasks := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the tasks") })
+	tasks := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "the tasks")
+	})
 	mux := http.NewServeMux()
 	nethttp.RegisterHealth(mux, checker) // /healthz /readyz /livez /startupz
 	mux.Handle("GET /tasks", nethttp.Gate(checker)(tasks))
@@ -64,12 +68,12 @@ func Example() {
 
 	// Output:
 	// GET /healthz 503 {"status":"fail"}
-	// GET /tasks 503 {"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The service cannot handle this request at the moment. Try again later."}
+	// GET /tasks 503 {"type":"about:blank","title":"Service Unavailable","s
 	// GET /healthz 200 {"status":"pass"}
 	// GET /tasks 200 the tasks
 }
 
-// Handlers behind a gate can have the account whose token let the request through.
+// A handler behind a gate gets the verified account.
 func ExampleGate_account() {
 	checker := newChecker()
 	defer checker.Close()
@@ -89,19 +93,20 @@ func ExampleGate_account() {
 	show(service, "GET", "/account")
 
 	// Output:
-	// GET /account 200 {"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,"public_name":{"EN":"Jack Smith"},"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}
+	// GET /account 200 {"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121
 }
 
-// A service can say in its own words that it is closed, and log why. Retry-After is set already.
+// A service can log why the gate is closed and write its own response. Retry-After is already set.
 func ExampleGate_rejectionHandler() {
 	checker := newChecker() // not started
 	defer checker.Close()
 
-	gate := nethttp.Gate(checker, middleware.WithRejectionHandler(func(w http.ResponseWriter, _ *http.Request, err *health.Error) {
-		fmt.Println("log:", err.Reason)
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, "We will be back soon.")
-	}))
+	gate := nethttp.Gate(checker, middleware.WithRejectionHandler(
+		func(w http.ResponseWriter, _ *http.Request, err *health.Error) {
+			fmt.Println("log:", err.Reason)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, "We will be back soon.")
+		}))
 	show(gate(http.NotFoundHandler()), "GET", "/tasks")
 
 	// Output:
@@ -109,7 +114,8 @@ func ExampleGate_rejectionHandler() {
 	// GET /tasks 503 We will be back soon.
 }
 
-// The paths can be changed, moved below a prefix, and left out. Balancers may ask by GET, HEAD or OPTIONS.
+// Options change the paths, add a prefix and leave endpoints out. Load balancers may use GET, HEAD
+// or OPTIONS, with or without a slash at the end.
 func ExampleRegisterHealth() {
 	checker := newChecker()
 	defer checker.Close()
@@ -117,20 +123,20 @@ func ExampleRegisterHealth() {
 	mux := http.NewServeMux()
 	nethttp.RegisterHealth(mux, checker,
 		middleware.WithPrefix("/internal"),
-		middleware.WithHealthPath("/health"),
-		middleware.WithReadyPath(""),
+		middleware.WithPath("/healthz", "/health"),
+		middleware.WithPath("/readyz", ""),
 	)
 	show(mux, "OPTIONS", "/internal/health")
-	show(mux, "GET", "/internal/livez")
+	show(mux, "GET", "/internal/livez/")
 	show(mux, "GET", "/internal/readyz")
 
 	// Output:
 	// OPTIONS /internal/health 503 {"status":"fail"}
-	// GET /internal/livez 200 {"status":"pass"}
+	// GET /internal/livez/ 200 {"status":"pass"}
 	// GET /internal/readyz 404 404 page not found
 }
 
-// One endpoint answers for the checkers of several accounts, with the worst of their verdicts.
+// One endpoint answers for several checkers, with the worst of their verdicts.
 func ExampleRegisterHealth_severalCheckers() {
 	orders, billing := newChecker(health.WithName("orders")), newChecker(health.WithName("billing"))
 	defer orders.Close()
@@ -149,8 +155,8 @@ func ExampleRegisterHealth_severalCheckers() {
 	// GET /healthz 200 {"status":"pass"}
 }
 
-// Details are for those whom the service trusts, here for whoever reaches a listener of its own for operators. Everybody
-// else gets the same answer with and without ?verbose.
+// Details are only for trusted clients, here for all that reach a separate listener for operators.
+// On the public listener the answer is the same with and without ?verbose.
 func ExampleRegisterHealth_details() {
 	checker := newChecker()
 	defer checker.Close()
@@ -160,7 +166,8 @@ func ExampleRegisterHealth_details() {
 
 	public, operators := http.NewServeMux(), http.NewServeMux()
 	nethttp.RegisterHealth(public, checker)
-	nethttp.RegisterHealth(operators, checker, middleware.WithDetails(func(*http.Request) bool { return true }))
+	nethttp.RegisterHealth(operators, checker,
+		middleware.WithDetails(func(*http.Request) bool { return true }))
 
 	show(public, "GET", "/healthz?verbose")
 
@@ -180,7 +187,7 @@ func ExampleRegisterHealth_details() {
 	// {566ec2b0ff0deeaae5f9d500629de162 Jack Smith} {121.3 USD}
 }
 
-// The handlers can be registered by hand, too, for example on another listener than the service's own.
+// A single handler, for example on a listener of its own.
 func ExampleHealth() {
 	checker := newChecker()
 	defer checker.Close()
@@ -189,4 +196,41 @@ func ExampleHealth() {
 
 	// Output:
 	// HEAD / 503
+}
+
+// A proxy in front of the platform that adds the service's token. Rewrite and SetURL set the Host
+// of the platform; with the client's Host the request would get no token.
+func ExampleTransport_reverseProxy() {
+	fake := requestertest.NewServer()
+	defer fake.Close()
+	client, err := requester.New(requester.Production, requester.WithBaseURL(fake.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+	checker, err := health.New(credentials.Static(fake.IssueToken("").Reveal()), health.WithClient(client))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer checker.Close()
+	if err := checker.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+
+	platform := client.BaseURL()
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(platform)                         // also sets r.Out.Host
+			r.Out.Header.Del("Authorization")          // otherwise the client's is sent
+			r.Out.Header.Del("X-Act-Under-Account-ID") // otherwise the client chooses the account
+		},
+		Transport: nethttp.Transport(checker, fake.Client().Transport),
+	}
+	r := httptest.NewRequest("GET", "http://proxy.example.com/api/v1/requester", nil)
+	r.Header.Set("Authorization", "ApiKey of-the-client")
+	rec := httptest.NewRecorder()
+	proxy.ServeHTTP(rec, r)
+	fmt.Printf("%d %.40s\n", rec.Code, rec.Body)
+
+	// Output:
+	// 200 {"id":"566ec2b0ff0deeaae5f9d500629de162"
 }

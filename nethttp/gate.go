@@ -6,12 +6,23 @@ import (
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
-// Gate returns middleware that lets requests through while the credential is good (pass or warn), and answers 503 with a
-// constant problem details body and Retry-After while it is not (fail). Open, it hands on the same ResponseWriter and the
-// same request and costs a few nanoseconds and no allocation. See [middleware.Gate] for what it promises, and
-// [middleware.GateOption] for what can be changed.
+// Gate returns middleware that lets requests through while the credential is valid (pass or warn).
+// While it is not (fail), the middleware answers 503 with a constant problem details body and
+// Retry-After. See [middleware.Gate] for the details and [middleware.GateOption] for the options.
 //
-// It panics if the checker is nil.
+// Gate panics if the checker is nil or an option is invalid, as [http.ServeMux.Handle] does for
+// invalid arguments. [middleware.NewGate] returns an error instead.
+//
+// fiber's net/http adaptor does not pass the request's context on to fiber's handlers, so
+// [middleware.AccountFrom] finds no account there: use the Account method of the checker.
 func Gate(c middleware.Snapshotter, opts ...middleware.GateOption) func(http.Handler) http.Handler {
-	return middleware.NewGate(c, opts...).Wrap
+	return must(middleware.NewGate(c, opts...)).Wrap
+}
+
+// must panics with the error of a constructor.
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
 }

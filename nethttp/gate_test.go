@@ -14,7 +14,7 @@ import (
 
 func TestGate(t *testing.T) {
 	tasks := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		// Whatever the server's own writer can do must stay possible: nothing wraps it.
+		// The gate must not wrap the ResponseWriter: Flush works.
 		if err := http.NewResponseController(w).Flush(); err != nil {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
@@ -32,7 +32,7 @@ func TestGate(t *testing.T) {
 	}, problem}
 
 	for reason := health.ReasonClosed; reason <= health.ReasonVerified; reason++ {
-		t.Run("over TCP, "+reason.String(), func(t *testing.T) {
+		t.Run(reason.String(), func(t *testing.T) {
 			mux := http.NewServeMux()
 			mux.Handle("/tasks", nethttp.Gate(because(reason))(tasks))
 			server := serve(t, mux)
@@ -50,8 +50,9 @@ func TestGate(t *testing.T) {
 		})
 	}
 
-	t.Run("one gate serves several handlers", func(t *testing.T) {
-		gate := nethttp.Gate(because(health.ReasonRejected), middleware.WithSkipper(func(r *http.Request) bool { return r.URL.Path == "/b" }))
+	t.Run("one gate, several handlers", func(t *testing.T) {
+		gate := nethttp.Gate(because(health.ReasonRejected),
+			middleware.WithSkipper(func(r *http.Request) bool { return r.URL.Path == "/b" }))
 		mux := http.NewServeMux()
 		mux.Handle("/a", gate(tasks))
 		mux.Handle("/b", gate(tasks))
@@ -59,20 +60,31 @@ func TestGate(t *testing.T) {
 		assert.Equal(t, http.StatusServiceUnavailable, ask(t, server, http.MethodGet, "/a").status)
 		assert.Equal(t, "tasks", ask(t, server, http.MethodGet, "/b").body)
 	})
-	t.Run("a nil checker panics when the gate is made, not at the first request", func(t *testing.T) {
-		assert.PanicsWithValue(t, "middleware: nil checker: look at the error of health.New before the checker is used",
-			func() { nethttp.Gate((*checker)(nil)) })
-	})
-	t.Run("a nil handler panics when it is wrapped, as one that is registered does", func(t *testing.T) {
-		gate := nethttp.Gate(because(health.ReasonVerified))
-		assert.PanicsWithValue(t, "middleware: Gate.Wrap: nil handler", func() { gate(nil) })
-		assert.PanicsWithValue(t, "middleware: Gate.Wrap: nil handler", func() { gate(http.HandlerFunc(nil)) })
-	})
-	t.Run("a nil option is passed over", func(t *testing.T) {
-		assert.NotPanics(t, func() {
-			nethttp.Gate(because(health.ReasonVerified), nil)
-			nethttp.Health(because(health.ReasonVerified), nil)
-			nethttp.RegisterHealth(http.NewServeMux(), because(health.ReasonVerified), nil)
-		})
-	})
+}
+
+func TestWiringPanics(t *testing.T) {
+	const isNil = "the checker is nil; handle the error of health.New first"
+	const newGate, newHealth = "middleware: NewGate: ", "middleware: NewHealth: "
+	const newStartup, routes = "middleware: NewStartup: ", "middleware: Routes: "
+	const transport = "nethttp: Transport: "
+	good := because(health.ReasonVerified)
+	mux := http.NewServeMux()
+	var none *health.Checker
+	tests := map[string]struct {
+		call func()
+		want string
+	}{
+		"Gate/nil checker":           {func() { nethttp.Gate((*checker)(nil)) }, newGate + isNil},
+		"Gate/nil option":            {func() { nethttp.Gate(good, nil) }, newGate + "nil option"},
+		"Health/nil checker":         {func() { nethttp.Health(nil) }, newHealth + isNil},
+		"Health/nil option":          {func() { nethttp.Health(good, nil) }, newHealth + "nil option"},
+		"Startup/nil checker":        {func() { nethttp.Startup(nil) }, newStartup + isNil},
+		"RegisterHealth/nil checker": {func() { nethttp.RegisterHealth(mux, nil) }, routes + isNil},
+		"RegisterHealth/nil option":  {func() { nethttp.RegisterHealth(mux, good, nil) }, routes + "nil option"},
+		"Transport/nil checker":      {func() { nethttp.Transport(nil, nil) }, transport + isNil},
+		"Transport/nil pointer":      {func() { nethttp.Transport(none, nil) }, transport + isNil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) { assert.PanicsWithError(t, tt.want, tt.call) })
+	}
 }

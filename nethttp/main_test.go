@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// checker is a fake whose verdict stays the same.
+// checker is a fake whose snapshot stays the same.
 type checker struct{ snapshot *health.Snapshot }
 
 func (c *checker) Snapshot() *health.Snapshot { return c.snapshot }
@@ -35,7 +35,7 @@ func serve(t *testing.T, h http.Handler) *httptest.Server {
 	return server
 }
 
-// response is a whole answer, without the Date.
+// response is a complete answer without the Date.
 type response struct {
 	status int
 	header http.Header
@@ -68,15 +68,16 @@ func healthHeader(status health.Status) http.Header {
 	return h
 }
 
-// assertHealth asserts that GET, HEAD and OPTIONS all get the real answer.
+// assertHealth asserts the complete answers to GET, HEAD and OPTIONS.
 func assertHealth(t *testing.T, server *httptest.Server, path string, status health.Status) {
 	t.Helper()
 	code := http.StatusOK
 	if status == health.StatusFail {
 		code = http.StatusServiceUnavailable
 	}
-	body := `{"status":"` + status.String() + `"}`
-	assert.Equal(t, response{code, healthHeader(status), body}, ask(t, server, http.MethodGet, path), "GET "+path)
-	assert.Equal(t, response{code, healthHeader(status), ""}, ask(t, server, http.MethodHead, path), "HEAD "+path)
-	assert.Equal(t, response{code, healthHeader(status), body}, ask(t, server, http.MethodOptions, path), "OPTIONS "+path)
+	want := response{code, healthHeader(status), `{"status":"` + status.String() + `"}`}
+	assert.Equal(t, want, ask(t, server, http.MethodGet, path), "GET "+path)
+	assert.Equal(t, want, ask(t, server, http.MethodOptions, path), "OPTIONS "+path)
+	want.body = ""
+	assert.Equal(t, want, ask(t, server, http.MethodHead, path), "HEAD "+path)
 }

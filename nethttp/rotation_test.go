@@ -4,6 +4,7 @@ package nethttp_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,12 +29,12 @@ import (
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
-// rotation is a service and its clients, while the token is replaced again and again as Kubernetes does it: a new
-// directory, and the symlink ..data renamed over the old one.
+// rotation is a service under load whose token is replaced repeatedly, as Kubernetes does it: a new
+// directory, and a new symlink renamed over ..data.
 type rotation struct {
 	t        *testing.T
 	dir      string
-	swaps    int // made so far
+	swaps    int // so far
 	platform *platform
 	checker  *health.Checker
 	gated    http.Handler
@@ -42,24 +43,29 @@ type rotation struct {
 	served, failed atomic.Int64
 }
 
-func newRotation(t *testing.T, base http.RoundTripper, p *platform, clientOpts []requester.Option, opts ...health.Option) *rotation {
+func newRotation(
+	t *testing.T, base http.RoundTripper, p *platform,
+	clientOpts []requester.Option, opts ...health.Option,
+) *rotation {
 	t.Helper()
 	r := &rotation{t: t, dir: t.TempDir(), platform: p}
 	r.swap()
-	client, err := requester.New(requester.Production, append(clientOpts, requester.WithHTTPClient(&http.Client{Transport: base}))...)
+	clientOpts = append(clientOpts, requester.WithHTTPClient(&http.Client{Transport: base}))
+	client, err := requester.New(requester.Production, clientOpts...)
 	require.NoError(t, err)
-	r.checker, err = health.New(credentials.File(filepath.Join(r.dir, "token")), append(opts, health.WithClient(client))...)
+	opts = append(opts, health.WithClient(client))
+	r.checker, err = health.New(credentials.File(filepath.Join(r.dir, "token")), opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { r.checker.Close() })
 	require.NoError(t, r.checker.Start(t.Context()))
-	r.gated = nethttp.Gate(r.checker)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+	r.gated = nethttp.Gate(r.checker)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	r.outgoing = &http.Client{Transport: nethttp.Transport(r.checker, base)}
 	return r
 }
 
 func (r *rotation) token() string { return fmt.Sprintf("AAAAAAAAAAAAAAAAAAAAAA.swap.%040d", r.swaps) }
 
-// swap issues a new token on the platform and puts it in place of the old one.
+// swap issues a new token on the platform and replaces the old one in the file.
 func (r *rotation) swap() {
 	old := ""
 	if r.swaps > 0 {
@@ -79,17 +85,17 @@ func (r *rotation) swap() {
 	require.NoError(r.t, os.RemoveAll(filepath.Join(r.dir, fmt.Sprintf("..%d", r.swaps-1))))
 }
 
-// deleteOld makes the platform refuse every token but the newest.
+// deleteOld makes the platform reject every token but the newest.
 func (r *rotation) deleteOld() { r.platform.accepts(r.token()) }
 
-// load has clients ask the gate and call the platform until ctx ends.
+// load starts clients that send requests to the gate and to the platform until ctx ends.
 func (r *rotation) load(ctx context.Context, clients int, pause time.Duration, url string) *sync.WaitGroup {
 	var all sync.WaitGroup
 	for i := range clients {
 		all.Go(func() {
 			ticker := time.NewTicker(pause)
 			defer ticker.Stop()
-			time.Sleep(pause * time.Duration(i) / time.Duration(clients)) // not in step
+			time.Sleep(pause * time.Duration(i) / time.Duration(clients)) // spread them
 			for n := 0; ctx.Err() == nil; n++ {
 				r.gate()
 				if n%2 == 0 {
@@ -136,14 +142,16 @@ func (r *rotation) count(ok bool, format string, args ...any) {
 	}
 }
 
-func TestAThousandRotationsWithoutAFailedRequest(t *testing.T) {
-	const swaps = 1000
+// rotations is a sample by default, because a thousand take 13 s; CI runs with -rotations=1000.
+var rotations = flag.Int("rotations", 100, "number of rotations in TestRotation_fakeTime")
+
+func TestRotation_fakeTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &platform{}
 		r := newRotation(t, p, p, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		clients := r.load(ctx, 100, 6*time.Second, pools)
-		for range swaps {
+		for range *rotations {
 			r.swap()
 			time.Sleep(10 * time.Second)
 			r.deleteOld()
@@ -156,15 +164,16 @@ func TestAThousandRotationsWithoutAFailedRequest(t *testing.T) {
 		token, err := r.checker.Token()
 		require.NoError(t, err)
 		assert.Equal(t, r.token(), token.Reveal())
-		t.Logf("%d swaps, %d requests, %d failed", swaps, r.served.Load(), r.failed.Load())
+		t.Logf("%d swaps, %d requests, %d failed", *rotations, r.served.Load(), r.failed.Load())
 	})
 }
 
-// overlap is how long the platform accepts both tokens after the new one is in use. A request that is on its way with the
-// old one when that is deleted is sent once more, but not twice: rotations must leave time between them.
+// overlap is how long the platform accepts both tokens after the new one is in use. A request that
+// is in flight with the old one when that is deleted is retried only once, so rotations need some
+// time between them.
 const overlap = 100 * time.Millisecond
 
-// realRotation is on real time, over real sockets: everything is a hundred times quicker.
+// realRotation runs in real time over real sockets, a hundred times faster.
 func realRotation(t *testing.T, poll time.Duration) (*rotation, string) {
 	p := &platform{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -178,11 +187,12 @@ func realRotation(t *testing.T, poll time.Duration) (*rotation, string) {
 	t.Cleanup(server.Close)
 	base := &http.Transport{MaxIdleConnsPerHost: 100}
 	t.Cleanup(base.CloseIdleConnections)
-	r := newRotation(t, base, p, []requester.Option{requester.WithBaseURL(server.URL)}, health.WithPollInterval(poll))
+	clientOpts := []requester.Option{requester.WithBaseURL(server.URL)}
+	r := newRotation(t, base, p, clientOpts, health.WithPollInterval(poll))
 	return r, server.URL + "/api/v1/pools"
 }
 
-func TestTwentyRotationsOfRealFilesInRealTime(t *testing.T) {
+func TestRotation_polled(t *testing.T) {
 	r, url := realRotation(t, 20*time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	clients := r.load(ctx, 20, 10*time.Millisecond, url)
@@ -198,8 +208,8 @@ func TestTwentyRotationsOfRealFilesInRealTime(t *testing.T) {
 	t.Logf("%d swaps, %d requests, %d failed", 20, r.served.Load(), r.failed.Load())
 }
 
-func TestTwentyRotationsOfRealFilesBySIGHUP(t *testing.T) {
-	r, url := realRotation(t, time.Hour) // nothing but the signal makes it look
+func TestRotation_SIGHUP(t *testing.T) {
+	r, url := realRotation(t, time.Hour) // only the signal makes it read the file
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -229,7 +239,7 @@ func TestTwentyRotationsOfRealFilesBySIGHUP(t *testing.T) {
 	assert.Zero(t, r.failed.Load())
 }
 
-// awaitToken waits until the newest token is in use: the platform keeps the old one until then, as rotations should.
+// awaitToken waits until the newest token is in use.
 func (r *rotation) awaitToken() {
 	r.t.Helper()
 	require.Eventually(r.t, func() bool {

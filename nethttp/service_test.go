@@ -11,7 +11,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
-// TestService goes through the life of a service with a real checker behind a real server.
+// TestService runs a real checker behind a real server from before Start until Close.
 func TestService(t *testing.T) {
 	checker := newChecker()
 	defer checker.Close()
@@ -30,13 +30,22 @@ func TestService(t *testing.T) {
 	}
 	const up, down = http.StatusOK, http.StatusServiceUnavailable
 
-	assert.Equal(t, map[string]int{"/healthz": down, "/readyz": down, "/livez": up, "/startupz": down, "/tasks": down}, codes(), "before Start")
+	assert.Equal(t, map[string]int{
+		"/healthz": down, "/readyz": down, "/livez": up, "/startupz": down, "/tasks": down,
+	}, codes(), "before Start")
 	require.NoError(t, checker.Start(t.Context()))
-	assert.Equal(t, map[string]int{"/healthz": up, "/readyz": up, "/livez": up, "/startupz": up, "/tasks": up}, codes(), "verified")
+	assert.Equal(t, map[string]int{
+		"/healthz": up, "/readyz": up, "/livez": up, "/startupz": up, "/tasks": up,
+	}, codes(), "verified")
 	checker.Drain()
-	assert.Equal(t, map[string]int{"/healthz": down, "/readyz": down, "/livez": up, "/startupz": up, "/tasks": up}, codes(), "draining")
-	assert.Equal(t, "true", ask(t, server, http.MethodGet, "/healthz").header.Get("X-Envoy-Immediate-Health-Check-Fail"))
+	assert.Equal(t, map[string]int{
+		"/healthz": down, "/readyz": down, "/livez": up, "/startupz": up, "/tasks": up,
+	}, codes(), "draining")
+	draining := ask(t, server, http.MethodGet, "/healthz")
+	assert.Equal(t, "true", draining.header.Get("X-Envoy-Immediate-Health-Check-Fail"))
 	require.NoError(t, checker.Close())
 	require.Equal(t, health.ReasonClosed, checker.Snapshot().Reason())
-	assert.Equal(t, map[string]int{"/healthz": down, "/readyz": down, "/livez": up, "/startupz": up, "/tasks": down}, codes(), "closed")
+	assert.Equal(t, map[string]int{
+		"/healthz": down, "/readyz": down, "/livez": up, "/startupz": up, "/tasks": down,
+	}, codes(), "closed")
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,14 +27,14 @@ const (
 	newToken = "BBBBBBBBBBBBBBBBBBBBBB.new.1111111111111111111111111111111111111111"
 )
 
-// platform answers in memory: GET /requester and everything else alike, to the tokens that are good.
+// platform answers in memory, with 401 to all but the valid tokens.
 type platform struct {
 	mu       sync.Mutex
-	good     map[string]bool
+	valid    map[string]bool
 	requests []*http.Request
 	bodies   []string
-	verified int // calls of GET /requester
-	strict   bool
+	verified int  // calls of GET /requester
+	reject   bool // 401 to everything but GET /requester
 }
 
 func (p *platform) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -53,12 +54,12 @@ func (p *platform) RoundTrip(r *http.Request) (*http.Response, error) {
 	case r.URL.Path == "/api/v1/requester":
 		p.verified++
 		text = `{"id":"1"}`
-		if !p.good[token] {
+		if !p.valid[token] {
 			answer.StatusCode, text = 401, `{"code":"AUTHENTICATION_ERROR","request_id":"r"}`
 		}
 	default:
 		p.requests, p.bodies = append(p.requests, r), append(p.bodies, string(body))
-		if !p.good[token] || p.strict {
+		if !p.valid[token] || p.reject {
 			answer.StatusCode, text = 401, "no"
 		}
 	}
@@ -69,9 +70,9 @@ func (p *platform) RoundTrip(r *http.Request) (*http.Response, error) {
 func (p *platform) accepts(tokens ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.good = map[string]bool{}
+	p.valid = map[string]bool{}
 	for _, t := range tokens {
-		p.good[t] = true
+		p.valid[t] = true
 	}
 }
 
@@ -103,7 +104,7 @@ func (v *variable) set(value string) {
 	v.value = value
 }
 
-// lending is a started checker, its platform and a client that sends its token along.
+// lending is a started checker, its platform, and a client that sends its token.
 type lending struct {
 	platform *platform
 	source   *variable
@@ -115,7 +116,8 @@ func lend(t *testing.T, opts ...requester.Option) *lending {
 	t.Helper()
 	l := &lending{platform: &platform{}, source: &variable{value: oldToken}}
 	l.platform.accepts(oldToken)
-	client, err := requester.New(requester.Production, append(opts, requester.WithHTTPClient(&http.Client{Transport: l.platform}))...)
+	opts = append(opts, requester.WithHTTPClient(&http.Client{Transport: l.platform}))
+	client, err := requester.New(requester.Production, opts...)
 	require.NoError(t, err)
 	l.checker, err = health.New(l.source, health.WithClient(client))
 	require.NoError(t, err)
@@ -125,9 +127,37 @@ func lend(t *testing.T, opts ...requester.Option) *lending {
 	return l
 }
 
-func (l *lending) get(t *testing.T, url string) int {
+// rotate replaces the token in the source and deletes the old one on the platform, at a time when a
+// 401 makes the checker verify again.
+func (l *lending) rotate() {
+	time.Sleep(11 * time.Second)
+	l.platform.accepts(newToken)
+	l.source.set(newToken)
+}
+
+// loan returns the loan for one request to the platform.
+func (l *lending) loan(t *testing.T) *health.Loan {
 	t.Helper()
-	resp, err := l.client.Get(url)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", pools, nil)
+	require.NoError(t, err)
+	loan, err := l.checker.Lend(req)
+	require.NoError(t, err)
+	return loan
+}
+
+// get returns the status of the answer to a GET request.
+func get(t *testing.T, client *http.Client, url string) int {
+	t.Helper()
+	resp, err := client.Get(url)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode
+}
+
+// post returns the status of the answer to a POST request to the platform.
+func post(t *testing.T, client *http.Client, body io.Reader) int {
+	t.Helper()
+	resp, err := client.Post(pools, "text/plain", body)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	return resp.StatusCode
@@ -135,26 +165,39 @@ func (l *lending) get(t *testing.T, url string) int {
 
 const pools = "https://toloka.dev/api/v1/pools"
 
-func TestTransportSendsTheTokenToThePlatformOnly(t *testing.T) {
+func TestTransport_coverage(t *testing.T) {
 	tests := []struct {
 		name string
 		url  string
 		edit func(*http.Request)
 		want string // the Authorization that arrives
 	}{
-		{name: "to the base URL", url: pools, want: "ApiKey " + oldToken},
-		{name: "to the base URL with its port", url: "https://toloka.dev:443/api/v1/pools", want: "ApiKey " + oldToken},
-		{name: "to the base URL in capitals", url: "https://TOLOKA.DEV/api/v1/pools", want: "ApiKey " + oldToken},
-		{name: "not to the sandbox", url: "https://sandbox.toloka.dev/api/v1/pools"},
-		{name: "not to another host", url: "https://elsewhere.example/api/v1/pools"},
-		{name: "not to another port", url: "https://toloka.dev:8443/api/v1/pools"},
-		{name: "not over plain http", url: "http://toloka.dev/api/v1/pools"},
-		{name: "not to a host that only begins like it", url: "https://toloka.dev.elsewhere.example/"},
-		{name: "not where the Host header says another host", url: pools, edit: func(r *http.Request) { r.Host = "elsewhere.example" }},
-		{name: "where the Host header says the same host", url: pools, edit: func(r *http.Request) { r.Host = "toloka.dev" }, want: "ApiKey " + oldToken},
-		{name: "not over the caller's own", url: pools, edit: func(r *http.Request) { r.Header.Set("Authorization", "OAuth own") }, want: "OAuth own"},
-		{name: "not beside the caller's own in another spelling", url: pools, edit: func(r *http.Request) { r.Header["authorization"] = []string{"OAuth own"} }},
-		{name: "not over the caller's own, be it empty", url: pools, edit: func(r *http.Request) { r.Header["Authorization"] = []string{""} }},
+		{name: "base URL", url: pools, want: "ApiKey " + oldToken},
+		{name: "base URL with port", url: "https://toloka.dev:443/api/v1/pools", want: "ApiKey " + oldToken},
+		{name: "base URL in capitals", url: "https://TOLOKA.DEV/api/v1/pools", want: "ApiKey " + oldToken},
+		{name: "sandbox", url: "https://sandbox.toloka.dev/api/v1/pools"},
+		{name: "another host", url: "https://elsewhere.example/api/v1/pools"},
+		{name: "another port", url: "https://toloka.dev:8443/api/v1/pools"},
+		{name: "plain http", url: "http://toloka.dev/api/v1/pools"},
+		{name: "host with the same prefix", url: "https://toloka.dev.elsewhere.example/"},
+		{name: "another Host", url: pools, edit: func(r *http.Request) { r.Host = "elsewhere.example" }},
+		{
+			name: "same Host", url: pools, want: "ApiKey " + oldToken,
+			edit: func(r *http.Request) { r.Host = "toloka.dev" },
+		},
+		{
+			name: "caller's Authorization", url: pools,
+			edit: func(r *http.Request) { r.Header.Set("Authorization", "OAuth own") },
+			want: "OAuth own",
+		},
+		{
+			name: "caller's Authorization in lower case", url: pools,
+			edit: func(r *http.Request) { r.Header["authorization"] = []string{"OAuth own"} },
+		},
+		{
+			name: "caller's empty Authorization", url: pools,
+			edit: func(r *http.Request) { r.Header["Authorization"] = []string{""} },
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -176,10 +219,10 @@ func TestTransportSendsTheTokenToThePlatformOnly(t *testing.T) {
 	}
 }
 
-func TestTransportActsUnderAnAccount(t *testing.T) {
+func TestTransport_actsUnderAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lend(t, requester.WithActUnderAccount("other"))
-		l.get(t, pools)
+		get(t, l.client, pools)
 		assert.Equal(t, "other", l.platform.requests[0].Header.Get("X-Act-Under-Account-ID"))
 
 		req, err := http.NewRequestWithContext(t.Context(), "GET", pools, nil)
@@ -188,11 +231,12 @@ func TestTransportActsUnderAnAccount(t *testing.T) {
 		resp, err := l.client.Do(req)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
-		assert.Equal(t, []string{"own"}, l.platform.requests[1].Header.Values("X-Act-Under-Account-ID"), "never over the caller's own")
+		sent := l.platform.requests[1].Header.Values("X-Act-Under-Account-ID")
+		assert.Equal(t, []string{"own"}, sent, "the caller's is not overwritten")
 	})
 }
 
-func TestTransportMakesNoCallWhileTheCredentialFails(t *testing.T) {
+func TestTransport_fail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lend(t)
 		l.checker.Close()
@@ -204,10 +248,10 @@ func TestTransportMakesNoCallWhileTheCredentialFails(t *testing.T) {
 		require.ErrorAs(t, err, &verdict)
 		assert.Equal(t, health.ReasonClosed, verdict.Reason)
 		assert.ErrorIs(t, err, health.ErrClosed)
-		assert.Equal(t, 1, body.closed, "a RoundTripper closes the body on errors too")
+		assert.Equal(t, 1, body.closed, "a RoundTripper must close the body on errors too")
 		assert.Empty(t, l.platform.sent())
 
-		assert.Equal(t, 401, l.get(t, "https://elsewhere.example/"), "other requests pass whatever the status")
+		assert.Equal(t, 401, get(t, l.client, "https://elsewhere.example/"), "other requests pass")
 	})
 }
 
@@ -218,10 +262,10 @@ type closeCounter struct {
 
 func (c *closeCounter) Close() error { c.closed++; return nil }
 
-func TestTransportKeepsTheTokenFromItsCaller(t *testing.T) {
+func TestTransport_response(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lend(t)
-		for _, accepted := range []string{oldToken, newToken} { // at the first attempt, and at the second
+		for _, accepted := range []string{oldToken, newToken} { // first attempt, second attempt
 			l.platform.accepts(accepted)
 			l.source.set(accepted)
 			time.Sleep(11 * time.Second)
@@ -237,29 +281,29 @@ func TestTransportKeepsTheTokenFromItsCaller(t *testing.T) {
 	})
 }
 
-func TestTransportOverACarelessBase(t *testing.T) {
-	t.Run("that returns nothing at all has an error", func(t *testing.T) {
+func TestTransport_incompleteBase(t *testing.T) {
+	t.Run("no response and no error", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := lend(t)
 			req, err := http.NewRequestWithContext(t.Context(), "GET", pools, nil)
 			require.NoError(t, err)
-			resp, err := nethttp.Transport(l.checker, roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil })).RoundTrip(req)
+			base := roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil })
+			resp, err := nethttp.Transport(l.checker, base).RoundTrip(req)
 			assert.EqualError(t, err, "nethttp: Transport: base returned neither a response nor an error")
 			assert.Nil(t, resp)
 		})
 	})
-	t.Run("whose 401 has no body sends the request again all the same", func(t *testing.T) {
+	t.Run("401 without a body", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := lend(t)
-			time.Sleep(11 * time.Second)
-			l.platform.accepts(newToken)
-			l.source.set(newToken)
-			client := &http.Client{Transport: nethttp.Transport(l.checker, roundTripper(func(r *http.Request) (*http.Response, error) {
+			l.rotate()
+			base := roundTripper(func(r *http.Request) (*http.Response, error) {
 				if strings.Contains(r.Header.Get("Authorization"), newToken) {
 					return &http.Response{StatusCode: 200}, nil
 				}
 				return &http.Response{StatusCode: 401}, nil
-			}))}
+			})
+			client := &http.Client{Transport: nethttp.Transport(l.checker, base)}
 			resp, err := client.Get(pools)
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
@@ -268,57 +312,59 @@ func TestTransportOverACarelessBase(t *testing.T) {
 	})
 }
 
-func TestTransportRefusesANilChecker(t *testing.T) {
-	const message = "nethttp: Transport: nil checker: look at the error of health.New before the checker is used"
-	assert.PanicsWithValue(t, message, func() { nethttp.Transport(nil, nil) })
-	assert.PanicsWithValue(t, message, func() { nethttp.Transport((*health.Checker)(nil), nil) })
+// hanging is a body whose Read waits until release is closed, and Close too unless closes is set.
+type hanging struct {
+	release chan struct{}
+	closes  bool
+	closed  *atomic.Int64
 }
 
-// endless is a body that does not end before it is closed.
-type endless struct{ closed chan struct{} }
+func (b hanging) Read([]byte) (int, error) { <-b.release; return 0, io.ErrUnexpectedEOF }
 
-func (b endless) Read([]byte) (int, error) { <-b.closed; return 0, io.ErrUnexpectedEOF }
-func (b endless) Close() error {
-	select {
-	case <-b.closed:
-	default:
-		close(b.closed)
+func (b hanging) Close() error {
+	b.closed.Add(1)
+	if !b.closes {
+		<-b.release
 	}
 	return nil
 }
 
-func TestTransportDismissesA401(t *testing.T) {
-	// exchange has a request answered with a 401 that has the body, and returns how long the good answer took.
-	exchange := func(t *testing.T, body io.ReadCloser) time.Duration {
+// panicking is a body whose methods panic.
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("Read") }
+func (panicking) Close() error             { panic("Close") }
+
+func TestTransport_discardedBody(t *testing.T) {
+	// exchange sends a request that is answered with a 401 with the body, and then, with the new
+	// token, with 200. It asserts that the body does not delay the second answer.
+	exchange := func(t *testing.T, body io.ReadCloser) {
 		t.Helper()
 		l := lend(t)
-		time.Sleep(11 * time.Second)
-		l.platform.accepts(newToken)
-		l.source.set(newToken)
-		client := &http.Client{Transport: nethttp.Transport(l.checker, roundTripper(func(r *http.Request) (*http.Response, error) {
+		l.rotate()
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
 			resp, err := l.platform.RoundTrip(r)
 			if err == nil && resp.StatusCode == 401 {
 				resp.Body = body
 			}
 			return resp, err
-		}))}
+		})
+		client := &http.Client{Transport: nethttp.Transport(l.checker, base)}
 		begin := time.Now()
-		resp, err := client.Get(pools)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		require.Equal(t, 200, resp.StatusCode)
-		return time.Since(begin)
+		assert.Equal(t, 200, get(t, client, pools))
+		assert.Zero(t, time.Since(begin))
+		synctest.Wait()
 	}
-	t.Run("reads its body to the end and closes it", func(t *testing.T) {
+	t.Run("drained and closed", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			text := strings.NewReader("no")
 			body := &closeCounter{Reader: text}
-			assert.Zero(t, exchange(t, body))
+			exchange(t, body)
 			assert.Zero(t, text.Len())
 			assert.Equal(t, 1, body.closed)
 		})
 	})
-	t.Run("reads no more of it than is worth a connection", func(t *testing.T) {
+	t.Run("long", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			text := strings.NewReader(strings.Repeat("no", 1<<20))
 			body := &closeCounter{Reader: text}
@@ -327,22 +373,31 @@ func TestTransportDismissesA401(t *testing.T) {
 			assert.Equal(t, 1, body.closed)
 		})
 	})
-	t.Run("does not wait for a body that does not end", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			body := endless{make(chan struct{})}
-			assert.Equal(t, 100*time.Millisecond, exchange(t, body))
-			<-body.closed
+	for name, closes := range map[string]bool{"Read hangs": true, "Read and Close hang": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				body := hanging{make(chan struct{}), closes, &atomic.Int64{}}
+				defer close(body.release)
+				exchange(t, body)
+				assert.Zero(t, body.closed.Load())
+				time.Sleep(100 * time.Millisecond)
+				synctest.Wait()
+				assert.EqualValues(t, 1, body.closed.Load(), "closed after 100 ms")
+			})
 		})
+	}
+	t.Run("panics", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { exchange(t, panicking{}) })
 	})
 }
 
-func TestTransportClosesIdleConnections(t *testing.T) {
+func TestTransport_closeIdleConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lend(t)
 		base := &closable{RoundTripper: l.platform}
 		(&http.Client{Transport: nethttp.Transport(l.checker, base)}).CloseIdleConnections()
 		assert.Equal(t, 1, base.closed)
-		assert.NotPanics(t, l.client.CloseIdleConnections, "where base has no such method")
+		assert.NotPanics(t, l.client.CloseIdleConnections, "base has no such method")
 	})
 }
 
@@ -353,149 +408,121 @@ type closable struct {
 
 func (c *closable) CloseIdleConnections() { c.closed++ }
 
-func TestTransportAfterA401(t *testing.T) {
-	t.Run("sends the request again with the new token, body and all", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := lend(t)
-			time.Sleep(11 * time.Second)
-			l.platform.accepts(newToken) // replaced and deleted before anybody looked
-			l.source.set(newToken)
-			for _, body := range []io.Reader{nil, bytes.NewReader([]byte("hello"))} {
-				resp, err := l.client.Post(pools, "text/plain", body)
-				require.NoError(t, err)
-				require.NoError(t, resp.Body.Close())
-				assert.Equal(t, 200, resp.StatusCode)
-			}
-			assert.Equal(t, []string{"ApiKey " + oldToken, "ApiKey " + newToken, "ApiKey " + newToken}, l.platform.sent())
-			assert.Equal(t, []string{"", "", "hello"}, l.platform.bodies)
-			assert.Equal(t, health.StatusPass, l.checker.Snapshot().Status())
+func TestTransport_retry(t *testing.T) {
+	run := func(name string, test func(t *testing.T, l *lending)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := lend(t)
+				l.rotate() // the checker does not know it yet
+				test(t, l)
+			})
 		})
+	}
+	run("several requests", func(t *testing.T, l *lending) {
+		for _, body := range []io.Reader{nil, bytes.NewReader([]byte("hello"))} {
+			assert.Equal(t, 200, post(t, l.client, body))
+		}
+		want := []string{"ApiKey " + oldToken, "ApiKey " + newToken, "ApiKey " + newToken}
+		assert.Equal(t, want, l.platform.sent())
+		assert.Equal(t, []string{"", "", "hello"}, l.platform.bodies)
+		assert.Equal(t, health.StatusPass, l.checker.Snapshot().Status())
 	})
-	t.Run("sends a body that can be read again", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := lend(t)
-			time.Sleep(11 * time.Second)
-			l.platform.accepts(newToken)
-			l.source.set(newToken)
-			resp, err := l.client.Post(pools, "text/plain", strings.NewReader("hello"))
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
-			assert.Equal(t, 200, resp.StatusCode)
-			assert.Equal(t, []string{"hello", "hello"}, l.platform.bodies)
-		})
+	run("body with GetBody", func(t *testing.T, l *lending) {
+		assert.Equal(t, 200, post(t, l.client, strings.NewReader("hello")))
+		assert.Equal(t, []string{"hello", "hello"}, l.platform.bodies)
 	})
-	t.Run("does not send a body again that cannot be read again", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := lend(t)
-			time.Sleep(11 * time.Second)
-			l.platform.accepts(newToken)
-			l.source.set(newToken)
-			resp, err := l.client.Post(pools, "text/plain", io.NopCloser(strings.NewReader("once")))
-			require.NoError(t, err)
-			body, err := io.ReadAll(resp.Body)
-			require.NoError(t, err)
-			assert.Equal(t, 401, resp.StatusCode)
-			assert.Equal(t, "no", string(body), "the answer is whole")
-			assert.Len(t, l.platform.sent(), 1)
-			assert.Equal(t, 200, l.get(t, pools), "but the token was replaced on the occasion")
-		})
+	run("body without GetBody", func(t *testing.T, l *lending) {
+		resp, err := l.client.Post(pools, "text/plain", io.NopCloser(strings.NewReader("once")))
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, 401, resp.StatusCode)
+		assert.Equal(t, "no", string(body), "the answer is complete")
+		assert.Len(t, l.platform.sent(), 1)
+		assert.Equal(t, 200, get(t, l.client, pools), "the token has been replaced")
 	})
-	t.Run("does not send again when GetBody fails", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := lend(t)
-			time.Sleep(11 * time.Second)
-			l.platform.accepts(newToken)
-			l.source.set(newToken)
-			req, err := http.NewRequestWithContext(t.Context(), "POST", pools, strings.NewReader("x"))
-			require.NoError(t, err)
-			req.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("gone") }
-			resp, err := l.client.Do(req)
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
-			assert.Equal(t, 401, resp.StatusCode)
-		})
-	})
-	t.Run("verifies the token once for a hundred requests", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := lend(t)
-			time.Sleep(11 * time.Second)
-			l.platform.mu.Lock()
-			l.platform.strict, l.platform.verified = true, 0 // the endpoint refuses what the platform accepts
-			l.platform.mu.Unlock()
-			var all sync.WaitGroup
-			for range 100 {
-				all.Go(func() { assert.Equal(t, 401, l.get(t, pools)) })
-			}
-			all.Wait()
-			assert.Equal(t, 1, l.platform.verified)
-			assert.Len(t, l.platform.sent(), 100, "and none is sent again")
-
-			l.get(t, pools)
-			assert.Equal(t, 1, l.platform.verified, "nor again within ten seconds")
-			time.Sleep(10 * time.Second)
-			l.get(t, pools)
-			assert.Equal(t, 2, l.platform.verified, "but after them")
-		})
-	})
-	t.Run("confirms a refusal and closes the gate", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := lend(t)
-			time.Sleep(11 * time.Second)
-			l.platform.accepts()
-			assert.Equal(t, 401, l.get(t, pools))
-			assert.Equal(t, health.ReasonConfirmingRejection, l.checker.Snapshot().Reason())
-			time.Sleep(time.Second)
-			synctest.Wait()
-			assert.Equal(t, health.ReasonRejected, l.checker.Snapshot().Reason())
-		})
-	})
-	t.Run("does not ask about a token that was replaced meanwhile", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := lend(t)
-			time.Sleep(11 * time.Second)
-			req, err := http.NewRequestWithContext(t.Context(), "GET", pools, nil)
-			require.NoError(t, err)
-			loan, err := l.checker.Lend(req)
-			require.NoError(t, err)
-			l.platform.accepts(newToken)
-			l.source.set(newToken)
-			require.NoError(t, l.checker.Refresh(t.Context()))
-			l.platform.verified = 0
-			next := loan.Refused(t.Context())
-			require.NotNil(t, next)
-			assert.Zero(t, l.platform.verified)
-			h := http.Header{}
-			next.Authorize(h)
-			assert.Equal(t, "ApiKey "+newToken, h.Get("Authorization"))
-		})
-	})
-	t.Run("waits no longer than its request", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := lend(t)
-			time.Sleep(11 * time.Second)
-			req, err := http.NewRequestWithContext(t.Context(), "GET", pools, nil)
-			require.NoError(t, err)
-			loan, err := l.checker.Lend(req)
-			require.NoError(t, err)
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			assert.Nil(t, loan.Refused(ctx))
-		})
+	run("GetBody fails", func(t *testing.T, l *lending) {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", pools, strings.NewReader("x"))
+		require.NoError(t, err)
+		req.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("gone") }
+		resp, err := l.client.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, 401, resp.StatusCode)
 	})
 }
 
-func TestTransportFollowsNoRedirectWithTheToken(t *testing.T) {
+func TestTransport_reverification(t *testing.T) {
+	run := func(name string, test func(t *testing.T, l *lending)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := lend(t)
+				time.Sleep(11 * time.Second) // otherwise the verification by Start is recent enough
+				test(t, l)
+			})
+		})
+	}
+	run("a hundred requests share one", func(t *testing.T, l *lending) {
+		l.platform.mu.Lock()
+		l.platform.reject, l.platform.verified = true, 0
+		l.platform.mu.Unlock()
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() { assert.Equal(t, 401, get(t, l.client, pools)) })
+		}
+		all.Wait()
+		assert.Equal(t, 1, l.platform.verified)
+		assert.Len(t, l.platform.sent(), 100, "none is retried")
+
+		get(t, l.client, pools)
+		assert.Equal(t, 1, l.platform.verified, "within ten seconds")
+		time.Sleep(10 * time.Second)
+		get(t, l.client, pools)
+		assert.Equal(t, 2, l.platform.verified, "after ten seconds")
+	})
+	run("rejected", func(t *testing.T, l *lending) {
+		l.platform.accepts()
+		assert.Equal(t, 401, get(t, l.client, pools))
+		assert.Equal(t, health.ReasonConfirmingRejection, l.checker.Snapshot().Reason())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Equal(t, health.ReasonRejected, l.checker.Snapshot().Reason())
+	})
+	run("token already replaced", func(t *testing.T, l *lending) {
+		loan := l.loan(t)
+		l.platform.accepts(newToken)
+		l.source.set(newToken)
+		require.NoError(t, l.checker.Refresh(t.Context()))
+		l.platform.verified = 0
+		next := loan.Refused(t.Context())
+		require.NotNil(t, next)
+		assert.Zero(t, l.platform.verified)
+		h := http.Header{}
+		next.Authorize(h)
+		assert.Equal(t, "ApiKey "+newToken, h.Get("Authorization"))
+	})
+	run("context ended", func(t *testing.T, l *lending) {
+		loan := l.loan(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		assert.Nil(t, loan.Refused(ctx))
+	})
+}
+
+func TestTransport_redirect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lend(t)
-		l.client.Transport = nethttp.Transport(l.checker, roundTripper(func(r *http.Request) (*http.Response, error) {
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
 			resp, err := l.platform.RoundTrip(r)
 			if r.URL.Host == "toloka.dev" {
 				resp.StatusCode = 307
 				resp.Header.Set("Location", "https://elsewhere.example/")
 			}
 			return resp, err
-		}))
-		l.get(t, pools)
+		})
+		l.client.Transport = nethttp.Transport(l.checker, base)
+		get(t, l.client, pools)
 		assert.Equal(t, []string{"ApiKey " + oldToken, ""}, l.platform.sent())
 	})
 }
@@ -504,7 +531,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestTransportLeavesTheRequestWhole(t *testing.T) {
+func TestTransport_request(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lend(t)
 		var got *http.Request

@@ -11,5 +11,8 @@ import (
 func TestMain(m *testing.M) { exampletest.Main(m) }
 
 func TestService(t *testing.T) {
-	exampletest.TestService(t, exampletest.Service{ProblemType: "application/json"})
+	exampletest.TestService(t, exampletest.Service{
+		RejectionType: "application/json",
+		RejectionBody: `{"message":"Service Unavailable"}`,
+	})
 }

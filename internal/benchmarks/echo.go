@@ -11,7 +11,6 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/echoadapter"
 	"github.com/tolokacheck/tolokacheck/health"
-	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 // Passthrough is the name of Echo middleware that does nothing. Echo v4 builds the chain anew for every request, which
@@ -109,7 +108,7 @@ func bareEchoGate(state GateState, checker *health.Checker, ours http.Handler) e
 		rec := httptest.NewRecorder()
 		ours.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 		retryAfter, noStore := rec.Header()["Retry-After"], rec.Header()["Cache-Control"]
-		var message any = middleware.Unavailable()
+		var message any = http.StatusText(http.StatusServiceUnavailable)
 		verdict := checker.Check(context.Background())
 		return func(c echo.Context) error {
 			h := c.Response().Header()

@@ -9,19 +9,17 @@ import (
 	"testing"
 )
 
-// Bodies of the health endpoints and the gate.
+// Bodies of the health endpoints.
 const (
-	pass    = `{"status":"pass"}`
-	warn    = `{"status":"warn"}`
-	fail    = `{"status":"fail"}`
-	problem = `{"type":"about:blank","title":"Service Unavailable","status":503,` +
-		`"detail":"The service cannot handle this request at the moment. Try again later."}`
+	pass = `{"status":"pass"}`
+	warn = `{"status":"warn"}`
+	fail = `{"status":"fail"}`
 )
 
 // Service is an example service as TestService runs it.
 type Service struct {
-	// ProblemType is the media type of a closed gate's response.
-	ProblemType string
+	// RejectionType and RejectionBody are the media type and the body of a closed gate's response.
+	RejectionType, RejectionBody string
 }
 
 // running is a service that listens.

@@ -61,8 +61,8 @@ func (s Service) testPlatform(t *testing.T) {
 			} else {
 				Eventually(t, r.url+"/healthz", http.StatusServiceUnavailable, fail)
 				status := http.StatusServiceUnavailable
-				a := Expect(t, http.MethodGet, r.url+"/account", status, problem)
-				a.ExpectHeader(t, "Content-Type", s.ProblemType)
+				a := Expect(t, http.MethodGet, r.url+"/account", status, s.RejectionBody)
+				a.ExpectHeader(t, "Content-Type", s.RejectionType)
 				a.ExpectHeader(t, "Cache-Control", "no-store")
 				r.StderrLine(t, append(tt.log, `"level":"ERROR"`)...)
 			}

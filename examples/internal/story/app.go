@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
@@ -48,7 +46,7 @@ func newApp(baseURL, tokenFile string, logger *slog.Logger, opts ...health.Optio
 
 	mux := http.NewServeMux()
 	// The routes are /healthz, /readyz, /livez and /startupz.
-	nethttp.RegisterHealth(mux, checker, middleware.WithDetails(fromThisMachine))
+	nethttp.RegisterHealth(mux, checker, middleware.WithDetails(middleware.LoopbackOnly))
 	// The gate returns 503 while the credential is invalid.
 	gate := nethttp.Gate(checker, middleware.WithAccountInContext())
 	mux.Handle("GET /account", gate(http.HandlerFunc(account)))
@@ -107,15 +105,4 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store") // else caches serve it while the gate is closed
 	_ = json.NewEncoder(w).Encode(v)            // an error means that the client has disconnected
-}
-
-// fromThisMachine allows details to clients on the same machine. That is safe only without a proxy
-// in front: behind a local proxy every request comes from this machine.
-func fromThisMachine(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }
