@@ -271,7 +271,9 @@ func (m *machine) hold(now instant, r *record, hint time.Duration) time.Duration
 	most := min(maxHold, m.rules.maxStale/2)
 	if r == m.inUse && m.works() && !m.expired(now) {
 		lastChance := r.verifiedAt + m.rules.maxStale - m.pace.timeout - time.Second - now
-		most = min(most, lastChance)
+		if lastChance >= minHold {
+			most = min(most, lastChance)
+		}
 	}
 	return max(minHold, min(hint, most))
 }

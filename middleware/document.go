@@ -127,10 +127,11 @@ func (c *checks) addCredential(who component, s *health.Snapshot) {
 	c.Credential = append(c.Credential, check)
 }
 
-// addAccount adds the account and its balance while the snapshot has a verified account.
+// addAccount adds the account and its balance as last answered, whatever the status: they may be
+// the very reason for it.
 func (c *checks) addAccount(who component, s *health.Snapshot) {
-	account, err := s.Account()
-	if err != nil || account == nil {
+	account := s.LastAccount()
+	if account == nil {
 		return
 	}
 	company, _ := account.Company()
@@ -146,7 +147,10 @@ func (c *checks) addAccount(who component, s *health.Snapshot) {
 		return
 	}
 	status := health.StatusPass
-	if s.Reasons().Has(health.ReasonLowBalance) {
+	switch {
+	case s.Reasons().Has(health.ReasonInsufficientBalance):
+		status = health.StatusFail
+	case s.Reasons().Has(health.ReasonLowBalance):
 		status = health.StatusWarn
 	}
 	c.Balance = append(c.Balance, observation{

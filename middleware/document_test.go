@@ -83,6 +83,7 @@ func TestDetailsDocument(t *testing.T) {
 	stale, wrong := advice(health.ReasonStale), advice(health.ReasonWrongAccount)
 	closed, unreachable := advice(health.ReasonClosed), advice(health.ReasonUnreachable)
 	starting, lowBalance := advice(health.ReasonStarting), advice(health.ReasonLowBalance)
+	insufficient := advice(health.ReasonInsufficientBalance)
 
 	anonymous := fullState(t, health.ReasonVerified)
 	anonymous.Account = mustAccount(t, `{"id":"7","balance":1e-3}`)
@@ -95,7 +96,7 @@ func TestDetailsDocument(t *testing.T) {
 	closedDraining := fullState(t, health.ReasonClosed)
 	closedDraining.Draining = true
 	readyWhileUnreachable := fullState(t, health.ReasonUnreachable)
-	readyWhileUnreachable.Lenient = true
+	readyWhileUnreachable.KeepReady = true
 
 	tests := map[string]struct {
 		state health.State
@@ -108,10 +109,15 @@ func TestDetailsDocument(t *testing.T) {
 			`{"status":"warn","output":"`, stale, `","checks":{`,
 			credential(`"status":"warn","reason":"stale","reasons":["stale","low_balance"]`, stale),
 			accountCheck, lowBalanceCheck, platformChecks, `}}`)},
+		"insufficient balance": {fullState(t, health.ReasonInsufficientBalance), document(
+			`{"status":"fail","output":"`, insufficient, `","checks":{`,
+			credential(`"status":"fail","reason":"insufficient_balance","reasons":["insufficient_balance"]`,
+				insufficient),
+			accountCheck, strings.Replace(lowBalanceCheck, "warn", "fail", 1), platformChecks, `}}`)},
 		"wrong account": {fullState(t, health.ReasonWrongAccount), document(
 			`{"status":"fail","output":"`, wrong, `","checks":{`,
 			credential(`"status":"fail","reason":"wrong_account","reasons":["wrong_account"]`, wrong),
-			platformChecks, `}}`)},
+			accountCheck, balanceCheck, platformChecks, `}}`)},
 		"zero state": {health.State{}, document(
 			`{"status":"fail","output":"`, starting, `","checks":{
 			"toloka:credential":[{"componentType":"component","status":"fail","reason":"starting",
@@ -135,11 +141,11 @@ func TestDetailsDocument(t *testing.T) {
 		"closed while draining": {closedDraining, document(
 			`{"status":"fail","output":"`, closed, `","checks":{`,
 			credential(`"status":"fail","reason":"closed","reasons":["closed"]`, closed),
-			platformChecks, `}}`)},
+			accountCheck, balanceCheck, platformChecks, `}}`)},
 		"ready while unreachable": {readyWhileUnreachable, document(
 			`{"status":"warn","output":"`, unreachable, `","checks":{`,
 			credential(`"status":"fail","reason":"unreachable","reasons":["unreachable"]`, unreachable),
-			platformChecks, `}}`)},
+			accountCheck, balanceCheck, platformChecks, `}}`)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -180,9 +186,12 @@ func TestDetailsDocument_severalCheckers(t *testing.T) {
 				"reasons":["verified"],"tokenFingerprint":"`, none, `"}],
 		"toloka:account":[
 			{"componentId":"orders","componentType":"component","observedValue":"other"},
+			{"componentId":"billing","componentType":"component","observedValue":"other"},
 			{"componentId":"sandbox","componentType":"component","observedValue":"other"}],
 		"toloka:balance":[
 			{"componentId":"orders","componentType":"component","status":"pass",
+				"observedValue":0.1,"observedUnit":"USD"},
+			{"componentId":"billing","componentType":"component","status":"pass",
 				"observedValue":0.1,"observedUnit":"USD"},
 			{"componentId":"sandbox","componentType":"component","status":"pass",
 				"observedValue":0.1,"observedUnit":"USD"}]}}`,

@@ -57,12 +57,12 @@ func TestHealth(t *testing.T) {
 	}
 	t.Run("ready while unreachable", func(t *testing.T) {
 		c := newChecker(health.State{
-			Reasons: health.ReasonsOf(health.ReasonUnreachable), Lenient: true, VerifiedAt: time.Unix(1, 0),
+			Reasons: health.ReasonsOf(health.ReasonUnreachable), KeepReady: true, VerifiedAt: time.Unix(1, 0),
 		})
 		assertHealth(t, newHealth(c), "/", health.StatusWarn, "")
 	})
 	t.Run("low balance that fails", func(t *testing.T) {
-		c := newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonLowBalance), LowBalanceFails: true})
+		c := newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonInsufficientBalance)})
 		assertHealth(t, newHealth(c), "/", health.StatusFail, "1")
 	})
 	t.Run("draining", func(t *testing.T) {

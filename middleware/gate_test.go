@@ -69,7 +69,7 @@ func TestGate(t *testing.T) {
 		want  int
 	}{
 		"low balance that fails": {
-			health.State{Reasons: health.ReasonsOf(health.ReasonLowBalance), LowBalanceFails: true},
+			health.State{Reasons: health.ReasonsOf(health.ReasonInsufficientBalance)},
 			http.StatusServiceUnavailable,
 		},
 		"draining": {
@@ -78,7 +78,7 @@ func TestGate(t *testing.T) {
 		},
 		"ready while unreachable": {
 			health.State{
-				Reasons: health.ReasonsOf(health.ReasonUnreachable), Lenient: true, VerifiedAt: time.Unix(1, 0),
+				Reasons: health.ReasonsOf(health.ReasonUnreachable), KeepReady: true, VerifiedAt: time.Unix(1, 0),
 			},
 			http.StatusServiceUnavailable,
 		},
