@@ -84,7 +84,8 @@ func TestForeignProvider(t *testing.T) {
 				err := w.checker.Start(t.Context())
 				require.Error(t, err)
 				assert.NotContains(t, err.Error(), tokenA)
-				assert.Contains(t, err.Error(), "health: no_credential: no API token could be loaded: health: hooked: the provider ")
+				assert.Contains(t, err.Error(), "health: no_credential: no API token could be loaded: "+
+					"health: hooked: the provider ")
 			})
 		})
 		t.Run("token "+name+"/later", func(t *testing.T) {
@@ -221,7 +222,8 @@ func TestForeignPoll(t *testing.T) {
 func TestBusyProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		w := newWorld(t, always(account("1")), health.RequireVerified(), health.WithStartupTimeout(3*time.Second))
+		w := newWorld(t, always(account("1")),
+			health.RequireVerified(), health.WithStartupTimeout(3*time.Second))
 		w.source.hangsUntil(release)
 		require.ErrorContains(t, w.checker.Start(t.Context()), "no answer within the 3s of Start")
 		require.ErrorContains(t, w.checker.Start(t.Context()),
@@ -299,8 +301,8 @@ func TestWarnings(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		lines := w.lines()
 		require.Len(t, lines, 2)
-		assert.Equal(t, `level=WARN msg="toloka credential source needs attention" environment=production`+
-			` warning="mode 0644 lets other users read it" token.source=hooked`, lines[0], "once")
+		assert.Equal(t, `level=WARN msg="toloka credential source needs attention"`+
+			` environment=production warning="mode 0644 lets other users read it" token.source=hooked`, lines[0], "once")
 	})
 }
 

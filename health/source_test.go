@@ -129,8 +129,8 @@ func TestHangingSource(t *testing.T) {
 			assert.Equal(t, 20, w.platform.count())
 		})
 	})
-	for _, deaf := range []bool{false, true} {
-		t.Run(map[bool]string{false: "short MaxStale", true: "short MaxStale, context ignored"}[deaf], func(t *testing.T) {
+	for name, deaf := range map[string]bool{"short MaxStale": false, "context ignored": true} {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, always(account("1")))
 				c, err := health.New(w.source, health.WithClient(w.client(requester.WithTimeout(time.Second))),
