@@ -120,7 +120,9 @@ func TestDispatcher(t *testing.T) {
 			for i := range 20 {
 				go r.add(i)
 			}
-			time.Sleep(time.Second)
+			synctest.Wait() // all are queued
+			r.flush(time.Second)
+			synctest.Wait()
 			assert.ElementsMatch(t, numbers(20), r.delivered)
 		})
 	})

@@ -19,7 +19,7 @@ import (
 )
 
 // flapCalls is how many calls a flapping platform answers before it recovers.
-const flapCalls = 6
+const flapCalls = 4
 
 // side is one of the two kinds of answers of a flapping platform.
 type side struct {

@@ -104,7 +104,7 @@ func newFaultWorld(t testing.TB, f fault, opts ...health.Option) *faultWorld {
 	require.NoError(t, err)
 	all := append([]health.Option{
 		health.WithClient(client), health.WithJitter(0.5), health.WithInterval(faultInterval),
-		health.WithRejectionRecheck(100 * time.Millisecond), health.WithBreakerOpen(faultOpen),
+		health.WithRejectionRecheck(faultRecheck), health.WithBreakerOpen(faultOpen),
 		health.OnChange(w.steps.add), health.WithLogger(w.log.logger()),
 	}, opts...)
 	w.checker, err = health.New(credentials.Static(tokenA), all...)

@@ -28,10 +28,10 @@ import (
 var misbehaviours = map[string]func(){
 	"panics":     func() { panic(tokenA) },
 	"exits":      func() { runtime.Goexit() },
-	"panics nil": func() { panic(nil) }, //nolint:govet // a PanicNilError since Go 1.21
+	"panics nil": func() { panic(nil) },
 	"runtime error": func() {
-		var m map[string]int
-		m["x"] = 1
+		var value any = tokenA
+		_ = value.(error)
 	},
 }
 
@@ -90,10 +90,14 @@ func TestForeignProvider(t *testing.T) {
 		})
 		t.Run("token "+name+"/later", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := &hooked{}
-				w := newWorldOf(t, p, always(account("1")))
+				var bad atomic.Bool
+				w := newWorldOf(t, &hooked{token: func() {
+					if bad.Load() {
+						misbehave()
+					}
+				}}, always(account("1")))
 				w.start()
-				p.token = misbehave
+				bad.Store(true)
 				time.Sleep(10*time.Minute + time.Second)
 				assert.Equal(t, "warn: source_unavailable", w.verdict())
 				assert.Equal(t, 10, w.platform.count())
@@ -253,7 +257,7 @@ func TestEmptyProvider(t *testing.T) {
 			" returned neither a token nor an error", credentials.ErrNotFound,
 		},
 		"a zero token among others": {
-			tokensFunc(func() ([]credentials.Token, error) { return make([]credentials.Token, 2), sealed }),
+			tokensFunc(func() ([]credentials.Token, error) { return make([]credentials.Token, 2), errSealed }),
 			" returned an empty token without an error", credentials.ErrInvalid,
 		},
 	} {
@@ -272,7 +276,7 @@ func TestEmptyProvider(t *testing.T) {
 			token, err := credentials.ParseToken(tokenA)
 			require.NoError(t, err)
 			w := newWorldOf(t, tokensFunc(func() ([]credentials.Token, error) {
-				return []credentials.Token{token, token}, sealed
+				return []credentials.Token{token, token}, errSealed
 			}), always(account("1")))
 			require.NoError(t, w.checker.Start(t.Context()))
 			assert.Equal(t, "warn: source_unavailable", w.verdict())

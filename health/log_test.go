@@ -195,7 +195,7 @@ func TestLogOfStart(t *testing.T) {
 		},
 		{
 			name: "broken source", answer: always(account("1")),
-			source: func(s *source) { s.breaks(sealed) },
+			source: func(s *source) { s.breaks(errSealed) },
 			want:   unusable(`reason=no_credential error="vault is sealed"` + noToken),
 		},
 		{
