@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// recorder is a dispatcher of numbers, and what became of them.
+// recorder is a dispatcher that records what it did with its items.
 type recorder struct {
 	dispatcher[int]
 	delivered, dropped []int

@@ -25,5 +25,12 @@ func (c *Checker) Remembered() int {
 	return c.m.cache.entries.ItemCount()
 }
 
+// Warned returns how many warnings of the source are remembered.
+func (c *Checker) Warned() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.warned)
+}
+
 // Flush waits until the log lines so far are written.
 func (c *Checker) Flush() { c.log.flush(time.Second) }

@@ -3,6 +3,7 @@ package health_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
@@ -38,6 +39,7 @@ var misbehaviours = map[string]func(){
 // hooked is a provider whose methods call hooks.
 type hooked struct {
 	token, describe, poll, warnings func()
+	sentence                        func() string // the warning, if not nil
 }
 
 func call0(f func()) {
@@ -58,6 +60,9 @@ func (p *hooked) Poll(context.Context, []credentials.Token) (bool, error) {
 
 func (p *hooked) Warnings() []string {
 	call0(p.warnings)
+	if p.sentence != nil {
+		return []string{p.sentence()}
+	}
 	return []string{"mode 0644 lets other users read it"}
 }
 
@@ -307,6 +312,19 @@ func TestWarnings(t *testing.T) {
 		require.Len(t, lines, 2)
 		assert.Equal(t, `level=WARN msg="toloka credential source needs attention"`+
 			` environment=production warning="mode 0644 lets other users read it" token.source=hooked`, lines[0], "once")
+	})
+}
+
+// A careless provider has a new sentence at every read. Memory stays bounded.
+func TestWarningsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reads atomic.Int64
+		w := newWorldOf(t, &hooked{sentence: func() string { return fmt.Sprint(reads.Add(1)) }},
+			always(account("1")))
+		w.start()
+		time.Sleep(5 * time.Hour)
+		assert.Len(t, w.lines(), 300, "each is logged")
+		assert.LessOrEqual(t, w.checker.Warned(), 100)
 	})
 }
 

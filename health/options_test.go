@@ -2,8 +2,10 @@ package health_test
 
 import (
 	"math"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/govalues/decimal"
@@ -196,4 +198,20 @@ func TestNewAccepts(t *testing.T) {
 			assert.NoError(t, c.Close())
 		})
 	}
+}
+
+// A client that was not made by requester.New has no address to call.
+func TestZeroClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := health.New(credentials.Static("t"), health.WithClient(&requester.Client{}))
+		require.NoError(t, err)
+		defer c.Close()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://toloka.dev/", nil)
+		require.NoError(t, err)
+		assert.NotPanics(t, func() {
+			_ = c.Start(t.Context())
+			assert.Error(t, c.Check(t.Context()))
+			_, _ = c.Lend(req)
+		})
+	})
 }
