@@ -26,8 +26,7 @@ func brokenConnections() []fault {
 	slowBody := drips(head+"\n\n", goodAccount, 50*time.Millisecond)
 	resetAtOnce := func(conn net.Conn, _ <-chan struct{}) { resetConn(conn) }
 	return []fault{
-		unavailableBy("connection refused", "connection refused",
-			func(w *faultWorld) { w.dialTo(closedPort()) }),
+		unavailableBy("connection refused", "connection refused", (*faultWorld).refuse),
 		unavailableBy("reset on accept", wasReset, says(resetAtOnce)),
 		unavailableBy("reset before the headers", wasReset, says(cutAfter("", true))),
 		unavailableBy("closed before the headers", wasCut, says(cutAfter("", false))),
