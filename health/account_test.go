@@ -53,7 +53,9 @@ func TestAccount(t *testing.T) {
 	t.Run("change allowed within the company", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t, health.AllowAccountChange(), health.ExpectCompany("123"))
-			w.will(byToken(map[string]reply{tokenA: account("1"), tokenB: poor("2", "9"), tokenC: account("3")}))
+			w.will(byToken(map[string]reply{
+				tokenA: account("1"), tokenB: poor("2", "9"), tokenC: account("3"),
+			}))
 			w.source.has(tokenB)
 			poll()
 			assert.Equal(t, "warn: rotation_rejected", w.verdict())
@@ -91,7 +93,9 @@ func TestAccount(t *testing.T) {
 }
 
 func TestBalance(t *testing.T) {
-	least := func(balance string) health.Option { return health.WithMinBalance(decimal.MustParse(balance)) }
+	least := func(balance string) health.Option {
+		return health.WithMinBalance(decimal.MustParse(balance))
+	}
 	fails := health.FailOnLowBalance()
 	for _, tt := range []struct {
 		name, balance string
@@ -112,7 +116,10 @@ func TestBalance(t *testing.T) {
 			name: "insufficient", balance: "49.99", opts: []health.Option{least("50"), fails},
 			want: "fail: insufficient_balance", cause: "the balance is 49.99 USD, the minimum is 50 USD",
 		},
-		{name: "unreadable", balance: `"much"`, opts: []health.Option{least("50"), fails}, want: "pass: verified"},
+		{
+			name: "unreadable", balance: `"much"`, opts: []health.Option{least("50"), fails},
+			want: "pass: verified",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -39,6 +39,8 @@ type Checker struct {
 	patient  atomic.Bool   // failures do not open the circuit breaker: Start has little time
 	reminder *time.Timer   // logs that Start was not called
 
+	hostWarning sync.Once // for a request to the platform with another Host
+
 	mu        sync.Mutex // never held during I/O or foreign code
 	m         machine
 	told      *Snapshot       // the last one that OnChange got

@@ -30,7 +30,9 @@ func look() {
 }
 
 func TestSuspend(t *testing.T) {
-	for _, d := range []time.Duration{time.Second, time.Minute, 10 * time.Minute, 2 * time.Hour, 1000 * time.Hour} {
+	for _, d := range []time.Duration{
+		time.Second, time.Minute, 10 * time.Minute, 2 * time.Hour, 1000 * time.Hour,
+	} {
 		t.Run("platform answers/"+d.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var m machine
@@ -142,7 +144,7 @@ func TestSuspendNoise(t *testing.T) {
 	for name, noise := range map[string]func(i int64) time.Duration{
 		"flicker":    func(i int64) time.Duration { return time.Duration(i%2) * 100 * time.Millisecond },
 		"decreasing": func(i int64) time.Duration { return -time.Duration(i) * time.Second },
-		"short":      func(i int64) time.Duration { return min(time.Duration(i)*time.Millisecond, 999*time.Millisecond) },
+		"short":      func(i int64) time.Duration { return time.Duration(min(i, 999)) * time.Millisecond },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// recorder is a dispatcher of numbers, and what became of them.
+// recorder is a dispatcher that records what it did with its items.
 type recorder struct {
 	dispatcher[int]
 	delivered, dropped []int
@@ -120,7 +120,9 @@ func TestDispatcher(t *testing.T) {
 			for i := range 20 {
 				go r.add(i)
 			}
-			time.Sleep(time.Second)
+			synctest.Wait() // all are queued
+			r.flush(time.Second)
+			synctest.Wait()
 			assert.ElementsMatch(t, numbers(20), r.delivered)
 		})
 	})

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 
 	"github.com/govalues/decimal"
 
@@ -26,7 +24,8 @@ func ExampleChecker() {
 	}
 	token := platform.IssueToken(requestertest.DefaultAccount().ID)
 
-	checker, err := health.New(credentials.Static(token.Reveal()), // a service takes credentials.Default()
+	checker, err := health.New(
+		credentials.Static(token.Reveal()), // a service uses credentials.Default()
 		health.WithClient(client),
 		health.WithMinBalance(decimal.MustParse("50")),
 	)
@@ -58,7 +57,8 @@ func ExampleChecker_Start() {
 		fmt.Println(err)
 		return
 	}
-	checker, err := health.New(credentials.Env("TOLOKA_TOKEN_OF_THIS_EXAMPLE"), health.WithClient(client))
+	checker, err := health.New(credentials.Env("TOLOKA_TOKEN_OF_THIS_EXAMPLE"),
+		health.WithClient(client))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -80,7 +80,6 @@ func ExampleChecker_Start() {
 func ExampleOnChange() {
 	changes := make(chan string, 10)
 	checker, err := health.New(credentials.Static("some-token"),
-		health.WithLogger(slog.New(slog.NewJSONHandler(os.Stderr, nil))),
 		health.OnChange(func(old, new *health.Snapshot) {
 			changes <- fmt.Sprint(old.Reason(), " > ", new.Reason())
 		}))

@@ -1,6 +1,10 @@
 package health
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // WithJitter replaces chance: 0.5 makes every interval exactly what the option says.
 func WithJitter(f float64) Option {
@@ -25,5 +29,24 @@ func (c *Checker) Remembered() int {
 	return c.m.cache.entries.ItemCount()
 }
 
+// Warned returns how many warnings of the source are remembered.
+func (c *Checker) Warned() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.warned)
+}
+
 // Flush waits until the log lines so far are written.
 func (c *Checker) Flush() { c.log.flush(time.Second) }
+
+// Loan gives tests the decisions behind Transport.
+type Loan = loan
+
+// Lend decides about one outgoing request.
+func (c *Checker) Lend(req *http.Request) (*Loan, error) { return c.lend(req) }
+
+// Authorize sets the headers of a request.
+func (l *loan) Authorize(h http.Header) { l.authorize(h) }
+
+// Refused is for a request that was answered with 401.
+func (l *loan) Refused(ctx context.Context) *Loan { return l.replacement(ctx) }

@@ -84,7 +84,7 @@ func TestFailover(t *testing.T) {
 			assert.Equal(t, []string{tokenA, tokenB}, w.platform.tokens()[:2])
 			assert.Equal(t, 2, w.platform.countOf(tokenA))
 			assert.Equal(t, 2, w.platform.countOf(tokenB))
-			assert.Equal(t, "AAAA…#"+hash(tokenA), w.checker.Snapshot().TokenFingerprint(), "the first counts")
+			assert.Equal(t, "AAAA…#"+hash(tokenA), w.checker.Snapshot().TokenFingerprint(), "the first")
 		})
 	})
 	t.Run("both are refused", func(t *testing.T) {
@@ -117,8 +117,8 @@ func TestFailover(t *testing.T) {
 // One token's trouble is not the platform's: the next is asked about at once, in Start too.
 func TestFailoverWithoutVerdict(t *testing.T) {
 	troubles := map[string]reply{
-		"400": {status: 400}, "404": gone, "limited": limited("60"), "500": {status: 500}, "firewall": firewall,
-		"no route": noRoute, "HTML": {status: 200, body: "<html>"},
+		"400": {status: 400}, "404": gone, "limited": limited("60"), "500": {status: 500},
+		"firewall": firewall, "no route": noRoute, "HTML": {status: 200, body: "<html>"},
 	}
 	for name, trouble := range troubles {
 		answer := byToken(map[string]reply{tokenA: trouble, tokenB: account("1")})
@@ -164,7 +164,7 @@ func TestFailoverBackoff(t *testing.T) {
 		w.will(byToken(map[string]reply{tokenB: noRoute}))
 		time.Sleep(5 * time.Minute)
 		assert.Equal(t, "fail: rejected", w.verdict())
-		assert.Equal(t, []time.Duration{60 * time.Second, 61 * time.Second}, w.platform.timesOf(tokenA)[:2])
+		assert.Equal(t, []time.Duration{time.Minute, 61 * time.Second}, w.platform.timesOf(tokenA)[:2])
 		assert.Equal(t, 5, w.platform.countOf(tokenA))
 		calls := w.platform.timesOf(tokenB)
 		assert.Equal(t, []time.Duration{

@@ -64,7 +64,8 @@ func brokenAnswers(t testing.TB) []fault {
 	bomb := says(answers(200, "Content-Encoding: gzip\n"+jsonType,
 		gzipped(t, `{"id":"1","padding":"`+strings.Repeat(" ", 50<<20)+`"}`)))
 	bigHeader := says(answers(200, "X-Big: "+strings.Repeat("x", 70<<10)+"\n", goodAccount))
-	upgrade := says(sends("HTTP/1.1 101 Switching Protocols\nConnection: upgrade\nUpgrade: websocket\n\n"))
+	upgrade := says(sends("HTTP/1.1 101 Switching Protocols\n" +
+		"Connection: upgrade\nUpgrade: websocket\n\n"))
 	unpacked := malformedBy("200/gzip bomb, unpacked", tooLong, bomb)
 	unpacked.gzip = true
 	return append(all,
@@ -220,11 +221,14 @@ func otherStatuses(elsewhere string) []fault {
 		misdirectedBy("401/proxy", inFront, pageSays(401)),
 		misdirectedBy("403/firewall", inFront, pageSays(403)),
 		misdirectedBy("403/other JSON", inFront, says(answers(403, jsonType, `{"error":"forbidden"}`))),
-		misdirectedBy("403/no request_id", inFront, says(answers(403, jsonType, `{"code":"ACCESS_DENIED"}`))),
+		misdirectedBy("403/no request_id", inFront,
+			says(answers(403, jsonType, `{"code":"ACCESS_DENIED"}`))),
 		unavailableBy("401/cut short", "the connection was closed before the answer was complete",
 			says(cutAfter(cut401, false))),
-		misdirectedBy("400/platform", "answered 400 VALIDATION_ERROR", platformSays(400, "VALIDATION_ERROR")),
-		misdirectedBy("404/platform", "answered 404 DOES_NOT_EXIST", platformSays(404, "DOES_NOT_EXIST")),
+		misdirectedBy("400/platform", "answered 400 VALIDATION_ERROR",
+			platformSays(400, "VALIDATION_ERROR")),
+		misdirectedBy("404/platform", "answered 404 DOES_NOT_EXIST",
+			platformSays(404, "DOES_NOT_EXIST")),
 		misdirectedBy("404/page", "answered 404", pageSays(404)),
 		misdirectedBy("409/platform", "answered 409 CONFLICT_STATE", platformSays(409, "CONFLICT_STATE")),
 		unavailableBy("500/platform", "answered 500 INTERNAL_ERROR (request_id r-1)",

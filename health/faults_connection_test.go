@@ -26,7 +26,7 @@ func brokenConnections() []fault {
 	slowBody := drips(head+"\n\n", goodAccount, 50*time.Millisecond)
 	resetAtOnce := func(conn net.Conn, _ <-chan struct{}) { resetConn(conn) }
 	return []fault{
-		unavailableBy("connection refused", "connection refused", func(w *faultWorld) { w.dialTo(closedPort()) }),
+		unavailableBy("connection refused", "connection refused", (*faultWorld).refuse),
 		unavailableBy("reset on accept", wasReset, says(resetAtOnce)),
 		unavailableBy("reset before the headers", wasReset, says(cutAfter("", true))),
 		unavailableBy("closed before the headers", wasCut, says(cutAfter("", false))),
@@ -50,7 +50,9 @@ func brokenConnections() []fault {
 }
 
 func brokenNames() []fault {
-	names := func(mode int32) func(*faultWorld) { return func(w *faultWorld) { w.names.mode.Store(mode) } }
+	names := func(mode int32) func(*faultWorld) {
+		return func(w *faultWorld) { w.names.mode.Store(mode) }
+	}
 	return []fault{
 		unavailableBy("DNS/unknown host", "DNS knows no host platform.test", names(namesUnknown)).onTLS(),
 		unavailableBy("DNS/failure", "DNS fails for platform.test", names(namesFail)).onTLS(),
@@ -115,7 +117,8 @@ func brokenHTTP2(t testing.TB) []fault {
 	return []fault{
 		unavailableBy("HTTP2/goes away", tooSlow, frames(goAway(0, 0))).onHTTP2(true),
 		unavailableBy("HTTP2/stream refused", tooSlow, frames(reset(7))).onHTTP2(true),
-		unavailableBy("HTTP2/goes away in the request", "http2: server sent GOAWAY and closed the connection",
+		unavailableBy("HTTP2/goes away in the request",
+			"http2: server sent GOAWAY and closed the connection",
 			frames(goAway(1, 2), nil)).onHTTP2(false),
 		unavailableBy("HTTP2/stream reset", "stream error: stream ID", frames(reset(2))).onHTTP2(true),
 		unavailableBy("HTTP2/protocol error", "connection error: PROTOCOL_ERROR",

@@ -19,7 +19,7 @@ import (
 )
 
 // flapCalls is how many calls a flapping platform answers before it recovers.
-const flapCalls = 6
+const flapCalls = 4
 
 // side is one of the two kinds of answers of a flapping platform.
 type side struct {
@@ -34,7 +34,7 @@ func TestFlapping(t *testing.T) {
 	t.Parallel()
 	sides := []side{
 		{"verified", meansVerified, answers(200, jsonType, goodAccount)},
-		{"401", meansRejected, answers(401, jsonType, `{"request_id":"r-1","code":"AUTHENTICATION_ERROR","message":"no"}`)},
+		{"401", meansRejected, answers(401, jsonType, refused.body)},
 		{"429", meansLimited, answers(429, "Retry-After: 1\n", "")},
 		{"503", meansUnavailable, answers(503, "", "")},
 		{"reset", meansUnavailable, cutAfter("", true)},

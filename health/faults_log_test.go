@@ -26,7 +26,8 @@ func TestUnsolicitedAnswer(t *testing.T) {
 	log.SetOutput(&standard)
 	defer log.SetOutput(io.Discard)
 	server := newFaultServer(t, afterRequest(func(conn net.Conn, gone <-chan struct{}) {
-		answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(goodAccount), goodAccount)
+		answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s",
+			len(goodAccount), goodAccount)
 		echo := "HTTP/1.1 400 Bad Request\r\nX-Echo: ApiKey " + tokenA + "\r\n\r\n"
 		_, _ = io.WriteString(conn, answer+echo)
 		silence(conn, gone)
@@ -34,7 +35,8 @@ func TestUnsolicitedAnswer(t *testing.T) {
 	client, err := requester.New(requester.Production, requester.WithBaseURL("http://"+server.addr()))
 	require.NoError(t, err)
 	lines := &logBuffer{}
-	c, err := health.New(credentials.Static(tokenA), health.WithClient(client), health.WithLogger(lines.logger()))
+	c, err := health.New(credentials.Static(tokenA),
+		health.WithClient(client), health.WithLogger(lines.logger()))
 	require.NoError(t, err)
 	assert.NoError(t, c.Start(t.Context()))
 	time.Sleep(50 * time.Millisecond) // the transport's own goroutine reads the rest

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
@@ -22,6 +23,7 @@ import (
 
 // faultWorld is a platform that works until its fault is armed, and a checker of it.
 type faultWorld struct {
+	t         testing.TB
 	server    *faultServer
 	names     *nameServer
 	authority *authority
@@ -78,7 +80,7 @@ func (l *stepLog) take() []step {
 
 func newFaultWorld(t testing.TB, f fault, opts ...health.Option) *faultWorld {
 	t.Helper()
-	w := &faultWorld{log: &logBuffer{}}
+	w := &faultWorld{t: t, log: &logBuffer{}}
 	base := "http://127.0.0.1:1"
 	transport := &http.Transport{
 		DisableKeepAlives: true, DisableCompression: !f.gzip, DialContext: w.dial,
@@ -104,7 +106,7 @@ func newFaultWorld(t testing.TB, f fault, opts ...health.Option) *faultWorld {
 	require.NoError(t, err)
 	all := append([]health.Option{
 		health.WithClient(client), health.WithJitter(0.5), health.WithInterval(faultInterval),
-		health.WithRejectionRecheck(100 * time.Millisecond), health.WithBreakerOpen(faultOpen),
+		health.WithRejectionRecheck(faultRecheck), health.WithBreakerOpen(faultOpen),
 		health.OnChange(w.steps.add), health.WithLogger(w.log.logger()),
 	}, opts...)
 	w.checker, err = health.New(credentials.Static(tokenA), all...)
@@ -141,14 +143,15 @@ func (w *faultWorld) talk(c conversation) {
 // talkRaw changes what it answers in place of a handshake.
 func (w *faultWorld) talkRaw(c conversation) { w.server.will(c) }
 
-// closedPort returns an address without a listener.
-func closedPort() string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:1"
+// refuse makes every connection be refused. The port belongs to a client's connection, so that no
+// other test can listen on it meanwhile.
+func (w *faultWorld) refuse() {
+	conn, err := net.Dial("tcp", w.server.addr())
+	if !assert.NoError(w.t, err) {
+		return
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	w.t.Cleanup(func() { conn.Close() })
+	w.dialTo(conn.LocalAddr().String())
 }
 
 func (l *stepLog) peek() []step {

@@ -3,6 +3,7 @@ package health_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
@@ -28,16 +29,17 @@ import (
 var misbehaviours = map[string]func(){
 	"panics":     func() { panic(tokenA) },
 	"exits":      func() { runtime.Goexit() },
-	"panics nil": func() { panic(nil) }, //nolint:govet // a PanicNilError since Go 1.21
+	"panics nil": func() { panic(nil) },
 	"runtime error": func() {
-		var m map[string]int
-		m["x"] = 1
+		var value any = tokenA
+		_ = value.(error)
 	},
 }
 
 // hooked is a provider whose methods call hooks.
 type hooked struct {
 	token, describe, poll, warnings func()
+	sentence                        func() string // the warning, if not nil
 }
 
 func call0(f func()) {
@@ -58,6 +60,9 @@ func (p *hooked) Poll(context.Context, []credentials.Token) (bool, error) {
 
 func (p *hooked) Warnings() []string {
 	call0(p.warnings)
+	if p.sentence != nil {
+		return []string{p.sentence()}
+	}
 	return []string{"mode 0644 lets other users read it"}
 }
 
@@ -84,15 +89,20 @@ func TestForeignProvider(t *testing.T) {
 				err := w.checker.Start(t.Context())
 				require.Error(t, err)
 				assert.NotContains(t, err.Error(), tokenA)
-				assert.Contains(t, err.Error(), "health: no_credential: no API token could be loaded: health: hooked: the provider ")
+				assert.Contains(t, err.Error(), "health: no_credential: no API token could be loaded: "+
+					"health: hooked: the provider ")
 			})
 		})
 		t.Run("token "+name+"/later", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := &hooked{}
-				w := newWorldOf(t, p, always(account("1")))
+				var bad atomic.Bool
+				w := newWorldOf(t, &hooked{token: func() {
+					if bad.Load() {
+						misbehave()
+					}
+				}}, always(account("1")))
 				w.start()
-				p.token = misbehave
+				bad.Store(true)
 				time.Sleep(10*time.Minute + time.Second)
 				assert.Equal(t, "warn: source_unavailable", w.verdict())
 				assert.Equal(t, 10, w.platform.count())
@@ -221,7 +231,8 @@ func TestForeignPoll(t *testing.T) {
 func TestBusyProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		w := newWorld(t, always(account("1")), health.RequireVerified(), health.WithStartupTimeout(3*time.Second))
+		w := newWorld(t, always(account("1")),
+			health.RequireVerified(), health.WithStartupTimeout(3*time.Second))
 		w.source.hangsUntil(release)
 		require.ErrorContains(t, w.checker.Start(t.Context()), "no answer within the 3s of Start")
 		require.ErrorContains(t, w.checker.Start(t.Context()),
@@ -251,7 +262,7 @@ func TestEmptyProvider(t *testing.T) {
 			" returned neither a token nor an error", credentials.ErrNotFound,
 		},
 		"a zero token among others": {
-			tokensFunc(func() ([]credentials.Token, error) { return make([]credentials.Token, 2), sealed }),
+			tokensFunc(func() ([]credentials.Token, error) { return make([]credentials.Token, 2), errSealed }),
 			" returned an empty token without an error", credentials.ErrInvalid,
 		},
 	} {
@@ -270,7 +281,7 @@ func TestEmptyProvider(t *testing.T) {
 			token, err := credentials.ParseToken(tokenA)
 			require.NoError(t, err)
 			w := newWorldOf(t, tokensFunc(func() ([]credentials.Token, error) {
-				return []credentials.Token{token, token}, sealed
+				return []credentials.Token{token, token}, errSealed
 			}), always(account("1")))
 			require.NoError(t, w.checker.Start(t.Context()))
 			assert.Equal(t, "warn: source_unavailable", w.verdict())
@@ -299,8 +310,21 @@ func TestWarnings(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		lines := w.lines()
 		require.Len(t, lines, 2)
-		assert.Equal(t, `level=WARN msg="toloka credential source needs attention" environment=production`+
-			` warning="mode 0644 lets other users read it" token.source=hooked`, lines[0], "once")
+		assert.Equal(t, `level=WARN msg="toloka credential source needs attention"`+
+			` environment=production warning="mode 0644 lets other users read it" token.source=hooked`, lines[0], "once")
+	})
+}
+
+// A careless provider has a new sentence at every read. Memory stays bounded.
+func TestWarningsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reads atomic.Int64
+		w := newWorldOf(t, &hooked{sentence: func() string { return fmt.Sprint(reads.Add(1)) }},
+			always(account("1")))
+		w.start()
+		time.Sleep(5*time.Hour + time.Second)
+		assert.Len(t, w.lines(), 300, "each is logged")
+		assert.LessOrEqual(t, w.checker.Warned(), 100)
 	})
 }
 

@@ -8,14 +8,16 @@ import (
 
 // Messages are constants, so that an operator can search for them.
 const (
-	msgVerified  = "toloka credential verified"
-	msgAttention = "toloka credential works, but needs attention"
-	msgUnusable  = "toloka credential cannot be used"
-	msgRotated   = "toloka credential rotated"
-	msgRefused   = "toloka credential: new token refused, the old one stays in use"
-	msgSource    = "toloka credential source needs attention"
-	msgDraining  = "toloka credential checker draining"
-	msgClosed    = "toloka credential checker closed"
+	msgVerified    = "toloka credential verified"
+	msgAttention   = "toloka credential works, but needs attention"
+	msgUnusable    = "toloka credential cannot be used"
+	msgRotated     = "toloka credential rotated"
+	msgRefused     = "toloka credential: new token refused, the old one stays in use"
+	msgSource      = "toloka credential source needs attention"
+	msgDraining    = "toloka credential checker draining"
+	msgClosed      = "toloka credential checker closed"
+	msgForeignHost = "toloka credential: a request to the platform got no token, because its Host " +
+		"header is another host; in httputil.ReverseProxy use Rewrite with SetURL"
 	msgForgotten = "toloka credential checker is not started: call Start"
 )
 

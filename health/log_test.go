@@ -16,8 +16,9 @@ import (
 
 const (
 	account1    = `account.id=1 account.name="Jack Smith" company.id=123 balance=121.3 latency_ms=0`
-	unavailable = `error="requester: https://toloka.dev answered 503 REMOTE_SERVICE_UNAVAILABLE (request_id r-2): …"`
-	no          = `error="requester: https://toloka.dev answered 401 AUTHENTICATION_ERROR (request_id r-1): …"`
+	answered    = `error="requester: https://toloka.dev answered `
+	unavailable = answered + `503 REMOTE_SERVICE_UNAVAILABLE (request_id r-2): …"`
+	no          = answered + `401 AUTHENTICATION_ERROR (request_id r-1): …"`
 )
 
 // The end of lines about tokenA and tokenB.
@@ -26,12 +27,12 @@ var (
 	toB   = ` token.source=test:source token.fingerprint=BBBB…#` + hash(tokenB)
 )
 
-// clientWords are the requester package's own, which its tests are exact about.
-var clientWords = regexp.MustCompile(`(error="requester: \S+ answered \d+ \w+ \(request_id \S+\): )[^"]*"`)
+var clientAdvice = regexp.MustCompile(`(` + answered + `\d+ \w+ \(request_id \S+\): )[^"]*"`)
 
-func withoutClientWords(lines []string) []string {
+// withoutAdvice cuts the advice of package requester, whose own tests have its text.
+func withoutAdvice(lines []string) []string {
 	for i := range lines {
-		lines[i] = clientWords.ReplaceAllString(lines[i], `$1…"`)
+		lines[i] = clientAdvice.ReplaceAllString(lines[i], `$1…"`)
 	}
 	return lines
 }
@@ -118,7 +119,9 @@ func TestLog(t *testing.T) {
 		},
 		{
 			name: "rotation to an account with a low balance",
-			opts: []health.Option{health.AllowAccountChange(), health.WithMinBalance(decimal.MustParse("100"))},
+			opts: []health.Option{
+				health.AllowAccountChange(), health.WithMinBalance(decimal.MustParse("100")),
+			},
 			run: func(w *world) {
 				w.lines()
 				w.will(byToken(map[string]reply{tokenB: poor("2", "3")}))
@@ -154,7 +157,7 @@ func TestLog(t *testing.T) {
 				if tt.run != nil {
 					tt.run(w)
 				}
-				assert.Equal(t, tt.want, withoutClientWords(w.lines()))
+				assert.Equal(t, tt.want, withoutAdvice(w.lines()))
 			})
 		})
 	}
@@ -192,7 +195,7 @@ func TestLogOfStart(t *testing.T) {
 		},
 		{
 			name: "broken source", answer: always(account("1")),
-			source: func(s *source) { s.breaks(sealed) },
+			source: func(s *source) { s.breaks(errSealed) },
 			want:   unusable(`reason=no_credential error="vault is sealed"` + noToken),
 		},
 		{
@@ -209,7 +212,7 @@ func TestLogOfStart(t *testing.T) {
 				}
 				time.AfterFunc(3*time.Second-time.Nanosecond, func() { assert.Empty(t, w.lines()) })
 				require.NoError(t, w.checker.Start(t.Context()))
-				assert.Equal(t, tt.want, withoutClientWords(w.lines()))
+				assert.Equal(t, tt.want, withoutAdvice(w.lines()))
 			})
 		})
 	}

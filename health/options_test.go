@@ -2,8 +2,10 @@ package health_test
 
 import (
 	"math"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/govalues/decimal"
@@ -48,10 +50,16 @@ func TestNewRefusesOption(t *testing.T) {
 		opts options
 		want string
 	}{
-		"nil":          {options{nil}, "health: nil Option"},
-		"empty name":   {options{health.WithName("")}, "health: WithName: the name is empty"},
-		"name":         {options{health.WithName("a\nb")}, `health: WithName("a\nb"): use at most 100 printable characters`},
-		"long name":    {options{health.WithName(long)}, `health: WithName("` + long[:100] + `"): use at most 100 printable characters`},
+		"nil":        {options{nil}, "health: nil Option"},
+		"empty name": {options{health.WithName("")}, "health: WithName: the name is empty"},
+		"name": {
+			options{health.WithName("a\nb")},
+			`health: WithName("a\nb"): use at most 100 printable characters`,
+		},
+		"long name": {
+			options{health.WithName(long)},
+			`health: WithName("` + long[:100] + `"): use at most 100 printable characters`,
+		},
 		"nil client":   {options{health.WithClient(nil)}, "health: WithClient: the client is nil"},
 		"nil logger":   {options{health.WithLogger(nil)}, "health: WithLogger: the logger is nil"},
 		"nil callback": {options{health.OnChange(nil)}, "health: OnChange: the function is nil"},
@@ -59,7 +67,8 @@ func TestNewRefusesOption(t *testing.T) {
 			options{health.WithBreakerFailures(0)}, "health: WithBreakerFailures(0): must be at least 1",
 		},
 		"no rejection threshold": {
-			options{health.WithRejectionThreshold(0)}, "health: WithRejectionThreshold(0): must be at least 1",
+			options{health.WithRejectionThreshold(0)},
+			"health: WithRejectionThreshold(0): must be at least 1",
 		},
 		"empty account": {
 			options{health.ExpectAccount("")},
@@ -144,7 +153,8 @@ func TestNewRefusesCombination(t *testing.T) {
 			"health: WithRejectionRecheck(1m0.000000001s): must be at most the interval, 1m0s",
 		},
 		"balance": {
-			options{health.FailOnLowBalance()}, "health: FailOnLowBalance has no effect without WithMinBalance",
+			options{health.FailOnLowBalance()},
+			"health: FailOnLowBalance has no effect without WithMinBalance",
 		},
 		"account": {
 			options{health.ExpectAccount("1"), health.AllowAccountChange()},
@@ -188,4 +198,20 @@ func TestNewAccepts(t *testing.T) {
 			assert.NoError(t, c.Close())
 		})
 	}
+}
+
+// A client that was not made by requester.New has no address to call.
+func TestZeroClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := health.New(credentials.Static("t"), health.WithClient(&requester.Client{}))
+		require.NoError(t, err)
+		defer c.Close()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://toloka.dev/", nil)
+		require.NoError(t, err)
+		assert.NotPanics(t, func() {
+			_ = c.Start(t.Context())
+			assert.Error(t, c.Check(t.Context()))
+			_, _ = c.Lend(req)
+		})
+	})
 }

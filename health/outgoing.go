@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -9,35 +10,48 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// Loan is the verified token, lent to one outgoing request.
-type Loan struct {
+// loan is the verified token, for one outgoing request.
+type loan struct {
 	checker *Checker
 	token   credentials.Token
 	sentAt  instant
 }
 
-// Lend decides about one request that the service is about to send. It returns nil for a request that the token has no
-// business in: one to another scheme, host or port than the checker's base URL, or one that brings an
-// Authorization of its own. For the others it returns a loan, or, while the status is fail, an [*Error]: a
-// credential that is not good is not sent.
-func (c *Checker) Lend(req *http.Request) (*Loan, error) {
-	if hasKey(req.Header, "Authorization") || req.URL == nil || !c.cfg.client.Covers(req.URL, req.Host) {
+// lend returns the token for a request that the service sends, or an [*Error] while the status
+// is fail. It returns nil for a request that must not get the token: one to another scheme,
+// host or port than the client's base URL, or one that already has an Authorization.
+func (c *Checker) lend(req *http.Request) (*loan, error) {
+	if hasKey(req.Header, "Authorization") || req.URL == nil {
 		return nil, nil
 	}
-	return c.lend()
+	if !c.cfg.client.Covers(req.URL, req.Host) {
+		if req.Host != "" && c.cfg.client.Covers(req.URL, "") {
+			c.warnOfHost()
+		}
+		return nil, nil
+	}
+	return c.newLoan()
 }
 
-func (c *Checker) lend() (*Loan, error) {
+func (c *Checker) newLoan() (*loan, error) {
 	token, err := c.Token()
 	if err != nil {
 		return nil, err
 	}
-	return &Loan{checker: c, token: token, sentAt: c.clock.now()}, nil
+	return &loan{checker: c, token: token, sentAt: c.clock.now()}, nil
 }
 
-// Authorize sets Authorization, and X-Act-Under-Account-ID where the client acts under another account, except where the
-// caller has set them.
-func (l *Loan) Authorize(h http.Header) {
+// warnOfHost logs, once, that a request to the platform got no token. The Host is left out: the
+// clients of a reverse proxy choose it.
+func (c *Checker) warnOfHost() {
+	c.hostWarning.Do(func() {
+		c.line(slog.LevelDebug, msgForeignHost, c.Snapshot(), nil)
+	})
+}
+
+// authorize sets Authorization, and X-Act-Under-Account-ID if the client acts under another
+// account, unless they are set.
+func (l *loan) authorize(h http.Header) {
 	set := make(http.Header, 2)
 	l.checker.cfg.client.Authorize(set, l.token)
 	for key, values := range set {
@@ -47,8 +61,8 @@ func (l *Loan) Authorize(h http.Header) {
 	}
 }
 
-// hasKey reports whether h has key in any spelling: who wrote to the map by hand may not have used the canonical one, and
-// net/http sends what there is.
+// hasKey reports whether h has key in any spelling. A header that was written without its
+// canonical spelling is sent, too.
 func hasKey(h http.Header, key string) bool {
 	for k := range h {
 		if strings.EqualFold(k, key) {
@@ -58,13 +72,13 @@ func hasKey(h http.Header, key string) bool {
 	return false
 }
 
-// Refused is for a request that was answered with 401. It waits until the source was read again
-// and the tokens that it newly holds were verified, together with all other requests that were
-// refused, for at most the client's timeout. It returns a new loan if another token is in use
-// then, and nil if there is no better token.
-func (l *Loan) Refused(ctx context.Context) *Loan {
+// replacement is for a request that was answered with 401. It waits until the source was read
+// again and the tokens that it newly holds were verified, together with all other requests that
+// were refused, for at most the client's timeout. It returns a loan of another token that is in
+// use then, and nil if there is none.
+func (l *loan) replacement(ctx context.Context) *loan {
 	l.checker.awaitReplacement(ctx, l.token, l.sentAt)
-	next, err := l.checker.lend()
+	next, err := l.checker.newLoan()
 	if err != nil || next.token.Equal(l.token) || ctx.Err() != nil {
 		return nil
 	}

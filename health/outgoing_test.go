@@ -17,7 +17,8 @@ import (
 // borrow lends the token to a request to the platform.
 func borrow(t *testing.T, w *world) *health.Loan {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://toloka.dev/api/v1/pools", nil)
+	const url = "https://toloka.dev/api/v1/pools"
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)
 	loan, err := w.checker.Lend(req)
 	require.NoError(t, err)

@@ -58,8 +58,8 @@ func TestRefresh(t *testing.T) {
 	t.Run("source unavailable", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t)
-			w.source.breaks(sealed)
-			assert.ErrorIs(t, w.checker.Refresh(t.Context()), sealed)
+			w.source.breaks(errSealed)
+			assert.ErrorIs(t, w.checker.Refresh(t.Context()), errSealed)
 			assert.Equal(t, 1, w.platform.count())
 			assert.Equal(t, "warn: source_unavailable", w.verdict())
 		})

@@ -134,7 +134,7 @@ func TestRotationRejected(t *testing.T) {
 					` environment=production status=warn reason=rotation_rejected token.refused=BBBB…#` +
 					hash(tokenB) + ` ` + no + ` action="put a working token of the same account in place` +
 					` before the old one is deleted"` + fromA,
-			}, withoutClientWords(w.lines()), "once")
+			}, withoutAdvice(w.lines()), "once")
 		})
 	})
 	t.Run("taken back", func(t *testing.T) {

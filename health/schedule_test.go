@@ -65,7 +65,7 @@ func TestHold(t *testing.T) {
 		"a year":                          {8760 * time.Hour, 0, maxStale / 2},
 		"the longest":                     {1<<63 - 1, 0, maxStale / 2},
 		"leaves a call before the expiry": {8760 * time.Hour, 10 * time.Minute, 4*time.Minute - 6*time.Second},
-		"no more once it was made":        {8760 * time.Hour, maxStale - 6*time.Second, maxStale / 2},
+		"the whole hold once it was made": {8760 * time.Hour, maxStale - 6*time.Second, maxStale / 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &machine{pace: pace{timeout: 5 * time.Second}}

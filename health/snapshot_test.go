@@ -51,6 +51,7 @@ func TestZeroErrors(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	cause := errors.New("cause")
+	refusal := &requester.APIError{StatusCode: 401}
 	for name, tt := range map[string]struct {
 		err  *health.Error
 		want string
@@ -64,8 +65,8 @@ func TestErrorText(t *testing.T) {
 			"health payouts: closed: the checker is closed: cause; " + health.ReasonClosed.Advice(),
 		},
 		"the cause has advice": {
-			&health.Error{Reason: health.ReasonRejected, Err: &requester.APIError{StatusCode: 401}},
-			"health: rejected: the platform refuses the token: " + (&requester.APIError{StatusCode: 401}).Error(),
+			&health.Error{Reason: health.ReasonRejected, Err: refusal},
+			"health: rejected: the platform refuses the token: " + refusal.Error(),
 		},
 	} {
 		t.Run(name, func(t *testing.T) { assert.EqualError(t, tt.err, tt.want) })

