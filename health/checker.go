@@ -173,19 +173,20 @@ func (c *Checker) Drain() {
 // or RoundTripper that ignores its context. It may be called at any time, more than once, and
 // from a callback. It always returns nil.
 func (c *Checker) Close() error {
+	var waiting checks
 	c.update(func(instant) (note, bool) {
 		c.m.closed = true
 		c.cancel()
 		c.reminder.Stop()
-		for _, r := range []*round{c.m.checks.current, c.m.checks.pending} {
-			if r != nil {
-				r.err = ErrClosed
-				close(r.done)
-			}
-		}
-		c.m.checks = checks{}
+		waiting, c.m.checks = c.m.checks, checks{}
 		return note{}, true
 	})
+	for _, r := range []*round{waiting.current, waiting.pending} {
+		if r != nil {
+			r.err = ErrClosed
+			close(r.done)
+		}
+	}
 	c.mu.Lock()
 	stopped := c.stopped
 	c.mu.Unlock()
