@@ -15,7 +15,7 @@ const (
 	// suspended, so this is how soon after waking the loop notices.
 	lookEvery = 5 * time.Second
 
-	// leastJump is the shortest suspension that causes a check.
+	// leastJump is the shortest suspension that counts.
 	leastJump = time.Second
 )
 
@@ -43,8 +43,12 @@ func (c *clock) now() instant {
 	return time.Since(c.start) + c.suspendedLocked()
 }
 
+// suspendedLocked ignores less than leastJump: the source has noise, and an instant must not
+// depend on it.
 func (c *clock) suspendedLocked() time.Duration {
-	c.suspended = max(c.suspended, c.source()-c.first)
+	if s := c.source() - c.first; s-c.suspended >= leastJump {
+		c.suspended = s
+	}
 	return c.suspended
 }
 

@@ -140,6 +140,9 @@ func silence(source string, limit time.Duration) error {
 
 // call runs f, which calls the provider, and then end, also if f panics or ends the goroutine.
 func (s *source) call(ctx context.Context, f func(context.Context), end func(error)) {
+	if ctx.Err() != nil {
+		return // Start or the checker has ended in the meantime
+	}
 	select {
 	case s.busy <- struct{}{}:
 	default:

@@ -55,7 +55,10 @@ func NewCaller(client *requester.Client) *Caller { return &Caller{client: client
 // The request carries nothing of a caller's context: ctx should descend from
 // context.Background, because net/http shows the Authorization header to an httptrace.
 func (c *Caller) Call(ctx context.Context, token credentials.Token) Answer {
-	if c.abandoned.Load() >= maxAbandoned {
+	switch {
+	case ctx.Err() != nil:
+		return failed(errCancelled)
+	case c.abandoned.Load() >= maxAbandoned:
 		return failed(errAllHang)
 	}
 	sentAt := time.Now()
