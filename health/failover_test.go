@@ -120,7 +120,7 @@ func TestFailover(t *testing.T) {
 			w.will(always(refused))
 			time.Sleep(time.Minute + 5*time.Second)
 			require.Equal(t, "fail: rejected", w.verdict())
-			require.Equal(t, 3, w.platform.countOf(tokenB), "confirmed as soon as the first is rejected")
+			require.Equal(t, 2, w.platform.countOf(tokenB), "confirmed as soon as the first is rejected")
 			w.source.has(tokenB)
 			w.will(always(down))
 			time.Sleep(time.Minute)
