@@ -99,13 +99,28 @@ func TestFailover(t *testing.T) {
 			assert.NotContains(t, err.Error(), "BBBB…", "it is about the token in use")
 		})
 	})
+	t.Run("second is refused once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := pairInUse(t)
+			answerB := inTurn(refused, account("1"))
+			w.will(func(token string) reply {
+				if token == tokenB {
+					return answerB(token)
+				}
+				return refused
+			})
+			time.Sleep(time.Minute + time.Second)
+			synctest.Wait()
+			assert.Equal(t, "warn: using_fallback", w.verdict(), "asked again after a second")
+		})
+	})
 	t.Run("refusals of the other token count", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := pairInUse(t)
 			w.will(always(refused))
-			time.Sleep(2*time.Minute + 2*time.Second)
+			time.Sleep(time.Minute + 5*time.Second)
 			require.Equal(t, "fail: rejected", w.verdict())
-			require.Equal(t, 3, w.platform.countOf(tokenB), "confirmed as soon as the first is rejected")
+			require.Equal(t, 2, w.platform.countOf(tokenB), "confirmed as soon as the first is rejected")
 			w.source.has(tokenB)
 			w.will(always(down))
 			time.Sleep(time.Minute)

@@ -311,7 +311,8 @@ func TestWarnings(t *testing.T) {
 		lines := w.lines()
 		require.Len(t, lines, 2)
 		assert.Equal(t, `level=WARN msg="toloka credential source needs attention"`+
-			` environment=production warning="mode 0644 lets other users read it" token.source=hooked`, lines[0], "once")
+			` environment=production warning="mode 0644 lets other users read it"`+
+			` token.source=hooked`, lines[0], "once")
 	})
 }
 

@@ -232,6 +232,16 @@ func TestSiblings(t *testing.T) {
 	})
 }
 
+// A call about a token may be in flight when a more preferred one replaces it.
+func TestLessPreferredTokenDoesNotReplace(t *testing.T) {
+	m := newTestMachine(t)
+	m.offer(parse(t, oldToken, newToken))
+	m.hear(atWork, m.recordOf(t, oldToken), accepted)
+	n := m.hear(atWork, m.recordOf(t, newToken), accepted)
+	assert.Equal(t, oldToken, m.inUse.token.Reveal())
+	assert.True(t, n.rotatedFrom.IsZero())
+}
+
 // An answer about another token changes nothing about when the one in use is asked about.
 func TestOtherTokensDoNotDelay(t *testing.T) {
 	for _, o := range []outcome{otherAccount, refused, noVerdict} {

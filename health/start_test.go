@@ -60,6 +60,7 @@ func (tt startCase) run(t *testing.T) {
 	}
 	assert.Empty(t, w.lines(), "Start returns the error and does not log it")
 
+	synctest.Wait() // a read that has begun ends with Start's context
 	calls, reads := w.platform.count(), w.source.readCount()
 	time.Sleep(time.Hour)
 	assert.Equal(t, calls, w.platform.count(), "nothing runs after an error")
