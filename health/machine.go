@@ -164,6 +164,9 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 		n.passedOver, n.why = r.token, r.turnedDown()
 	}
 	m.schedule(now, r, a)
+	if r.slept {
+		r.slept, r.due = false, now // the answer is older than it looks
+	}
 	return n
 }
 
@@ -283,12 +286,26 @@ func (m *machine) hold(now instant, r *record, hint time.Duration) time.Duration
 func (m *machine) wake(now instant) {
 	m.source.readDue = now
 	for _, r := range m.records {
+		r.slept = r.asking
 		if r.openUntil > 0 {
 			r.breaker, r.openUntil = m.breaker(), 0
 		}
 	}
 	if m.inUse != nil {
 		m.inUse.due = now
+	}
+}
+
+// keepHolds copies the rate limits of an earlier Start: calling Start in a loop must not call the
+// platform more often than it allows.
+func (m *machine) keepHolds(old *machine, now instant) {
+	m.cache = old.cache
+	for key, r := range old.records {
+		if r.heldUntil > now {
+			m.records[key] = &record{
+				token: r.token, key: key, rank: -1, breaker: m.breaker(), heldUntil: r.heldUntil,
+			}
+		}
 	}
 }
 

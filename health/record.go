@@ -17,6 +17,7 @@ type record struct {
 	breaker *platform.Breaker
 
 	asking  bool    // a call is in flight
+	slept   bool    // the machine was suspended during that call
 	asked   bool    // a call was made before
 	askedAt instant // when the last call was made
 	heard   uint64  // number of the last answer, see machine.answers

@@ -75,6 +75,7 @@ func (c *Checker) begin() error {
 	c.reminder.Stop()
 	c.patient.Store(true)
 	fresh := c.newMachine() // what an earlier Start has found must not decide this one
+	fresh.keepHolds(&c.m, c.clock.now())
 	fresh.draining = c.m.draining
 	fresh.begun, fresh.starting = true, true
 	fresh.source.readDue = c.clock.now()

@@ -139,6 +139,9 @@ func (m *machine) state(now instant) State {
 // source holds no token, or every token was found wrong or met something else than the
 // platform.
 func (m *machine) startErr() error {
+	if m.works() {
+		return nil
+	}
 	if len(m.offered) == 0 {
 		if err := m.source.readErr; m.source.holdsNone {
 			return &Error{Name: m.rules.name, Reason: ReasonNoCredential, Err: err}
