@@ -155,7 +155,7 @@ func TestVerifier(t *testing.T) {
 	t.Run("obeys a rate limit for 7 minutes 30 seconds at most by default", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			v, p, token := verifierOf(t, health.VerifierSettings{})
-			p.SetFaults(requestertest.RateLimited(requestertest.AfterSeconds(365 * 86400)))
+			p.SetFaults(requestertest.RateLimited("31536000"))
 			_, err := v.Verify(t.Context(), token)
 			require.Error(t, err)
 			wait, why := v.Blocked(time.Now())
@@ -168,8 +168,8 @@ func TestVerifier(t *testing.T) {
 			v, p, token := verifierOf(t, health.VerifierSettings{})
 			other := p.IssueToken(requestertest.DefaultAccount().ID)
 			p.SetFaults(requestertest.Sequence(
-				requestertest.RateLimited(requestertest.AfterSeconds(300)),
-				requestertest.RateLimited(requestertest.AfterSeconds(1))))
+				requestertest.RateLimited("300"),
+				requestertest.RateLimited("1")))
 			release := p.Hold()
 			var both sync.WaitGroup
 			for _, token := range []credentials.Token{token, other} {
@@ -231,7 +231,7 @@ func TestVerifier(t *testing.T) {
 	t.Run("is not kept half-open by an answer that does not count", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			v, p, token := verifierOf(t, health.VerifierSettings{BreakerFailures: 1, BreakerOpen: time.Minute})
-			p.SetFaults(requestertest.Sequence(requestertest.Status(503), requestertest.RateLimited()))
+			p.SetFaults(requestertest.Sequence(requestertest.Status(503), requestertest.RateLimited("")))
 			for range 2 {
 				_, err := v.Verify(t.Context(), token)
 				require.Error(t, err)

@@ -84,7 +84,7 @@ func (s Service) testBadEnvironment(t *testing.T) {
 		{"a base URL without a scheme", "TOLOKA_BASE_URL=toloka.dev", "environment: TOLOKA_BASE_URL=toloka.dev: " +
 			"requester: WithBaseURL: the URL has no scheme; write it like https://toloka.dev or http://127.0.0.1:9000"},
 		{"a password in the base URL", "TOLOKA_BASE_URL=https://jack:hunter2@toloka.dev", "environment: TOLOKA_BASE_URL: " +
-			"requester: WithBaseURL: the URL has user information before an @; remove it, a token goes nowhere but into the Authorization header"},
+			"requester: WithBaseURL: the URL has a user or password before an @; remove it, the token is sent in the Authorization header only"},
 		{"a token in the wrong variable", "EXPECT_ACCOUNT=" + APIKey, "environment: EXPECT_ACCOUNT: holds an API token, which belongs into TOLOKA_TOKEN or a file that TOLOKA_TOKEN_FILE names"},
 		{"the same secret in two variables", "LISTEN_ADDR=hunter2hunter2", "environment: LISTEN_ADDR: holds an API token, which belongs into TOLOKA_TOKEN or a file that TOLOKA_TOKEN_FILE names"},
 		{"an address without a port", "LISTEN_ADDR=localhost", "LISTEN_ADDR=localhost: listen tcp: address localhost: missing port in address"},

@@ -40,7 +40,8 @@ type world struct {
 // newWorld makes a world in which nothing has been started.
 func newWorld(t *testing.T, opts ...health.Option) *world {
 	t.Helper()
-	platform := requestertest.NewServer(requestertest.WithAccount(longAccount()))
+	platform := requestertest.NewServer()
+	platform.SetAccount(longAccount())
 	t.Cleanup(platform.Close)
 	w := wire(t, platform, strings.TrimPrefix(platform.URL, "http://"), "http://", nil, opts)
 	return w
@@ -49,7 +50,8 @@ func newWorld(t *testing.T, opts ...health.Option) *world {
 // newTLSWorld makes a world in which the checker speaks TLS with the platform, through the proxy.
 func newTLSWorld(t *testing.T, opts ...health.Option) *world {
 	t.Helper()
-	platform := requestertest.NewTLSServer(requestertest.WithAccount(longAccount()))
+	platform := requestertest.NewTLSServer()
+	platform.SetAccount(longAccount())
 	t.Cleanup(platform.Close)
 	return wire(t, platform, strings.TrimPrefix(platform.URL, "https://"), "https://",
 		[]requester.Option{requester.WithHTTPClient(platform.Client())}, opts)
