@@ -70,8 +70,8 @@ func brokenAnswers(t testing.TB) []fault {
 	unpacked.gzip = true
 	return append(all,
 		malformedBy("200/login page", "the body is HTML, not JSON", pageSays(200)),
-		malformedBy("200/gzip bomb", notJSON, bomb),
-		malformedBy("200/gzip bomb, own transport", notJSON, bomb).onOwnTransport(),
+		malformedBy("200/gzip bomb", tooLong, bomb),
+		malformedBy("200/gzip bomb, own transport", tooLong, bomb).onOwnTransport(),
 		unpacked,
 		malformedBy("200/endless body", tooLong, says(endless)),
 		unavailableBy("200/oversized headers", bigHead, bigHeader).onOwnTransport(),

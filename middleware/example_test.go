@@ -24,7 +24,8 @@ import (
 func startChecker(accountID string) *health.Checker {
 	account := requestertest.DefaultAccount()
 	account.ID = accountID
-	platform := requestertest.NewPlatform(requestertest.WithAccount(account))
+	platform := requestertest.NewPlatform()
+	platform.SetAccount(account)
 	client, err := requester.New(requester.Production, requester.WithHTTPClient(platform.Client()))
 	if err != nil {
 		log.Fatal(err)

@@ -80,7 +80,7 @@ token        AQVN…#2690c324 from env:TOLOKA_TOKEN
 		t.Parallel()
 		p := exampletest.NewPlatform(t)
 		p.Answer(exampletest.Fixed(http.StatusOK, "application/json",
-			`{"id": "42\u001b[2J", "public_name": {"EN": "Jack\u001b]0;owned\u0007\r\nSmith\u202e"}, `+
+			`{"id": "42", "public_name": {"EN": "Jack\u001b]0;owned\u0007\r\nSmith\u202e"}, `+
 				`"company": {"id": "1\u009b31m\t2"}}`))
 		for _, flag := range []string{"-json=false", "-json"} {
 			code, stdout, _ := runAt(t, p, nil, flag)

@@ -10,11 +10,13 @@ import (
 	"github.com/govalues/decimal"
 )
 
-// Account is the account that a token belongs to, as the platform described it in one
-// answer. It never changes, so it is shared by pointer between goroutines without a lock.
+// Account is the account that a token belongs to, as the platform described it in one answer.
+// It is immutable and safe for concurrent use.
 //
-// Its strings are fit for a log line and a terminal: control characters, and those that
-// turn the direction of writing, have been replaced by U+FFFD.
+// Its names are safe to display in a log line or a terminal: invisible characters are removed,
+// control characters and those that change the direction of text are replaced by U+FFFD, and
+// a name ends after 200 characters. Its ids are exactly those of the platform: they are
+// printable ASCII without spaces, of at most 128 bytes.
 type Account struct {
 	id         string
 	company    Company // with an empty ID: none
@@ -23,42 +25,41 @@ type Account struct {
 	names      map[string]string
 }
 
-// Company is the company that an account is part of.
+// Company is the company that an account belongs to.
 type Company struct {
 	// ID is the company's own id. It is never empty.
 	ID string
-	// SuperintendentID is the id of the client who owns the company account, "" where the
-	// platform does not say.
+	// SuperintendentID is the id of the client who owns the company account, "" if the
+	// platform did not send one.
 	SuperintendentID string
 }
 
-// ParseAccount reads the body of the platform's 200 answer: a JSON object with exactly one
-// member "id", a non-empty string, and nothing after it. Members that it does not know are
-// passed over. A balance, name or company that cannot be read, or is there twice, is left
-// out: it never makes the account unreadable. The error has the class [Malformed].
+// ParseAccount parses the body of the platform's 200 answer: a JSON object with exactly one
+// member "id", a valid id (see [Account]), and nothing after it. Unknown members are ignored. A
+// balance, name or company that is invalid or duplicated is left out; it is not an error. An
+// error has the class [Malformed].
 func ParseAccount(data []byte) (*Account, error) {
-	a, p := parseAccount(data, func(s string) string { return s })
+	a, p := parseAccount(data, noRedactor)
 	if p != "" {
 		return nil, &malformedError{p}
 	}
 	return a, nil
 }
 
-// ID is the account's id, never empty.
+// ID returns the account's id. It is never empty, except for the zero Account.
 func (a *Account) ID() string { return a.id }
 
-// Company is the company that the account is part of, and false for an account without one.
+// Company returns the account's company, and false for an account without one.
 func (a *Account) Company() (Company, bool) { return a.company, a.company.ID != "" }
 
-// Balance is the money on the account in US dollars, exactly as the platform wrote it; it
-// may be negative. False means that the platform gave none, or none that a
-// [decimal.Decimal] holds to the last digit.
+// Balance returns the money on the account in US dollars, rounded to the 19 digits of a
+// [decimal.Decimal]. It can be negative. It returns false if the platform sent no balance, or
+// one that is not a number or does not fit.
 func (a *Account) Balance() (decimal.Decimal, bool) { return a.balance, a.hasBalance }
 
-// Name is the account's public name in the first of langs that there is one in, else in
-// English, else in the first language of the alphabet; "" for an account without a name.
-// Languages are the platform's codes, such as EN or PT_BR, in any case; "pt-BR" is taken
-// for PT_BR.
+// Name returns the account's public name in the first of langs that it has, else in English,
+// else in the first language by code, else "". Languages are the platform's codes, such as EN
+// or PT_BR, in any case; "pt-BR" means PT_BR.
 func (a *Account) Name(langs ...string) string {
 	for _, lang := range append(slices.Clip(langs), "EN") {
 		if name, ok := a.names[lang]; ok {
@@ -74,11 +75,8 @@ func (a *Account) Name(langs ...string) string {
 	return a.names[slices.Min(slices.Collect(maps.Keys(a.names)))]
 }
 
-// Names is the account's public name by language code: a copy, nil when there is none.
-func (a *Account) Names() map[string]string { return maps.Clone(a.names) }
-
-// String is the account in one line for people: "566e… (Jack Smith), company 123, balance
-// 121.3 USD", without what the account does not have.
+// String describes the account in one line: "566e… (Jack Smith), company 123, balance 121.3
+// USD". It leaves out what the account does not have.
 func (a *Account) String() string {
 	var b strings.Builder
 	b.WriteString(a.id)
@@ -94,9 +92,8 @@ func (a *Account) String() string {
 	return b.String()
 }
 
-// MarshalJSON writes the account in the platform's own shape: id, balance, public_name and
-// company, without what the account does not have. The balance is a number with every digit
-// that the platform wrote. [ParseAccount] reads it back.
+// MarshalJSON encodes the account as the platform does: id, balance, public_name and company.
+// It leaves out what the account does not have. [ParseAccount] decodes it.
 func (a *Account) MarshalJSON() ([]byte, error) {
 	type company struct {
 		ID               string `json:"id"`
@@ -117,8 +114,8 @@ func (a *Account) MarshalJSON() ([]byte, error) {
 	return json.Marshal(doc)
 }
 
-// LogValue is a group of id, name, company.id and balance, without what the account does
-// not have.
+// LogValue returns a group of id, name, company.id and balance. It leaves out what the account
+// does not have.
 func (a *Account) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("id", a.id)}
 	if name := a.Name(); name != "" {

@@ -32,24 +32,26 @@ func TestParseAccount(t *testing.T) {
 	balance, ok := a.Balance()
 	assert.True(t, ok)
 	assert.Equal(t, "121.3", balance.String())
-	assert.Equal(t, map[string]string{"EN": "Jack Smith"}, a.Names())
+	assert.Equal(t, "Jack Smith", a.Name())
 	company, ok := a.Company()
 	assert.True(t, ok)
-	assert.Equal(t, requester.Company{ID: "123", SuperintendentID: "566ec2b0ff0deeaae5f9d500629de162"}, company)
+	assert.Equal(t, requester.Company{ID: "123", SuperintendentID: "566ec2b0ff0deeaae5f9d500629de162"},
+		company)
 }
 
-func TestParseAccountAccepts(t *testing.T) {
+func TestParseAccount_accepts(t *testing.T) {
+	long := strings.Repeat("a", 128)
 	tests := []struct{ name, body, id string }{
-		{"an account with nothing but an id", `{"id":"a"}`, "a"},
+		{"id only", `{"id":"a"}`, "a"},
 		{"white space around the object", " \r\n\t{\"id\":\"a\"}\n\n", "a"},
-		{"a byte order mark in front", "\ufeff" + `{"id":"a"}`, "a"},
-		{"members that it does not know", `{"x":{"id":"b","deep":[[[{"id":1}]]]},"id":"a","y":null}`, "a"},
-		{"a member ID beside id: another name", `{"ID":"b","id":"a","Id":"c"}`, "a"},
-		{"an id that is written with escapes", `{"\u0069d":"\u0061"}`, "a"},
-		{"an id of blanks, which is not empty", `{"id":" "}`, " "},
-		{"an id with control characters, made printable", `{"id":"a\u001b[31m\n"}`, "a\ufffd[31m\ufffd"},
-		{"a document with a bare NaN where it is of no use", `{"id":"a","x":[NaN,-Infinity,Infinity]}`, "a"},
-		{"strings with NaN and quotes in them", `{"id":"a\"NaN\\","x":NaN,"y":"-Infinity"}`, `a"NaN\`},
+		{"byte order mark", "\ufeff" + `{"id":"a"}`, "a"},
+		{"unknown members", `{"x":{"id":"b","deep":[[[{"id":1}]]]},"id":"a","y":null}`, "a"},
+		{"ID next to id", `{"ID":"b","id":"a","Id":"c"}`, "a"},
+		{"escaped id", `{"\u0069d":"\u0061"}`, "a"},
+		{"id of printable ASCII", `{"id":"!a-b_c.d~"}`, "!a-b_c.d~"},
+		{"id of 128 bytes", `{"id":"` + long + `"}`, long},
+		{"NaN in an unknown member", `{"id":"a","x":[NaN,-Infinity,Infinity]}`, "a"},
+		{"NaN in a string", `{"id":"a\"NaN\\","x":NaN,"y":"-Infinity"}`, `a"NaN\`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,79 +60,115 @@ func TestParseAccountAccepts(t *testing.T) {
 	}
 }
 
-func TestParseAccountRefuses(t *testing.T) {
+func TestParseAccount_refuses(t *testing.T) {
+	const (
+		notJSON   = "the body is not JSON"
+		notObject = "the body is not a JSON object"
+		trailing  = "the body goes on after the JSON object"
+		cut       = "the body is cut short"
+		noID      = `the JSON object has no member "id"`
+		twoIDs    = `the JSON object has more than one member "id"`
+		idType    = `the member "id" is not a string`
+		idText    = `the member "id" has white space or characters outside printable ASCII`
+		idLong    = `the member "id" is longer than 128 bytes`
+	)
 	tests := []struct{ name, body, want string }{
-		{"nothing", "", "the body is empty"},
+		{"empty", "", "the body is empty"},
 		{"white space", " \n", "the body is empty"},
-		{"a byte order mark alone", "\ufeff", "the body is empty"},
-		{"two byte order marks", "\ufeff\ufeff{}", "the body is not JSON"},
-		{"a page", "\n<!DOCTYPE html><html></html>", "the body is HTML, not JSON"},
-		{"words", "OK", "the body is not JSON"},
-		{"null", "null", "the body is not a JSON object"},
-		{"an array", `[{"id":"a"}]`, "the body is not a JSON object"},
-		{"a string", `"id"`, "the body is not a JSON object"},
-		{"a number", "1", "the body is not a JSON object"},
-		{"an empty object", "{}", `the JSON object has no member "id"`},
-		{"an object with ID only", `{"ID":"a"}`, `the JSON object has no member "id"`},
-		{"an object with id further down", `{"requester":{"id":"a"}}`, `the JSON object has no member "id"`},
-		{"two ids", `{"id":"a","id":"b"}`, `the JSON object has more than one member "id"`},
-		{"the same id twice", `{"id":"a","id":"a"}`, `the JSON object has more than one member "id"`},
-		{"two ids, one of them in disguise", `{"id":"a","\u0069d":"b"}`, `the JSON object has more than one member "id"`},
-		{"two ids, one of them null", `{"id":null,"id":"a"}`, `the JSON object has more than one member "id"`},
-		{"an empty id", `{"id":""}`, `the member "id" is empty`},
-		{"a number for an id", `{"id":1}`, `the member "id" is not a string`},
-		{"null for an id", `{"id":null}`, `the member "id" is not a string`},
-		{"NaN for an id", `{"id":NaN}`, `the member "id" is not a string`},
-		{"an object for an id", `{"id":{"id":"a"}}`, `the member "id" is not a string`},
-		{"an array for an id", `{"id":["a"]}`, `the member "id" is not a string`},
-		{"two objects", `{"id":"a"}{"id":"b"}`, "the body goes on after the JSON object"},
-		{"something after the object", `{"id":"a"} x`, "the body goes on after the JSON object"},
-		{"a NUL after the object", "{\"id\":\"a\"}\x00", "the body goes on after the JSON object"},
-		{"half an object", `{"id":"a"`, "the body is cut short"},
-		{"half a string", `{"id":"a`, "the body is cut short"},
-		{"half a member", `{"id"`, "the body is cut short"},
-		{"an object that ends as an array", `{"id":"a"]`, "the body is not JSON"},
-		{"a comma too many", `{"id":"a",}`, "the body is not JSON"},
-		{"a comma missing", `{"id":"a" "x":1}`, "the body is not JSON"},
-		{"a name without quotes", `{id:"a"}`, "the body is not JSON"},
-		{"a number for a name", `{1:"a"}`, "the body is not JSON"},
-		{"a comment", `{"id":"a"/**/}`, "the body is not JSON"},
-		{"nesting beyond all measure", `{"id":"a","x":` + strings.Repeat("[", 30000) + strings.Repeat("]", 30000) + "}", "the body is not JSON"},
+		{"byte order mark only", "\ufeff", "the body is empty"},
+		{"two byte order marks", "\ufeff\ufeff{}", notJSON},
+		{"HTML", "\n<!DOCTYPE html><html></html>", "the body is HTML, not JSON"},
+		{"text", "OK", notJSON},
+		{"null", "null", notObject},
+		{"array", `[{"id":"a"}]`, notObject},
+		{"string", `"id"`, notObject},
+		{"number", "1", notObject},
+		{"empty object", "{}", noID},
+		{"ID only", `{"ID":"a"}`, noID},
+		{"nested id", `{"requester":{"id":"a"}}`, noID},
+		{"two ids", `{"id":"a","id":"b"}`, twoIDs},
+		{"same id twice", `{"id":"a","id":"a"}`, twoIDs},
+		{"two ids, one escaped", `{"id":"a","\u0069d":"b"}`, twoIDs},
+		{"two ids, one null", `{"id":null,"id":"a"}`, twoIDs},
+		{"empty id", `{"id":""}`, `the member "id" is empty`},
+		{"blank id", `{"id":"   "}`, idText},
+		{"id with a space", `{"id":"a b"}`, idText},
+		{"id with a control character", `{"id":"a\u001b[31m\n"}`, idText},
+		{"id with a zero width space", `{"id":"a\u200b"}`, idText},
+		{"id with a soft hyphen", `{"id":"a\u00adb"}`, idText},
+		{"id with a byte order mark", `{"id":"\ufeffa"}`, idText},
+		{"id with a tag", `{"id":"a\udb40\udc41"}`, idText},
+		{"id with a direction mark", `{"id":"a\u202e"}`, idText},
+		{"id with a letter outside ASCII", `{"id":"ä"}`, idText},
+		{"id that is not UTF-8", "{\"id\":\"a\xff\"}", idText},
+		{"id of 129 bytes", `{"id":"` + strings.Repeat("a", 129) + `"}`, idLong},
+		{"id of 60 KB", `{"id":"` + strings.Repeat("a", 60_000) + `"}`, idLong},
+		{"number as id", `{"id":1}`, idType},
+		{"null as id", `{"id":null}`, idType},
+		{"NaN as id", `{"id":NaN}`, idType},
+		{"object as id", `{"id":{"id":"a"}}`, idType},
+		{"array as id", `{"id":["a"]}`, idType},
+		{"two objects", `{"id":"a"}{"id":"b"}`, trailing},
+		{"text after the object", `{"id":"a"} x`, trailing},
+		{"NUL after the object", "{\"id\":\"a\"}\x00", trailing},
+		{"half an object", `{"id":"a"`, cut},
+		{"half a string", `{"id":"a`, cut},
+		{"half a member", `{"id"`, cut},
+		{"object closed as an array", `{"id":"a"]`, notJSON},
+		{"extra comma", `{"id":"a",}`, notJSON},
+		{"missing comma", `{"id":"a" "x":1}`, notJSON},
+		{"name without quotes", `{id:"a"}`, notJSON},
+		{"number as name", `{1:"a"}`, notJSON},
+		{"comment", `{"id":"a"/**/}`, notJSON},
+		{"deep nesting", `{"id":"a","x":` + strings.Repeat("[", 30000) + strings.Repeat("]", 30000) + "}",
+			notJSON},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			a, err := requester.ParseAccount([]byte(tt.body))
 			assert.Nil(t, a)
-			assert.EqualError(t, err, "requester: this is no account: "+tt.want)
+			assert.EqualError(t, err, "requester: not an account: "+tt.want)
 			assert.Equal(t, requester.Malformed, requester.ClassOf(err))
 		})
 	}
 }
 
-func TestBalance(t *testing.T) {
+func TestAccount_Balance(t *testing.T) {
 	tests := []struct{ name, literal, want string }{
-		{"a decimal", "121.3", "121.3"},
+		{"decimal", "121.3", "121.3"},
 		{"zero", "0", "0"},
-		{"a debt", "-0.01", "-0.01"},
-		{"trailing zeros are kept", "121.30", "121.30"},
-		{"an exponent", "1.5e3", "1500"},
-		{"what a float would round", "0.1234567890123456789", "0.1234567890123456789"},
-		{"the largest integer of 19 digits", "9999999999999999999", "9999999999999999999"},
-		{"more digits than fit are left out, not rounded", "0.12345678901234567891", ""},
-		{"an integer that does not fit is left out", "99999999999999999999", ""},
-		{"an absurd exponent is left out", "1e999999999", ""},
-		{"an absurdly small one is left out, not taken for zero", "1e-300", ""},
-		{"a negative exponent that would wrap around is left out", "1e-99999999999999999999", ""},
-		{"a string is left out", `"121.3"`, ""},
-		{"the string NaN is left out", `"NaN"`, ""},
-		{"a bare NaN is left out", "NaN", ""},
-		{"a bare Infinity is left out", "Infinity", ""},
-		{"a bare -Infinity is left out", "-Infinity", ""},
-		{"null is left out", "null", ""},
-		{"true is left out", "true", ""},
-		{"an object is left out", `{"amount":1}`, ""},
-		{"an array is left out", "[1]", ""},
-		{"a number of a thousand digits is left out", strings.Repeat("9", 1000), ""},
+		{"zero with an exponent", "0.00e-7", "0.000000000"},
+		{"negative", "-0.01", "-0.01"},
+		{"trailing zeros", "121.30", "121.30"},
+		{"exponent", "1.5e3", "1500"},
+		{"19 digits", "0.1234567890123456789", "0.1234567890123456789"},
+		{"largest integer", "9999999999999999999", "9999999999999999999"},
+		{"float noise", "121.30000000000001136868377216160297393798828125", "121.3000000000000114"},
+		{"negative float noise", "-121.30000000000001136868377216160297393798828125",
+			"-121.3000000000000114"},
+		{"float noise of 17 digits", "0.30000000000000004", "0.30000000000000004"},
+		{"float noise of a large sum", "123456789012.0999908447265625", "123456789012.0999908"},
+		{"float noise near zero", "1.1368683772161603e-13", "0.0000000000001136868"},
+		{"rounded down", "0.12345678901234567891", "0.1234567890123456789"},
+		{"rounded up", "0.12345678901234567895", "0.1234567890123456790"},
+		{"rounded to an integer", "1234567890123456789.4", "1234567890123456789"},
+		{"300 digits", "1." + strings.Repeat("3", 299), "1.333333333333333333"},
+		{"integer of 20 digits", "99999999999999999999", ""},
+		{"rounded to 20 digits", "9999999999999999999.9", ""},
+		{"large exponent", "1e999999999", ""},
+		{"small exponent", "1e-300", ""},
+		{"smaller than the last digit", "4e-20", ""},
+		{"exponent that overflows", "1e-99999999999999999999", ""},
+		{"string", `"121.3"`, ""},
+		{"string NaN", `"NaN"`, ""},
+		{"NaN", "NaN", ""},
+		{"Infinity", "Infinity", ""},
+		{"minus Infinity", "-Infinity", ""},
+		{"null", "null", ""},
+		{"true", "true", ""},
+		{"object", `{"amount":1}`, ""},
+		{"array", "[1]", ""},
+		{"integer of a thousand digits", strings.Repeat("9", 1000), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,34 +181,43 @@ func TestBalance(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an account without one has none", func(t *testing.T) {
+	t.Run("missing", func(t *testing.T) {
 		_, ok := mustAccount(t, `{"id":"a"}`).Balance()
 		assert.False(t, ok)
 	})
-	t.Run("of two neither counts", func(t *testing.T) {
+	t.Run("duplicate", func(t *testing.T) {
 		_, ok := mustAccount(t, `{"id":"a","balance":1,"balance":1}`).Balance()
 		assert.False(t, ok)
 	})
 }
 
-func TestCompany(t *testing.T) {
+func TestAccount_Company(t *testing.T) {
+	with := func(id, owner string) requester.Company {
+		return requester.Company{ID: id, SuperintendentID: owner}
+	}
 	tests := []struct {
 		name, members string
 		want          requester.Company
 	}{
-		{"with an owner", `"company":{"id":"123","superintendent_id":"b"}`, requester.Company{ID: "123", SuperintendentID: "b"}},
-		{"without an owner", `"company":{"id":"123"}`, requester.Company{ID: "123"}},
-		{"with an owner that is no string", `"company":{"id":"123","superintendent_id":7}`, requester.Company{ID: "123"}},
-		{"with members that it does not know", `"company":{"ID":"9","id":"123","x":1}`, requester.Company{ID: "123"}},
-		{"none at all", `"x":1`, requester.Company{}},
-		{"null", `"company":null`, requester.Company{}},
-		{"a string", `"company":"123"`, requester.Company{}},
-		{"without an id", `"company":{"superintendent_id":"b"}`, requester.Company{}},
-		{"with an empty id", `"company":{"id":""}`, requester.Company{}},
-		{"with a number for an id", `"company":{"id":123}`, requester.Company{}},
-		{"with two ids", `"company":{"id":"1","id":"2"}`, requester.Company{}},
-		{"with two owners", `"company":{"id":"1","superintendent_id":"2","superintendent_id":"3"}`, requester.Company{}},
-		{"two companies", `"company":{"id":"1"},"company":{"id":"1"}`, requester.Company{}},
+		{"with superintendent", `"company":{"id":"123","superintendent_id":"b"}`, with("123", "b")},
+		{"without superintendent", `"company":{"id":"123"}`, with("123", "")},
+		{"number as superintendent", `"company":{"id":"123","superintendent_id":7}`, with("123", "")},
+		{"superintendent with a space", `"company":{"id":"123","superintendent_id":"b c"}`,
+			with("123", "")},
+		{"unknown members", `"company":{"ID":"9","id":"123","x":1}`, with("123", "")},
+		{"missing", `"x":1`, with("", "")},
+		{"null", `"company":null`, with("", "")},
+		{"string", `"company":"123"`, with("", "")},
+		{"without id", `"company":{"superintendent_id":"b"}`, with("", "")},
+		{"empty id", `"company":{"id":""}`, with("", "")},
+		{"blank id", `"company":{"id":" "}`, with("", "")},
+		{"id with an invisible character", `"company":{"id":"123\u200b"}`, with("", "")},
+		{"id of 60 KB", `"company":{"id":"` + strings.Repeat("1", 60_000) + `"}`, with("", "")},
+		{"number as id", `"company":{"id":123}`, with("", "")},
+		{"two ids", `"company":{"id":"1","id":"2"}`, with("", "")},
+		{"two superintendents", `"company":{"id":"1","superintendent_id":"2","superintendent_id":"3"}`,
+			with("", "")},
+		{"two companies", `"company":{"id":"1"},"company":{"id":"1"}`, with("", "")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -181,84 +228,97 @@ func TestCompany(t *testing.T) {
 	}
 }
 
-func TestName(t *testing.T) {
+func TestAccount_Name(t *testing.T) {
 	const four = `{"RU":"Иван","PT_BR":"João","EN":"Jack","DE":"Hans"}`
 	tests := []struct {
 		name, names string
 		langs       []string
 		want        string
 	}{
-		{"without a wish it is the English one", four, nil, "Jack"},
-		{"the wish comes first", four, []string{"RU"}, "Иван"},
-		{"the first wish that can be met", four, []string{"FR", "DE", "RU"}, "Hans"},
-		{"a wish in lower case", four, []string{"ru"}, "Иван"},
-		{"a wish as a language tag", four, []string{"pt-BR"}, "João"},
-		{"English where no wish can be met", four, []string{"FR", ""}, "Jack"},
-		{"without English the first of the alphabet", `{"RU":"Иван","DE":"Hans"}`, []string{"FR"}, "Hans"},
-		{"a code in another spelling is found as it is written", `{"en-us":"Joe","AA":"x"}`, []string{"en-us"}, "Joe"},
-		{"an empty name is none", `{"EN":"","RU":"Иван"}`, []string{"EN"}, "Иван"},
-		{"a name that is no string is none", `{"EN":7,"FR":null,"RU":"Иван"}`, []string{"EN"}, "Иван"},
+		{"default", four, nil, "Jack"},
+		{"one language", four, []string{"RU"}, "Иван"},
+		{"first language that exists", four, []string{"FR", "DE", "RU"}, "Hans"},
+		{"lower case", four, []string{"ru"}, "Иван"},
+		{"language tag", four, []string{"pt-BR"}, "João"},
+		{"unknown languages", four, []string{"FR", ""}, "Jack"},
+		{"no English name", `{"RU":"Иван","DE":"Hans"}`, []string{"FR"}, "Hans"},
+		{"code in lower case", `{"en-us":"Joe","AA":"x"}`, []string{"en-us"}, "Joe"},
+		{"empty name", `{"EN":"","RU":"Иван"}`, []string{"EN"}, "Иван"},
+		{"blank name", `{"EN":" \u200b ","RU":"Иван"}`, []string{"EN"}, "Иван"},
+		{"invalid code", `{"A B":"x","RU":"Иван"}`, nil, "Иван"},
+		{"code of 60 KB", `{"` + strings.Repeat("A", 60_000) + `":"x","RU":"Иван"}`, nil, "Иван"},
+		{"name that is not a string", `{"EN":7,"FR":null,"RU":"Иван"}`, []string{"EN"}, "Иван"},
 		{"no names", `{}`, []string{"EN"}, ""},
 		{"null", `null`, nil, ""},
-		{"a string in place of the map", `"Jack"`, nil, ""},
-		{"an array in place of the map", `["Jack"]`, nil, ""},
+		{"string", `"Jack"`, nil, ""},
+		{"array", `["Jack"]`, nil, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			assert.Equal(t, tt.want, mustAccount(t, `{"id":"a","public_name":`+tt.names+`}`).Name(tt.langs...))
+			assert.Equal(t, tt.want,
+				mustAccount(t, `{"id":"a","public_name":`+tt.names+`}`).Name(tt.langs...))
 		})
 	}
-	t.Run("of two maps neither counts", func(t *testing.T) {
+	t.Run("duplicate", func(t *testing.T) {
 		a := mustAccount(t, `{"id":"a","public_name":{"EN":"x"},"public_name":{"EN":"x"}}`)
 		assert.Equal(t, "", a.Name())
-		assert.Nil(t, a.Names())
 	})
-	t.Run("asking leaves the caller's slice alone", func(t *testing.T) {
+	t.Run("argument is not changed", func(t *testing.T) {
 		langs := []string{"FR", "XX"}
 		mustAccount(t, `{"id":"a","public_name":`+four+`}`).Name(langs[:1]...)
 		assert.Equal(t, []string{"FR", "XX"}, langs)
 	})
-	t.Run("the map that Names returns is a copy", func(t *testing.T) {
-		a := mustAccount(t, jackSmith)
-		a.Names()["EN"] = "somebody else"
-		assert.Equal(t, "Jack Smith", a.Name())
-	})
 }
 
-func TestAccountIsPrintable(t *testing.T) {
-	const evil = `Jack\u001b]0;owned\u0007\n\r\u0000\u007f\u009b31m\u202e\u2066\u2028htimS`
-	const tame = "Jack\ufffd]0;owned\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd31m\ufffd\ufffd\ufffdhtimS"
-	a := mustAccount(t, `{"id":"a`+evil+`","public_name":{"EN`+evil+`":"`+evil+`"},"company":{"id":"`+evil+`","superintendent_id":"`+evil+`"}}`)
-	assert.Equal(t, "a"+tame, a.ID())
-	assert.Equal(t, tame, a.Name())
-	assert.Equal(t, map[string]string{"EN" + tame: tame}, a.Names())
-	company, _ := a.Company()
-	assert.Equal(t, requester.Company{ID: tame, SuperintendentID: tame}, company)
-	assert.Equal(t, "a"+tame+" ("+tame+"), company "+tame, a.String())
-
-	t.Run("names in other scripts are left alone", func(t *testing.T) {
-		const name = "Zoë 张伟 👩‍💻 محمد"
-		assert.Equal(t, name, mustAccount(t, `{"id":"a","public_name":{"EN":"`+name+`"}}`).Name())
-	})
-	t.Run("bytes that are not UTF-8 are replaced", func(t *testing.T) {
-		assert.Equal(t, "J\ufffdck", mustAccount(t, "{\"id\":\"a\",\"public_name\":{\"EN\":\"J\xffck\"}}").Name())
-	})
+func TestAccount_Name_isDisplayable(t *testing.T) {
+	long := strings.Repeat("ä", 200)
+	tests := []struct{ name, json, want string }{
+		{"control characters", `Jack\u001b]0;owned\u0007\n\r\u0000\u007f\u009b31m`,
+			"Jack\ufffd]0;owned\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd31m"},
+		{"direction and line separators", `a\u202e\u2066\u2028htimS`, "a\ufffd\ufffd\ufffdhtimS"},
+		{"zero width space", `Ja\u200bck`, "Jack"},
+		{"byte order mark", `\ufeffJack`, "Jack"},
+		{"soft hyphen", `Ja\u00adck`, "Jack"},
+		{"word joiner", `Ja\u2060ck`, "Jack"},
+		{"tags", `Jack\udb40\udc41\udb40\udc7f`, "Jack"},
+		{"variation selectors", `Jack\ufe01\udb40\udd00`, "Jack"},
+		{"Hangul filler", `Ja\u3164ck`, "Jack"},
+		{"joiners that join nothing", `\u200dJack\u200d \u200cSmith\u200c`, "Jack Smith"},
+		{"repeated joiner", `ä\u200d\u200d\u200dö`, "ä\u200dö"},
+		{"joiner of ASCII letters", `a\u200db`, "ab"},
+		{"other white space", `\u00a0Jack\u3000Smith\u2003`, "Jack Smith"},
+		{"other scripts", `Zoë 张伟 👩‍💻 ❤️ محمد می\u200cخواهم`, "Zoë 张伟 👩‍💻 ❤️ محمد می\u200cخواهم"},
+		{"invalid UTF-8", "J\xffck", "J\ufffdck"},
+		{"200 characters", long, long},
+		{"201 characters", long + "b", long[:199*2] + "…"},
+		{"60 KB", strings.Repeat("x", 60_000), strings.Repeat("x", 199) + "…"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.Equal(t, tt.want, mustAccount(t, `{"id":"a","public_name":{"EN":"`+tt.json+`"}}`).Name())
+		})
+	}
 }
 
-func TestAccountString(t *testing.T) {
-	assert.Equal(t, "566ec2b0ff0deeaae5f9d500629de162 (Jack Smith), company 123, balance 121.3 USD", mustAccount(t, jackSmith).String())
+func TestAccount_String(t *testing.T) {
+	assert.Equal(t, "566ec2b0ff0deeaae5f9d500629de162 (Jack Smith), company 123, balance 121.3 USD",
+		mustAccount(t, jackSmith).String())
 	assert.Equal(t, "a", mustAccount(t, `{"id":"a"}`).String())
+	assert.Equal(t, "", new(requester.Account).String(), "a zero Account does not panic")
 }
 
-func TestAccountJSON(t *testing.T) {
+func TestAccount_MarshalJSON(t *testing.T) {
 	tests := []struct{ name, body, want string }{
-		{"everything", jackSmith, `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,"public_name":{"EN":"Jack Smith"},` +
-			`"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`},
-		{"an id alone", `{"id":"a"}`, `{"id":"a"}`},
-		{"a balance of zero is there", `{"id":"a","balance":0}`, `{"id":"a","balance":0}`},
-		{"digits are kept", `{"id":"a","balance":-1234567890.123456789}`, `{"id":"a","balance":-1234567890.123456789}`},
-		{"trailing zeros are kept", `{"id":"a","balance":1.50}`, `{"id":"a","balance":1.50}`},
-		{"a company without an owner", `{"id":"a","company":{"id":"1"}}`, `{"id":"a","company":{"id":"1"}}`},
+		{"everything", jackSmith,
+			`{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,"public_name":{"EN":"Jack Smith"},` +
+				`"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`},
+		{"id only", `{"id":"a"}`, `{"id":"a"}`},
+		{"balance of zero", `{"id":"a","balance":0}`, `{"id":"a","balance":0}`},
+		{"many digits", `{"id":"a","balance":-1234567890.123456789}`,
+			`{"id":"a","balance":-1234567890.123456789}`},
+		{"trailing zeros", `{"id":"a","balance":1.50}`, `{"id":"a","balance":1.50}`},
+		{"company without superintendent", `{"id":"a","company":{"id":"1"}}`,
+			`{"id":"a","company":{"id":"1"}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -266,19 +326,20 @@ func TestAccountJSON(t *testing.T) {
 			data, err := json.Marshal(a)
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, string(data))
-			assert.Equal(t, a, mustAccount(t, string(data)), "it reads back as the same account")
+			assert.Equal(t, a, mustAccount(t, string(data)), "ParseAccount reads it back")
 		})
 	}
 }
 
-func TestAccountLog(t *testing.T) {
+func TestAccount_LogValue(t *testing.T) {
 	var b bytes.Buffer
-	log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+	withoutTime := func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
 		return a
-	}}))
+	}
+	log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	log.Info("hello", "account", mustAccount(t, jackSmith))
 	log.Info("hello", "account", mustAccount(t, `{"id":"a","public_name":{"EN":"x\nlevel=ERROR"}}`))
 	assert.Equal(t, `level=INFO msg=hello account.id=566ec2b0ff0deeaae5f9d500629de162 account.name="Jack Smith" account.company.id=123 account.balance=121.3

@@ -3,7 +3,8 @@ package requester
 import (
 	"bytes"
 	"encoding/json"
-	"math/big"
+	"fmt"
+	"strings"
 
 	"github.com/govalues/decimal"
 )
@@ -13,14 +14,20 @@ const (
 	problemTwoIDs  problem = `the JSON object has more than one member "id"`
 	problemIDType  problem = `the member "id" is not a string`
 	problemIDEmpty problem = `the member "id" is empty`
+	problemIDText  problem = `the member "id" has white space or characters outside printable ASCII`
+	problemIDToken problem = `the member "id" repeats the token`
 )
 
-// malformedError says that a document is no account.
+var problemIDLong = problem(fmt.Sprintf(`the member "id" is longer than %d bytes`, maxID))
+
+// malformedError says that a document is not an account.
 type malformedError struct{ problem problem }
 
-func (e *malformedError) Error() string { return "requester: this is no account: " + string(e.problem) }
+func (e *malformedError) Error() string {
+	return "requester: not an account: " + string(e.problem)
+}
 
-// Class is always Malformed.
+// Class returns [Malformed].
 func (e *malformedError) Class() Class { return Malformed }
 
 func parseAccount(data []byte, redact redactor) (*Account, problem) {
@@ -69,33 +76,38 @@ func parseID(id once, redact redactor) (string, problem) {
 		return "", problemIDType
 	case s == "":
 		return "", problemIDEmpty
+	case len(s) > maxID:
+		return "", problemIDLong
+	case !isID(s):
+		return "", problemIDText
+	case redact(s) != s:
+		return "", problemIDToken
 	}
-	return redact.clean(s), ""
+	return s, ""
 }
 
-// parseBalance takes a number only as it is: one with more digits than fit is left out, not
-// rounded, because a wrong balance is worse than none.
+// parseBalance rounds to the digits of a decimal.Decimal: encoders that write a binary float in
+// full add digits that mean nothing. A number that does not fit, or that rounds to zero without
+// being zero, is left out.
 func parseBalance(raw json.RawMessage) (decimal.Decimal, bool) {
-	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
-		return decimal.Decimal{}, false
+	text := string(raw)
+	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
+		return decimal.Decimal{}, false // not a JSON number
 	}
-	d, err := decimal.Parse(string(raw))
+	d, err := decimal.Parse(text)
 	if err != nil {
 		return decimal.Decimal{}, false
 	}
-	// Parse has bounded length and exponent, so the exact numbers are small.
-	want, ok := new(big.Rat).SetString(string(raw))
-	got, ok2 := new(big.Rat).SetString(d.String())
-	if !ok || !ok2 || want.Cmp(got) != 0 {
+	digits, _, _ := strings.Cut(strings.ToLower(text), "e")
+	if d.IsZero() && strings.ContainsAny(digits, "123456789") {
 		return decimal.Decimal{}, false
 	}
 	return d, true
 }
 
-// withoutNonNumbers puts null in place of the NaN, Infinity and -Infinity that JSON does
-// not have and common encoders (Python's json) write all the same: a balance like that must
-// not cost the account. Outside of strings no JSON has these words, so a good document
-// stays as it is.
+// withoutNonNumbers replaces NaN, Infinity and -Infinity by null. JSON does not have them, but
+// common encoders (Python's json) write them, and such a balance must not make the account
+// unreadable. Outside strings no JSON has these words, so a valid document does not change.
 func withoutNonNumbers(data []byte) []byte {
 	if !bytes.Contains(data, []byte("NaN")) && !bytes.Contains(data, []byte("Infinity")) {
 		return data
@@ -119,7 +131,7 @@ func withoutNonNumbers(data []byte) []byte {
 	return out
 }
 
-// nonNumberAt is the length of the word that data starts with, 0 if it is none of them.
+// nonNumberAt returns the length of the word that data starts with, 0 if it is none of them.
 func nonNumberAt(data []byte) int {
 	for _, word := range []string{"NaN", "Infinity", "-Infinity"} {
 		if len(data) >= len(word) && string(data[:len(word)]) == word {
@@ -129,11 +141,13 @@ func nonNumberAt(data []byte) int {
 	return 0
 }
 
+// parseNames leaves out what is empty after cleaning, and keys that are not language codes.
 func parseNames(raw json.RawMessage, redact redactor) map[string]string {
 	names := map[string]string{}
 	p := eachMember(raw, func(lang string, value json.RawMessage) {
-		if name, ok := stringOf(value); ok && name != "" {
-			names[redact.clean(lang)] = redact.clean(name)
+		name, ok := stringOf(value)
+		if name = redact.clean(name); ok && name != "" && redact.identifier(lang) != "" {
+			names[lang] = name
 		}
 	})
 	if p != "" || len(names) == 0 {
@@ -152,18 +166,15 @@ func parseCompany(raw json.RawMessage, redact redactor) Company {
 			superintendent.add(value)
 		}
 	})
-	if p != "" || id.count != 1 || superintendent.count > 1 {
+	if p != "" || superintendent.count > 1 {
 		return Company{}
 	}
 	c := Company{}
-	if s, ok := stringOf(id.value); ok {
-		c.ID = redact.clean(s)
-	}
-	if s, ok := stringOf(superintendent.value); ok {
-		c.SuperintendentID = redact.clean(s)
-	}
-	if c.ID == "" {
+	if c.ID, p = parseID(id, redact); p != "" {
 		return Company{}
+	}
+	if s, ok := stringOf(superintendent.value); ok && isID(s) && redact(s) == s {
+		c.SuperintendentID = s
 	}
 	return c
 }

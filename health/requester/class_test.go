@@ -15,8 +15,8 @@ type classed struct{ class requester.Class }
 func (classed) Error() string            { return "classed" }
 func (c classed) Class() requester.Class { return c.class }
 
-func TestClassString(t *testing.T) {
-	words := map[requester.Class]string{
+func TestClass_String(t *testing.T) {
+	names := map[requester.Class]string{
 		0:                     "unknown",
 		requester.Verified:    "verified",
 		requester.Rejected:    "rejected",
@@ -29,7 +29,7 @@ func TestClassString(t *testing.T) {
 		99:                    "unknown",
 		-1:                    "unknown",
 	}
-	for class, want := range words {
+	for class, want := range names {
 		assert.Equal(t, want, class.String())
 	}
 }
@@ -40,14 +40,15 @@ func TestClassOf(t *testing.T) {
 		err  error
 		want requester.Class
 	}{
-		{"no error is a verification", nil, requester.Verified},
-		{"an error says its own class", classed{requester.NotAsked}, requester.NotAsked},
-		{"a wrapped error too", fmt.Errorf("startup: %w", &requester.APIError{StatusCode: 401}), requester.Rejected},
-		{"of a joined error the first that knows decides", errors.Join(errors.New("x"), &requester.TransportError{}, classed{requester.Rejected}), requester.Unavailable},
-		{"an error of nobody is unavailable", errors.New("x"), requester.Unavailable},
-		{"a bare context error is unavailable: it may be anybody's", context.Canceled, requester.Unavailable},
-		{"a class that does not exist is unavailable", classed{0}, requester.Unavailable},
-		{"a class beyond the last is unavailable", classed{requester.Cancelled + 1}, requester.Unavailable},
+		{"nil", nil, requester.Verified},
+		{"method Class", classed{requester.NotAsked}, requester.NotAsked},
+		{"wrapped", fmt.Errorf("startup: %w", &requester.APIError{StatusCode: 401}), requester.Rejected},
+		{"joined", errors.Join(errors.New("x"), &requester.TransportError{}, classed{requester.Rejected}),
+			requester.Unavailable},
+		{"unknown error", errors.New("x"), requester.Unavailable},
+		{"context error", context.Canceled, requester.Unavailable},
+		{"zero class", classed{0}, requester.Unavailable},
+		{"class beyond the last", classed{requester.Cancelled + 1}, requester.Unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

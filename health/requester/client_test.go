@@ -34,46 +34,62 @@ func TestNew(t *testing.T) {
 		{requester.Sandbox, "https://sandbox.toloka.dev", "sandbox"},
 	}
 	for _, tt := range tests {
-		c, err := requester.New(tt.env, nil)
+		c, err := requester.New(tt.env)
 		require.NoError(t, err)
 		assert.Equal(t, tt.base, c.BaseURL().String())
 		assert.Equal(t, tt.environment, c.Environment())
 		assert.Equal(t, 5*time.Second, c.Timeout())
 	}
-	t.Run("of an option that is given twice the last counts", func(t *testing.T) {
-		c, err := requester.New("", requester.WithTimeout(time.Second), requester.WithTimeout(2*time.Second))
+	t.Run("same option twice", func(t *testing.T) {
+		c, err := requester.New("", requester.WithTimeout(time.Second),
+			requester.WithTimeout(2*time.Second))
 		require.NoError(t, err)
 		assert.Equal(t, 2*time.Second, c.Timeout())
 	})
 }
 
-func TestNewErrors(t *testing.T) {
-	const userAgentChars = "requester: WithUserAgent: the product has line breaks, control characters or characters outside ASCII in it"
-	const accountChars = "requester: WithActUnderAccount: the account id has white space or characters outside printable ASCII in it"
+func TestNew_errors(t *testing.T) {
+	const (
+		userAgentChars = "requester: WithUserAgent: the product has line breaks, control characters " +
+			"or characters outside ASCII"
+		accountChars = "requester: WithActUnderAccount: the account id is longer than 128 bytes, or has " +
+			"white space or characters outside printable ASCII"
+		scheme = `requester: WithScheme: unknown scheme: use "ApiKey" or "OAuth"`
+	)
 	tests := []struct {
 		name string
 		env  requester.Environment
 		opt  requester.Option
 		want string
 	}{
-		{"an environment that does not exist", "staging", nil, `requester: unknown environment "staging": use "production" or "sandbox"`},
-		{"an environment in capitals", "Production", nil, `requester: unknown environment "Production": use "production" or "sandbox"`},
-		{"an unknown environment beside a base URL", "staging", requester.WithBaseURL("https://gateway.example"), `requester: unknown environment "staging": use "production" or "sandbox"`},
-		{"a timeout of zero", "", requester.WithTimeout(0), "requester: WithTimeout(0s): must be positive"},
-		{"a negative timeout", "", requester.WithTimeout(-time.Second), "requester: WithTimeout(-1s): must be positive"},
-		{"no client", "", requester.WithHTTPClient(nil), "requester: WithHTTPClient(nil): the client must not be nil; leave the option out for the default"},
-		{"an empty account", "", requester.WithActUnderAccount(""), "requester: WithActUnderAccount: the account id is empty"},
-		{"an account with a line break", "", requester.WithActUnderAccount("a\r\nX: y"), accountChars},
-		{"an account with a blank", "", requester.WithActUnderAccount("a b"), accountChars},
-		{"an account outside ASCII", "", requester.WithActUnderAccount("ä"), accountChars},
-		{"an empty product", "", requester.WithUserAgent(""), "requester: WithUserAgent: the product is empty"},
-		{"a product of blanks", "", requester.WithUserAgent(" \n"), "requester: WithUserAgent: the product is empty"},
-		{"a product with a line break", "", requester.WithUserAgent("billing/1\r\nX: y"), userAgentChars},
-		{"a product with a line break at its end", "", requester.WithUserAgent("billing/1\n"), userAgentChars},
-		{"a product outside ASCII", "", requester.WithUserAgent("bäckerei/1"), userAgentChars},
-		{"a product with DEL", "", requester.WithUserAgent("a\x7f"), userAgentChars},
-		{"a scheme that does not exist", "", requester.WithScheme("Bearer"), `requester: WithScheme("Bearer"): unknown scheme: use "ApiKey" or "OAuth"`},
-		{"an empty scheme", "", requester.WithScheme(""), `requester: WithScheme(""): unknown scheme: use "ApiKey" or "OAuth"`},
+		{"unknown environment", "staging", requester.WithTimeout(1),
+			`requester: unknown environment "staging": use "production" or "sandbox"`},
+		{"environment in capitals", "Production", requester.WithTimeout(1),
+			`requester: unknown environment "Production": use "production" or "sandbox"`},
+		{"unknown environment with a base URL", "staging", requester.WithBaseURL("https://gateway.example"),
+			`requester: unknown environment "staging": use "production" or "sandbox"`},
+		{"nil option", "", nil, "requester: option 1 of 1 is nil"},
+		{"timeout of zero", "", requester.WithTimeout(0), "requester: WithTimeout(0s): must be positive"},
+		{"negative timeout", "", requester.WithTimeout(-time.Second),
+			"requester: WithTimeout(-1s): must be positive"},
+		{"nil client", "", requester.WithHTTPClient(nil),
+			"requester: WithHTTPClient(nil): the client must not be nil; leave the option out for the default"},
+		{"empty account", "", requester.WithActUnderAccount(""),
+			"requester: WithActUnderAccount: the account id is empty"},
+		{"account with a line break", "", requester.WithActUnderAccount("a\r\nX: y"), accountChars},
+		{"account with a space", "", requester.WithActUnderAccount("a b"), accountChars},
+		{"account outside ASCII", "", requester.WithActUnderAccount("ä"), accountChars},
+		{"account of 129 bytes", "", requester.WithActUnderAccount(strings.Repeat("a", 129)), accountChars},
+		{"empty product", "", requester.WithUserAgent(""),
+			"requester: WithUserAgent: the product is empty"},
+		{"blank product", "", requester.WithUserAgent(" \n"),
+			"requester: WithUserAgent: the product is empty"},
+		{"product with a line break", "", requester.WithUserAgent("billing/1\r\nX: y"), userAgentChars},
+		{"product with a trailing line break", "", requester.WithUserAgent("billing/1\n"), userAgentChars},
+		{"product outside ASCII", "", requester.WithUserAgent("bäckerei/1"), userAgentChars},
+		{"product with DEL", "", requester.WithUserAgent("a\x7f"), userAgentChars},
+		{"unknown scheme", "", requester.WithScheme("Bearer"), scheme},
+		{"empty scheme", "", requester.WithScheme(""), scheme},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,15 +98,16 @@ func TestNewErrors(t *testing.T) {
 			assert.EqualError(t, err, tt.want)
 		})
 	}
-	t.Run("all of them at once", func(t *testing.T) {
-		_, err := requester.New("x", requester.WithTimeout(0), requester.WithHTTPClient(nil))
+	t.Run("several errors", func(t *testing.T) {
+		_, err := requester.New("x", requester.WithTimeout(0), nil, requester.WithHTTPClient(nil))
 		assert.EqualError(t, err, "requester: WithTimeout(0s): must be positive\n"+
+			"requester: option 2 of 3 is nil\n"+
 			"requester: WithHTTPClient(nil): the client must not be nil; leave the option out for the default\n"+
 			`requester: unknown environment "x": use "production" or "sandbox"`)
 	})
 }
 
-func TestRequest(t *testing.T) {
+func TestClient_Requester_request(t *testing.T) {
 	const own = "tolokacheck/devel (+github.com/tolokacheck/tolokacheck)"
 	tests := []struct {
 		name, token           string
@@ -98,12 +115,18 @@ func TestRequest(t *testing.T) {
 		authorization, agents string
 		actUnder              []string
 	}{
-		{"by default", apiKey, nil, "ApiKey " + apiKey, own, nil},
-		{"a token that states its scheme", "oauth " + apiKey, nil, "OAuth " + apiKey, own, nil},
-		{"another default scheme", apiKey, []requester.Option{requester.WithScheme(credentials.SchemeOAuth)}, "OAuth " + apiKey, own, nil},
-		{"a stated scheme beats the default", "ApiKey " + apiKey, []requester.Option{requester.WithScheme(credentials.SchemeOAuth)}, "ApiKey " + apiKey, own, nil},
-		{"another account", apiKey, []requester.Option{requester.WithActUnderAccount("b1")}, "ApiKey " + apiKey, own, []string{"b1"}},
-		{"the service's product", apiKey, []requester.Option{requester.WithUserAgent(" billing/1.4 (team@example.com) ")}, "ApiKey " + apiKey, "billing/1.4 (team@example.com) " + own, nil},
+		{"default", apiKey, nil, "ApiKey " + apiKey, own, nil},
+		{"token that states its scheme", "oauth " + apiKey, nil, "OAuth " + apiKey, own, nil},
+		{"another default scheme", apiKey,
+			[]requester.Option{requester.WithScheme(credentials.SchemeOAuth)}, "OAuth " + apiKey, own, nil},
+		{"stated scheme and another default", "ApiKey " + apiKey,
+			[]requester.Option{requester.WithScheme(credentials.SchemeOAuth)}, "ApiKey " +
+				apiKey, own, nil},
+		{"another account", apiKey, []requester.Option{requester.WithActUnderAccount("b1")},
+			"ApiKey " + apiKey, own, []string{"b1"}},
+		{"product of the service", apiKey,
+			[]requester.Option{requester.WithUserAgent(" billing/1.4 (team@example.com) ")}, "ApiKey " +
+				apiKey, "billing/1.4 (team@example.com) " + own, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -121,10 +144,11 @@ func TestRequest(t *testing.T) {
 			assert.Equal(t, "/api/v1/requester", got.RequestURI)
 			assert.Equal(t, server.URL[len("http://"):], got.Host)
 			want := http.Header{
-				"Authorization": {tt.authorization},
-				"Accept":        {"application/json"},
-				"User-Agent":    {tt.agents},
-				"Connection":    {"close"},
+				"Authorization":   {tt.authorization},
+				"Accept":          {"application/json"},
+				"Accept-Encoding": {"identity"},
+				"User-Agent":      {tt.agents},
+				"Connection":      {"close"},
 			}
 			if tt.actUnder != nil {
 				want["X-Act-Under-Account-Id"] = tt.actUnder
@@ -134,21 +158,22 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-func TestAuthorize(t *testing.T) {
+func TestClient_Authorize(t *testing.T) {
 	client := mustClient(t, requester.WithActUnderAccount("b1"))
-	t.Run("it replaces what is there", func(t *testing.T) {
+	t.Run("existing header", func(t *testing.T) {
 		h := http.Header{"Authorization": {"x", "y"}}
 		client.Authorize(h, mustToken(t, apiKey))
-		assert.Equal(t, http.Header{"Authorization": {"ApiKey " + apiKey}, "X-Act-Under-Account-Id": {"b1"}}, h)
+		assert.Equal(t,
+			http.Header{"Authorization": {"ApiKey " + apiKey}, "X-Act-Under-Account-Id": {"b1"}}, h)
 	})
-	t.Run("a zero token sets nothing", func(t *testing.T) {
+	t.Run("zero token", func(t *testing.T) {
 		h := http.Header{}
 		client.Authorize(h, credentials.Token{})
 		assert.Empty(t, h)
 	})
 }
 
-func TestManyAtOnce(t *testing.T) {
+func TestClient_Requester_concurrently(t *testing.T) {
 	platform := requestertest.NewServer()
 	defer platform.Close()
 	client := mustClient(t, requester.WithBaseURL(platform.URL))
@@ -171,17 +196,33 @@ func TestManyAtOnce(t *testing.T) {
 	assert.Equal(t, 50, platform.CountToken(bad))
 }
 
-func TestNoToken(t *testing.T) {
+func TestClient_Requester_zeroToken(t *testing.T) {
 	platform := requestertest.NewPlatform()
 	client := mustClient(t, requester.WithHTTPClient(platform.Client()))
 	account, err := client.Requester(t.Context(), credentials.Token{})
 	assert.Nil(t, account)
-	assert.EqualError(t, err, "requester: there is no token to ask the platform about")
+	assert.EqualError(t, err, "requester: there is no token to verify")
 	assert.Equal(t, requester.NotAsked, requester.ClassOf(err))
 	assert.Zero(t, platform.Count())
 }
 
-func TestRedirectsAreNotFollowed(t *testing.T) {
+func TestClient_zero(t *testing.T) {
+	var client requester.Client
+	account, err := client.Requester(t.Context(), mustToken(t, apiKey))
+	assert.Nil(t, account)
+	assert.EqualError(t, err, "requester: the Client is a zero value: create it with requester.New")
+	assert.Equal(t, requester.Misdirected, requester.ClassOf(err), "Start fails at once")
+
+	h := http.Header{}
+	client.Authorize(h, mustToken(t, apiKey))
+	assert.Empty(t, h)
+	assert.False(t, client.Covers(&url.URL{}, ""))
+	assert.Equal(t, "", client.BaseURL().String())
+	assert.Equal(t, "", client.Environment())
+	assert.Equal(t, requester.DefaultTimeout, client.Timeout())
+}
+
+func TestClient_Requester_redirects(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			elsewhere := requestertest.NewServer()
@@ -189,7 +230,8 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			platform := requestertest.NewServer()
 			defer platform.Close()
 			platform.SetFaults(requestertest.Redirect(status, elsewhere.URL+"/api/v1/requester"))
-			follow := &http.Client{Transport: http.DefaultTransport, CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
+			follow := &http.Client{Transport: http.DefaultTransport,
+				CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
 			for _, opts := range [][]requester.Option{nil, {requester.WithHTTPClient(follow)}} {
 				client := mustClient(t, append(opts, requester.WithBaseURL(platform.URL))...)
 				_, err := client.Requester(t.Context(), platform.IssueToken(""))
@@ -201,7 +243,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestTheUsersClientIsNotChanged(t *testing.T) {
+func TestWithHTTPClient_isNotChanged(t *testing.T) {
 	platform := requestertest.NewServer()
 	defer platform.Close()
 	platform.SetFaults(requestertest.Header("Set-Cookie", "session=2"))
@@ -215,7 +257,7 @@ func TestTheUsersClientIsNotChanged(t *testing.T) {
 
 	client := mustClient(t, requester.WithBaseURL(platform.URL), requester.WithHTTPClient(user))
 	_, err = client.Requester(t.Context(), platform.IssueToken(""))
-	require.NoError(t, err, "neither its timeout nor its proxy counts")
+	require.NoError(t, err, "its timeout and its proxy are not used")
 	assert.Empty(t, platform.Requests()[0].Header["Cookie"])
 	assert.Equal(t, []*http.Cookie{{Name: "session", Value: "1", Quoted: false}}, jar.Cookies(base))
 	assert.Equal(t, time.Nanosecond, user.Timeout)
@@ -224,19 +266,21 @@ func TestTheUsersClientIsNotChanged(t *testing.T) {
 	assert.Nil(t, transport.DialContext)
 }
 
-func TestTimeout(t *testing.T) {
+func TestWithTimeout(t *testing.T) {
 	faults := map[string]requestertest.Fault{
-		"before the headers":              requestertest.Hang(),
-		"in the body of an account":       requestertest.Drip(time.Second),
-		"in the body of a refusal":        requestertest.Join(requestertest.Drip(time.Second), requestertest.Status(401)),
-		"an answer a nanosecond too late": requestertest.Delay(3*time.Second + 1),
+		"before the headers":        requestertest.Hang(),
+		"in the body of an account": requestertest.Drip(time.Second),
+		"in the body of a refusal": requestertest.Join(requestertest.Drip(time.Second),
+			requestertest.Status(401)),
+		"answer one nanosecond late": requestertest.Delay(3*time.Second + 1),
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				platform := requestertest.NewPlatform()
 				platform.SetFaults(fault)
-				client := mustClient(t, requester.WithHTTPClient(platform.Client()), requester.WithTimeout(3*time.Second))
+				client := mustClient(t, requester.WithHTTPClient(platform.Client()),
+					requester.WithTimeout(3*time.Second))
 				begin := time.Now()
 				_, err := client.Requester(t.Context(), platform.IssueToken(""))
 				assert.Equal(t, 3*time.Second, time.Since(begin))
@@ -247,35 +291,39 @@ func TestTimeout(t *testing.T) {
 			})
 		})
 	}
-	t.Run("an answer in time is one", func(t *testing.T) {
+	t.Run("answer in time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			platform := requestertest.NewPlatform()
 			platform.SetFaults(requestertest.Delay(3*time.Second - 1))
-			client := mustClient(t, requester.WithHTTPClient(platform.Client()), requester.WithTimeout(3*time.Second))
+			client := mustClient(t, requester.WithHTTPClient(platform.Client()),
+				requester.WithTimeout(3*time.Second))
 			_, err := client.Requester(t.Context(), platform.IssueToken(""))
 			assert.NoError(t, err)
 		})
 	})
-	t.Run("a body that is late does not change what a status says by itself", func(t *testing.T) {
+	t.Run("slow body of a 429", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			platform := requestertest.NewPlatform()
-			platform.SetFaults(requestertest.Drip(time.Hour), requestertest.RateLimited(requestertest.AfterSeconds(7)))
+			platform.SetFaults(requestertest.Drip(time.Hour), requestertest.RateLimited("7"))
 			client := mustClient(t, requester.WithHTTPClient(platform.Client()))
 			_, err := client.Requester(t.Context(), platform.IssueToken(""))
-			assert.EqualError(t, err, "requester: https://toloka.dev answered 429: too many requests: ask again in 7s")
+			assert.EqualError(t, err,
+				"requester: https://toloka.dev answered 429: too many requests: retry in 7s")
 		})
 	})
 }
 
-func TestCallersContext(t *testing.T) {
+func TestClient_Requester_context(t *testing.T) {
 	faults := map[string]requestertest.Fault{
 		"before the headers":        requestertest.Hang(),
 		"in the body of an account": requestertest.Drip(time.Hour),
-		"in the body of a refusal":  requestertest.Join(requestertest.Drip(time.Hour), requestertest.Status(401)),
-		"in the body of an outage":  requestertest.Join(requestertest.Drip(time.Hour), requestertest.Status(503)),
+		"in the body of a refusal": requestertest.Join(requestertest.Drip(time.Hour),
+			requestertest.Status(401)),
+		"in the body of an outage": requestertest.Join(requestertest.Drip(time.Hour),
+			requestertest.Status(503)),
 	}
 	for name, fault := range faults {
-		t.Run("cancelled "+name, func(t *testing.T) {
+		t.Run("cancelled/"+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				platform := requestertest.NewPlatform()
 				platform.SetFaults(fault)
@@ -283,14 +331,15 @@ func TestCallersContext(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, cancel)
 				_, err := client.Requester(ctx, platform.IssueToken(""))
-				assert.EqualError(t, err, "requester: no answer from https://toloka.dev: the caller gave up: context canceled")
+				assert.EqualError(t, err,
+					"requester: no answer from https://toloka.dev: the caller cancelled the call: context canceled")
 				assert.Equal(t, requester.Cancelled, requester.ClassOf(err))
 				assert.ErrorIs(t, err, context.Canceled)
 				assert.Equal(t, 1, platform.Count())
 			})
 		})
 	}
-	t.Run("past its deadline", func(t *testing.T) {
+	t.Run("deadline", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			platform := requestertest.NewPlatform()
 			platform.SetFaults(requestertest.Hang())
@@ -298,40 +347,42 @@ func TestCallersContext(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			_, err := client.Requester(ctx, platform.IssueToken(""))
-			assert.EqualError(t, err, "requester: no answer from https://toloka.dev: the caller gave up: context deadline exceeded")
+			assert.EqualError(t, err,
+				"requester: no answer from https://toloka.dev: the caller cancelled the call: context deadline exceeded")
 			assert.Equal(t, requester.Cancelled, requester.ClassOf(err))
 			assert.ErrorIs(t, err, context.DeadlineExceeded)
 		})
 	})
-	t.Run("over before it begins: no call", func(t *testing.T) {
+	t.Run("ended before the call", func(t *testing.T) {
 		platform := requestertest.NewPlatform()
 		client := mustClient(t, requester.WithHTTPClient(platform.Client()))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errors.New("the service stops"))
 		_, err := client.Requester(ctx, platform.IssueToken(""))
-		assert.EqualError(t, err, "requester: no answer from https://toloka.dev: the caller gave up: context canceled")
+		assert.EqualError(t, err,
+			"requester: no answer from https://toloka.dev: the caller cancelled the call: context canceled")
 		assert.Equal(t, requester.Cancelled, requester.ClassOf(err))
 		assert.Zero(t, platform.Count())
 	})
-	t.Run("ended by somebody else's cancellation it is unavailable", func(t *testing.T) {
-		client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+	t.Run("cancelled by the transport", func(t *testing.T) {
+		client := mustClient(t, withTransport(func(*http.Request) (*http.Response, error) {
 			return nil, context.Canceled
-		})}))
+		}))
 		_, err := client.Requester(t.Context(), mustToken(t, apiKey))
 		assert.Equal(t, requester.Unavailable, requester.ClassOf(err))
 	})
-	t.Run("it leaves nothing behind in a context that lives on", func(t *testing.T) {
+	t.Run("leaves no goroutine", func(t *testing.T) {
 		platform := requestertest.NewPlatform()
 		client := mustClient(t, requester.WithHTTPClient(platform.Client()))
 		ctx := &countingContext{Context: t.Context(), done: make(chan struct{})}
 		_, err := client.Requester(ctx, platform.IssueToken(""))
 		require.NoError(t, err)
-		// goleak in TestMain finds the goroutine that would wait for such a context.
+		// goleak in TestMain finds a goroutine that waits for such a context.
 		assert.Positive(t, ctx.asked.Load())
 	})
 }
 
-// countingContext is a context that package context does not know: waiting for it costs a
+// countingContext is a context of another type than those of package context, which need no
 // goroutine.
 type countingContext struct {
 	context.Context
@@ -344,7 +395,7 @@ func (c *countingContext) Done() <-chan struct{} {
 	return c.done
 }
 
-func TestTheCallersTraceSeesNothing(t *testing.T) {
+func TestClient_Requester_trace(t *testing.T) {
 	platform := requestertest.NewServer()
 	defer platform.Close()
 	var seen []string
@@ -357,45 +408,55 @@ func TestTheCallersTraceSeesNothing(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, seen)
 
-	t.Run("nor does the transport see the caller's values", func(t *testing.T) {
+	t.Run("values of the context", func(t *testing.T) {
 		type key struct{}
-		client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		client := mustClient(t, withTransport(func(r *http.Request) (*http.Response, error) {
 			assert.Nil(t, r.Context().Value(key{}))
 			return platform.Platform.Client().Transport.RoundTrip(r)
-		})}))
+		}))
 		_, err := client.Requester(context.WithValue(t.Context(), key{}, 1), platform.IssueToken(""))
 		require.NoError(t, err)
 	})
 }
 
-func TestHints(t *testing.T) {
+func TestAPIError_RetryAfter(t *testing.T) {
 	header := requestertest.Header
 	tests := []struct {
 		name  string
 		fault requestertest.Fault
 		want  time.Duration
 	}{
-		{"429 with seconds", requestertest.RateLimited(requestertest.AfterSeconds(30)), 30 * time.Second},
-		{"429 with a date", requestertest.RateLimited(requestertest.AfterDate(90 * time.Second)), 90 * time.Second},
-		{"429 with a date that has passed", requestertest.RateLimited(requestertest.AfterDate(-time.Hour)), 0},
-		{"429 with a year", requestertest.RateLimited(requestertest.AfterSeconds(365 * 24 * 3600)), 365 * 24 * time.Hour},
-		{"429 with nonsense", requestertest.RateLimited(requestertest.After("soon")), 0},
-		{"429 with a minute's quota", requestertest.RateLimited(requestertest.QuotaInterval("MIN")), time.Minute},
-		{"429 with an hour's quota", requestertest.RateLimited(requestertest.QuotaInterval("HOUR")), time.Hour},
-		{"429 with a day's quota", requestertest.RateLimited(requestertest.QuotaInterval("DAY")), 24 * time.Hour},
-		{"429 with another quota", requestertest.RateLimited(requestertest.QuotaInterval("WEEK")), 0},
-		{"429 with a quota in lower case", requestertest.RateLimited(requestertest.QuotaInterval("min")), 0},
-		{"429 with both: the header counts", requestertest.RateLimited(requestertest.AfterSeconds(5), requestertest.QuotaInterval("DAY")), 5 * time.Second},
-		{"429 with zero seconds and a quota: the header counts", requestertest.RateLimited(requestertest.AfterSeconds(0), requestertest.QuotaInterval("DAY")), 0},
-		{"429 with nonsense and a quota: the quota counts", requestertest.RateLimited(requestertest.After("-1"), requestertest.QuotaInterval("DAY")), 24 * time.Hour},
-		{"429 with a payload of another kind", requestertest.Body(429, "application/json", `{"code":"X","request_id":"r","payload":["MIN"]}`), 0},
-		{"429 without a code but with a quota", requestertest.Body(429, "application/json", `{"payload":{"interval":"MIN"}}`), time.Minute},
-		{"429 with a date in an answer that has none itself", requestertest.Join(header("Date", ""), requestertest.RateLimited(requestertest.AfterDate(90*time.Second))), 90 * time.Second},
-		{"503 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(503)), 7 * time.Second},
-		{"503 with a quota, which only a 429 has", requestertest.Body(503, "application/json", `{"payload":{"interval":"MIN"}}`), 0},
-		{"408 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(408)), 7 * time.Second},
-		{"401 with seconds, which say nothing", requestertest.Join(header("Retry-After", "7"), requestertest.Status(401)), 0},
-		{"404 with seconds, which say nothing", requestertest.Join(header("Retry-After", "7"), requestertest.Status(404)), 0},
+		{"429 with seconds", requestertest.RateLimited("30"), 30 * time.Second},
+		{"429 with a date", limitedUntil(90 * time.Second), 90 * time.Second},
+		{"429 with a date in the past", limitedUntil(-time.Hour), 0},
+		{"429 with a year", requestertest.RateLimited("31536000"), 365 * 24 * time.Hour},
+		{"429 with an invalid value", requestertest.RateLimited("soon"), 0},
+		{"429 with a minute's quota", quota("MIN"), time.Minute},
+		{"429 with an hour's quota", quota("HOUR"), time.Hour},
+		{"429 with a day's quota", quota("DAY"), 24 * time.Hour},
+		{"429 with another quota", quota("WEEK"), 0},
+		{"429 with a quota in lower case", quota("min"), 0},
+		{"429 with a header and a quota", requestertest.Join(header("Retry-After", "5"), quota("DAY")),
+			5 * time.Second},
+		{"429 with zero seconds and a quota", requestertest.Join(header("Retry-After", "0"), quota("DAY")),
+			0},
+		{"429 with an invalid header and a quota",
+			requestertest.Join(header("Retry-After", "-1"), quota("DAY")), 24 * time.Hour},
+		{"429 with another payload",
+			requestertest.Body(429, "application/json",
+				`{"code":"X","request_id":"r","payload":["MIN"]}`), 0},
+		{"429 with a quota and no code",
+			requestertest.Body(429, "application/json", `{"payload":{"interval":"MIN"}}`), time.Minute},
+		{"429 with a date and no Date",
+			requestertest.Join(header("Date", ""), limitedUntil(90*time.Second)), 90 * time.Second},
+		{"503 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(503)),
+			7 * time.Second},
+		{"503 with a quota", requestertest.Body(503, "application/json", `{"payload":{"interval":"MIN"}}`),
+			0},
+		{"408 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(408)),
+			7 * time.Second},
+		{"401 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(401)), 0},
+		{"404 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(404)), 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -412,43 +473,47 @@ func TestHints(t *testing.T) {
 	}
 }
 
-func TestBrokenTransports(t *testing.T) {
+func TestWithHTTPClient_brokenTransport(t *testing.T) {
 	tests := []struct {
 		name string
 		f    roundTripper
 		want string
 	}{
-		{"an error of its own", func(*http.Request) (*http.Response, error) { return nil, errors.New("no route") },
+		{"error", func(*http.Request) (*http.Response, error) { return nil, errors.New("no route") },
 			"requester: no answer from https://toloka.dev: no route"},
-		{"an error with a terminal sequence", func(*http.Request) (*http.Response, error) { return nil, errors.New("\x1b[31mno route\n") },
+		{"error with a terminal sequence",
+			func(*http.Request) (*http.Response, error) { return nil, errors.New("\x1b[31mno route\n") },
 			"requester: no answer from https://toloka.dev: \ufffd[31mno route\ufffd"},
-		{"neither an answer nor an error", func(*http.Request) (*http.Response, error) { return nil, nil },
+		{"no answer and no error", func(*http.Request) (*http.Response, error) { return nil, nil },
 			"requester: no answer from https://toloka.dev: the transport returned neither an answer nor an error"},
-		{"an answer without a body", func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil },
+		{"no body",
+			func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil },
 			"requester: https://toloka.dev answered 200: the body is empty: " + adviceMalformed},
-		{"an answer without anything", func(*http.Request) (*http.Response, error) { return &http.Response{}, nil },
+		{"empty answer", func(*http.Request) (*http.Response, error) { return &http.Response{}, nil },
 			"requester: https://toloka.dev answered 0: " + adviceMisdirected},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: tt.f}))
+			client := mustClient(t, withTransport(tt.f))
 			_, err := client.Requester(t.Context(), mustToken(t, apiKey))
 			assert.EqualError(t, err, tt.want)
 		})
 	}
-	t.Run("what it answers is closed, whatever it is", func(t *testing.T) {
+	t.Run("body is closed", func(t *testing.T) {
 		for _, status := range []int{101, 200, 204, 302, 401, 503} {
 			closed := 0
-			client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: status, Body: &closingBody{strings.NewReader(jackSmith), &closed}}, nil
-			})}))
+			client := mustClient(t, withTransport(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: status,
+					Body: &closingBody{strings.NewReader(jackSmith), &closed}}, nil
+			}))
 			_, _ = client.Requester(t.Context(), mustToken(t, apiKey))
 			assert.Equal(t, 1, closed, status)
 		}
 	})
-	t.Run("its own error can be found in ours", func(t *testing.T) {
+	t.Run("error is the cause", func(t *testing.T) {
 		cause := errors.New("no route")
-		client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, cause })}))
+		client := mustClient(t,
+			withTransport(func(*http.Request) (*http.Response, error) { return nil, cause }))
 		_, err := client.Requester(t.Context(), mustToken(t, apiKey))
 		assert.ErrorIs(t, err, cause)
 	})
@@ -471,15 +536,21 @@ func TestProduct(t *testing.T) {
 		info *debug.BuildInfo
 		want string
 	}{
-		{"without build information", nil, "devel"},
-		{"as a dependency", &debug.BuildInfo{Main: debug.Module{Path: "example.com/service", Version: "v9.9.9"}, Deps: []*debug.Module{{Path: "x", Version: "v3.0.0"}, {Path: path, Version: "v1.2.3"}}}, "1.2.3"},
-		{"as the main module", &debug.BuildInfo{Main: debug.Module{Path: path, Version: "v1.2.3-0.20260101000000-abcdef"}}, "1.2.3-0.20260101000000-abcdef"},
-		{"from a work tree", &debug.BuildInfo{Main: debug.Module{Path: path, Version: "(devel)"}}, "devel"},
-		{"as a module that is not there", &debug.BuildInfo{Main: debug.Module{Path: "example.com/service"}}, "devel"},
+		{"no build information", nil, "devel"},
+		{"dependency",
+			&debug.BuildInfo{Main: debug.Module{Path: "example.com/service", Version: "v9.9.9"},
+				Deps: []*debug.Module{{Path: "x", Version: "v3.0.0"},
+					{Path: path, Version: "v1.2.3"}}}, "1.2.3"},
+		{"main module",
+			&debug.BuildInfo{Main: debug.Module{Path: path,
+				Version: "v1.2.3-0.20260101000000-abcdef"}}, "1.2.3-0.20260101000000-abcdef"},
+		{"work tree", &debug.BuildInfo{Main: debug.Module{Path: path, Version: "(devel)"}}, "devel"},
+		{"module is missing", &debug.BuildInfo{Main: debug.Module{Path: "example.com/service"}}, "devel"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			assert.Equal(t, "tolokacheck/"+tt.want+" (+github.com/tolokacheck/tolokacheck)", requester.ProductOf(tt.info))
+			assert.Equal(t, "tolokacheck/"+tt.want+" (+github.com/tolokacheck/tolokacheck)",
+				requester.ProductOf(tt.info))
 		})
 	}
 }

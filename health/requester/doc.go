@@ -1,6 +1,6 @@
-// Package requester asks the Toloka platform which account an API token belongs to, by one
-// GET /api/v1/requester, and says what the answer means for the token. Package health does
-// this in the background for a service; use this package directly for a single question:
+// Package requester asks the Toloka platform which account an API token belongs to. It makes one
+// call, GET /api/v1/requester, and classifies the answer. Package health does this in the
+// background for a service; use this package directly for a single call:
 //
 //	client, err := requester.New(requester.Production)
 //	if err != nil {
@@ -11,20 +11,20 @@
 //	case requester.Verified:
 //		log.Print("hello, ", account.Name())
 //	case requester.Rejected:
-//		// the platform refuses the token
+//		// the platform rejects the token
 //	default:
-//		// nothing has been learnt about the token
+//		// the outcome says nothing about the token
 //	}
 //
-// Only two classes speak of the token, [Verified] and [Rejected]; the others must not be
-// taken for a refusal. A refusal is a 401 or 403 that comes from the platform itself, by
-// its error object or an empty body: that of a proxy or firewall is [Misdirected].
+// Only the classes [Verified] and [Rejected] say something about the token. Do not treat any other
+// as a rejection. A rejection is a 401 or 403 of the platform itself, with its error object or
+// without a body; a 401 or 403 of a proxy or firewall is [Misdirected].
 //
-// The token goes into the Authorization header of that one request and nowhere else: not
-// into an error, not along a redirect, not into a trace of the caller's context, and not
-// over plain http off this machine. What an answer repeats of it is replaced by
+// The token is sent in the Authorization header of that one request only. It does not appear in
+// errors, is not sent along a redirect, is not visible to a trace in the caller's context, and is
+// not sent over plain http to another machine. If an answer repeats it, it is replaced by
 // "[redacted]".
 //
-// Facts about the platform are from its public documentation, https://toloka.ai/docs/api/.
-// Package requestertest has a fake of it for tests.
+// Facts about the platform are from its public documentation, https://toloka.ai/docs/api/. For
+// tests, package requestertest has a fake platform.
 package requester

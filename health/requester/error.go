@@ -7,39 +7,58 @@ import (
 	"time"
 )
 
-// integrationsPage is where tokens are made and deleted, by the platform's own documentation.
+// integrationsPage is where tokens are made and deleted, by the platform's documentation.
 const integrationsPage = "https://platform.toloka.ai/requester/profile/integration"
 
-// APIError says that the platform, or something in front of it, answered, and that the
-// answer was no account. Its text says what to do. It has the platform's code and request
-// id, and never its message or any other part of a body, which may repeat the token.
+const (
+	adviceRejected = "the token is rejected: generate a new one on the account's Integrations page, " +
+		integrationsPage
+	adviceLimited     = "too many requests: retry later"
+	adviceUnavailable = "the platform is not available: retry later"
+	adviceSupport     = "the platform failed: if this persists, give the request_id to its support"
+	adviceMalformed   = "this is not an answer of the platform: check the base URL, " +
+		"and any proxy or login page in between"
+	adviceRedirect = "the platform does not redirect, and redirects are not followed: " +
+		"check the base URL and any proxy in between"
+	adviceNotFound = "the platform's API is not at this address: " +
+		"check the base URL and any proxy in between"
+	adviceProxyLogin = "a proxy requires authentication: check the base URL and any proxy in between, " +
+		"and its user and password in HTTPS_PROXY"
+	adviceForeign = "something in front of the platform refuses the request: " +
+		"check the base URL and any proxy or firewall in between"
+	adviceMisdirected = "the platform does not give this answer: " +
+		"check the base URL and any proxy in between"
+)
+
+// APIError is the error of an answer that is not an account. It comes from the platform, or from
+// something in front of it. Its text says what to do. It carries the platform's code and request
+// id, and no other part of the body, which may repeat the token.
 //
-// A literal with no more than a StatusCode is a good error for a fake: Class is then what
-// the platform itself would mean by that status.
+// A literal with only a StatusCode is a valid error for a fake: its Class is what the platform
+// means by that status.
 type APIError struct {
 	// StatusCode is the HTTP status of the answer.
 	StatusCode int
-	// Code is the platform's constant for the error, such as AUTHENTICATION_ERROR. It is ""
-	// where the answer had none, or one that is longer than 64 or has other characters than
+	// Code is the platform's constant for the error, such as AUTHENTICATION_ERROR. It is "" if
+	// the answer had none, or one of more than 64 characters or of other characters than
 	// letters, digits and "_-.".
 	Code string
-	// RequestID is what the platform's support asks for. It is "" under the same conditions
-	// as Code.
+	// RequestID identifies the request to the platform's support. It is "" under the same
+	// conditions as Code.
 	RequestID string
-	// RetryAfter is how long the answer asks to wait, counted from its arrival; 0 where it
-	// does not say. It is never negative, and not clamped: a header can ask for a century.
-	// It comes from the Retry-After header of a 408, 429 or 5xx, and for a 429 without one
-	// from the quota that ran out: a minute, an hour or a day.
+	// RetryAfter is how long the answer asks to wait, counted from its arrival; 0 if it does
+	// not say. It is never negative, and not capped: a header can ask for a century. It comes
+	// from the Retry-After header of a 408, 429 or 5xx, and for a 429 without one from the
+	// exhausted quota: a minute, an hour or a day.
 	RetryAfter time.Duration
 
 	class   Class
-	server  string        // scheme and host that were asked
-	problem problem       // what is wrong with the body of a 200
-	advice  string        // what to do, where the class alone does not say it
-	message func() string // a func, so that no printer shows what may repeat the token
+	server  string  // scheme and host of the call
+	problem problem // what is wrong with the body
+	advice  string  // what to do, if the class alone does not say it
 }
 
-// Class places the answer; the constants say what belongs where.
+// Class returns the class of the answer. See the constants of [Class].
 func (e *APIError) Class() Class {
 	if e.class != 0 {
 		return e.class
@@ -47,17 +66,7 @@ func (e *APIError) Class() Class {
 	return classOfStatus(e.StatusCode)
 }
 
-// Message returns the platform's words for people, "" where there are none. They vary for
-// one Code, and a careless server may repeat what it was sent. The token itself has been
-// replaced by "[redacted]"; still, show them to a person who asks rather than to a log.
-func (e *APIError) Message() string {
-	if e.message == nil {
-		return ""
-	}
-	return e.message()
-}
-
-// Error says who answered what, and what to do about it.
+// Error says which server answered what, and what to do about it.
 func (e *APIError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "requester: %s answered %d", serverOr(e.server), e.StatusCode)
@@ -82,28 +91,33 @@ func (e *APIError) Error() string {
 func (e *APIError) defaultAdvice() string {
 	switch e.Class() {
 	case Rejected:
-		return "the token is refused: generate a new one on the account's Integrations page, " + integrationsPage
+		return adviceRejected
 	case RateLimited:
 		if e.RetryAfter > 0 {
-			return "too many requests: ask again in " + e.RetryAfter.String()
+			return "too many requests: retry in " + e.RetryAfter.String()
 		}
-		return "too many requests: ask again later"
+		return adviceLimited
 	case Unavailable:
 		if e.StatusCode == http.StatusInternalServerError && e.RequestID != "" {
-			return "the platform is out of order: if it stays so, give the request_id to its support"
+			return adviceSupport
 		}
-		return "the platform is out of order: ask again later"
+		return adviceUnavailable
 	case Malformed:
-		return "this is not how the platform answers: check the base URL and any proxy on the way"
+		return adviceMalformed
+	}
+	switch {
+	case e.StatusCode >= 300 && e.StatusCode <= 399:
+		return adviceRedirect
+	case e.StatusCode == http.StatusNotFound, e.StatusCode == http.StatusMethodNotAllowed:
+		return adviceNotFound
+	case e.StatusCode == http.StatusProxyAuthRequired:
+		return adviceProxyLogin
 	default:
-		if e.StatusCode >= 300 && e.StatusCode <= 399 {
-			return "the platform does not redirect, and redirects are not followed: check the base URL and any proxy on the way"
-		}
-		return "the platform does not answer like this: check the base URL and any proxy on the way"
+		return adviceMisdirected
 	}
 }
 
-// classOfStatus is what a status says when the body is what the platform sends with it.
+// classOfStatus is what a status means with the body that the platform sends with it.
 func classOfStatus(status int) Class {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -119,15 +133,23 @@ func classOfStatus(status int) Class {
 	}
 }
 
-// noTokenError is what Requester says of a zero token.
-type noTokenError struct{}
-
-func (noTokenError) Error() string {
-	return "requester: there is no token to ask the platform about"
+// usageError is the error of a call that cannot be made. It never changes by itself.
+type usageError struct {
+	text  string
+	class Class
 }
 
-// Class is always NotAsked.
-func (noTokenError) Class() Class { return NotAsked }
+var (
+	errNoToken = &usageError{"requester: there is no token to verify", NotAsked}
+	// Misdirected makes health.Checker.Start fail at once.
+	errZeroClient = &usageError{
+		"requester: the Client is a zero value: create it with requester.New", Misdirected}
+)
+
+func (e *usageError) Error() string { return e.text }
+
+// Class returns the class that the caller should act on.
+func (e *usageError) Class() Class { return e.class }
 
 func serverOr(server string) string {
 	if server == "" {

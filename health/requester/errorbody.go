@@ -5,20 +5,17 @@ import (
 	"encoding/json"
 )
 
-// errorBody is the platform's error object, or what there is of one.
+// errorBody is the platform's error object, as far as it is used. Its message is not: it varies
+// for one code, and may repeat the token.
 type errorBody struct {
-	platforms bool // has what the platform's always has: a code and a request_id, once each
-	code      string
-	requestID string
-	message   string
-	interval  string // payload.interval of a 429
+	ofPlatform bool // has what the platform's always has: a code and a request_id, once each
+	code       string
+	requestID  string
+	interval   string // payload.interval of a 429
 }
 
-// parseErrorBody never fails: a body that is something else is an empty errorBody.
+// parseErrorBody returns an empty errorBody for any other document.
 func parseErrorBody(data []byte) errorBody {
-	if len(data) > maxBody {
-		return errorBody{}
-	}
 	var b errorBody
 	var code, id once
 	p := eachMember(data, func(name string, value json.RawMessage) {
@@ -27,8 +24,6 @@ func parseErrorBody(data []byte) errorBody {
 			code.add(value)
 		case "request_id":
 			id.add(value)
-		case "message":
-			b.message, _ = stringOf(value)
 		case "payload":
 			b.interval = intervalOf(value)
 		}
@@ -39,7 +34,7 @@ func parseErrorBody(data []byte) errorBody {
 	var hasID bool
 	b.code, _ = stringOf(code.value)
 	b.requestID, hasID = stringOf(id.value)
-	b.platforms = code.count == 1 && b.code != "" && id.count == 1 && hasID
+	b.ofPlatform = code.count == 1 && b.code != "" && id.count == 1 && hasID
 	return b
 }
 
@@ -54,5 +49,5 @@ func intervalOf(payload json.RawMessage) string {
 }
 
 func isBlank(body []byte) bool {
-	return len(body) <= maxBody && len(bytes.TrimSpace(bytes.TrimPrefix(body, byteOrderMark))) == 0
+	return len(bytes.TrimSpace(bytes.TrimPrefix(body, byteOrderMark))) == 0
 }

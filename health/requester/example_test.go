@@ -2,7 +2,6 @@ package requester_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -15,7 +14,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 )
 
-// A client of the sandbox, for a service that tells the platform who it is.
+// A client of the sandbox, with the service's own User-Agent.
 func ExampleNew() {
 	client, err := requester.New(requester.Sandbox,
 		requester.WithTimeout(3*time.Second),
@@ -26,16 +25,17 @@ func ExampleNew() {
 	}
 	fmt.Println(client.Environment(), client.BaseURL(), client.Timeout())
 
-	_, err = requester.New(requester.Sandbox, requester.WithTimeout(-time.Second), requester.WithBaseURL("http://toloka.dev"))
+	_, err = requester.New(requester.Sandbox, requester.WithTimeout(-time.Second),
+		requester.WithBaseURL("toloka.dev"))
 	fmt.Println(err)
 	// Output:
 	// sandbox https://sandbox.toloka.dev 3s
 	// requester: WithTimeout(-1s): must be positive
-	// requester: WithBaseURL: plain http to "toloka.dev" would show the token to the network; use https (http is only for a loopback address, 127.0.0.0/8 or [::1], and exactly localhost)
+	// requester: WithBaseURL: the URL has no scheme; write it like https://toloka.dev or http://127.0.0.1:9000
 }
 
 func ExampleClient_Requester() {
-	platform := requestertest.NewServer() // in place of the real one
+	platform := requestertest.NewServer() // instead of the real one
 	defer platform.Close()
 	token := platform.IssueToken("") // credentials.Default().Token(ctx), in a service
 
@@ -52,7 +52,7 @@ func ExampleClient_Requester() {
 	// 566ec2b0ff0deeaae5f9d500629de162 (Jack Smith), company 123, balance 121.3 USD
 }
 
-// What to do about an outcome depends on its class, not on a status or a text.
+// Decide on the class of an outcome, not on a status code or a text.
 func ExampleClassOf() {
 	platform := requestertest.NewPlatform()
 	client, err := requester.New(requester.Production, requester.WithHTTPClient(platform.Client()))
@@ -63,7 +63,7 @@ func ExampleClassOf() {
 	platform.SetFaults(requestertest.Sequence(
 		nil,
 		requestertest.Status(http.StatusUnauthorized),
-		requestertest.RateLimited(requestertest.AfterSeconds(30)),
+		requestertest.RateLimited("30"),
 		requestertest.Reset(),
 		requestertest.HTML(http.StatusForbidden),
 	))
@@ -71,26 +71,26 @@ func ExampleClassOf() {
 		_, err := client.Requester(context.Background(), token)
 		switch class := requester.ClassOf(err); class {
 		case requester.Verified:
-			fmt.Println("the token is good")
+			fmt.Println("the token is valid")
 		case requester.Rejected:
-			fmt.Println("the token is bad: somebody has to replace it")
+			fmt.Println("the token is rejected: replace it")
 		case requester.RateLimited:
 			var api *requester.APIError
 			errors.As(err, &api)
-			fmt.Println("ask again in", api.RetryAfter)
+			fmt.Println("retry in", api.RetryAfter)
 		default:
 			fmt.Printf("%v: it says nothing about the token\n", class)
 		}
 	}
 	// Output:
-	// the token is good
-	// the token is bad: somebody has to replace it
-	// ask again in 30s
+	// the token is valid
+	// the token is rejected: replace it
+	// retry in 30s
 	// unavailable: it says nothing about the token
 	// misdirected: it says nothing about the token
 }
 
-// The error says what to do, and has what the platform's support asks for.
+// The error says what to do. Its request id is for the platform's support.
 func ExampleAPIError() {
 	platform := requestertest.NewPlatform()
 	client, err := requester.New(requester.Sandbox, requester.WithHTTPClient(platform.Client()))
@@ -102,7 +102,8 @@ func ExampleAPIError() {
 		log.Fatal(err)
 	}
 	_, err = client.Requester(context.Background(), token)
-	fmt.Println(strings.ReplaceAll(err.Error(), ": ", ":\n  "))
+	fmt.Println(strings.NewReplacer(": ", ":\n  ", "; ", ";\n  ", ", ", ",\n  ", " (",
+		"\n  (").Replace(err.Error()))
 
 	var api *requester.APIError
 	if errors.As(err, &api) {
@@ -110,9 +111,12 @@ func ExampleAPIError() {
 	}
 	// Output:
 	// requester:
-	//   https://sandbox.toloka.dev answered 401 AUTHENTICATION_ERROR (request_id 00000000-0000-4000-8000-000000000001):
-	//   the token AQVN…#6397a94f is refused:
-	//   generate a new one on the account's Integrations page, https://platform.toloka.ai/requester/profile/integration; a token of production does not work in the sandbox
+	//   https://sandbox.toloka.dev answered 401 AUTHENTICATION_ERROR
+	//   (request_id 00000000-0000-4000-8000-000000000001):
+	//   the token AQVN…#6397a94f is rejected:
+	//   generate a new one on the account's Integrations page,
+	//   https://platform.toloka.ai/requester/profile/integration;
+	//   a token of production does not work in the sandbox
 	// 401 AUTHENTICATION_ERROR 00000000-0000-4000-8000-000000000001
 }
 
@@ -121,7 +125,7 @@ func ExampleAccount() {
 		"id": "566ec2b0ff0deeaae5f9d500629de162",
 		"balance": 121.30,
 		"public_name": {"EN": "Jack Smith", "PT_BR": "João Silva"},
-		"company": {"id": "123", "superintendent_id": "566ec2b0ff0deeaae5f9d500629de162"}
+		"company": {"id": "123"}
 	}`))
 	if err != nil {
 		log.Fatal(err)
@@ -131,25 +135,20 @@ func ExampleAccount() {
 	fmt.Println(account.ID(), company.ID)
 	fmt.Println(balance, ok)
 	fmt.Println(account.Name(), "or", account.Name("RU", "pt-BR"))
-	data, err := json.Marshal(account)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(string(data))
 	// Output:
 	// 566ec2b0ff0deeaae5f9d500629de162 123
 	// 121.30 true
 	// Jack Smith or João Silva
-	// {"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.30,"public_name":{"EN":"Jack Smith","PT_BR":"João Silva"},"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}
 }
 
-// The token goes along with a service's own requests only where they go to the platform.
+// The token is added to requests to the platform only.
 func ExampleClient_Covers() {
 	client, err := requester.New(requester.Production)
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, url := range []string{"https://toloka.dev/api/v1/projects", "https://elsewhere.example/api/v1/projects"} {
+	for _, url := range []string{"https://toloka.dev/api/v1/projects",
+		"https://elsewhere.example/api/v1/projects"} {
 		req, err := http.NewRequest(http.MethodGet, url, nil)
 		if err != nil {
 			log.Fatal(err)

@@ -1,19 +1,23 @@
 package requester_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 	"go.uber.org/goleak"
 )
 
-// envProxy is what HTTP_PROXY and HTTPS_PROXY name during all tests: net/http reads them
-// once per process.
+// envProxy is the proxy in HTTP_PROXY and HTTPS_PROXY during all tests: net/http reads them once
+// per process.
 var envProxy *connectRecorder
 
 func TestMain(m *testing.M) {
@@ -52,7 +56,39 @@ func mustClient(t testing.TB, opts ...requester.Option) *requester.Client {
 	return c
 }
 
-// answering starts a server on loopback that gives every request to f.
+// empty answers without a body.
+func empty(status int) requestertest.Fault { return requestertest.Body(status, "", "") }
+
+// oversized adds a member of 70 KiB to the JSON of another answer.
+func oversized() requestertest.Fault {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			answer := httptest.NewRecorder()
+			next.ServeHTTP(answer, r)
+			_, members, _ := strings.Cut(answer.Body.String(), "{")
+			w.WriteHeader(answer.Code)
+			_, _ = io.WriteString(w, `{"padding":"`+strings.Repeat("x", 70<<10)+`",`+members)
+		})
+	}
+}
+
+// limitedUntil answers 429 with the date that is d after the answer.
+func limitedUntil(d time.Duration) requestertest.Fault {
+	return requestertest.Join(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", time.Now().Add(d).UTC().Format(http.TimeFormat))
+			next.ServeHTTP(w, r)
+		})
+	}, requestertest.RateLimited(""))
+}
+
+// quota answers 429 with the name of the exhausted quota.
+func quota(interval string) requestertest.Fault {
+	return requestertest.Body(429, "application/json", `{"request_id":"r","code":"TOO_MANY_REQUESTS",`+
+		`"message":"m","payload":{"interval":"`+interval+`"}}`)
+}
+
+// answering starts a server on loopback that answers with f.
 func answering(t testing.TB, f http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(f)

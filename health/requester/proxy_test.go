@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// connectRecorder is a proxy that writes down what it is sent, and refuses it.
+// connectRecorder is a proxy that records requests and refuses them.
 type connectRecorder struct {
 	server *httptest.Server
 	mu     sync.Mutex
@@ -28,14 +28,14 @@ func newConnectRecorder() *connectRecorder {
 	return p
 }
 
-// answers sets the status of its answers.
+// answers sets the status of the answers.
 func (p *connectRecorder) answers(status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status = status
 }
 
-// taken returns what has been sent since the last call.
+// taken returns the requests since the last call.
 func (p *connectRecorder) taken() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 
 const maxDuration = time.Duration(math.MaxInt64)
 
-// retryAfter reads the Retry-After header (RFC 9110, section 10.2.3). A date is taken
-// against the Date of the same answer: the two clocks that matter are then one. A date that
-// has passed is 0. It returns false where the header is missing or means nothing.
+// retryAfter parses the Retry-After header (RFC 9110, section 10.2.3). A date is compared with
+// the Date of the same answer, so that the local clock does not matter. A date in the past is 0.
+// It returns false if the header is missing or invalid.
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	value := h.Get("Retry-After")
 	if isDigits(value) {
@@ -28,12 +28,11 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
-	// Sub saturates by itself.
+	// Sub does not overflow.
 	return max(0, at.Sub(now)), true
 }
 
-// quota is how long the platform's quota of that name takes to renew itself, 0 for a name
-// that is none.
+// quota returns the period of the platform's quota with that name, 0 for an unknown name.
 func quota(interval string) time.Duration {
 	switch interval {
 	case "MIN":

@@ -41,15 +41,19 @@ func TestTLSFailures(t *testing.T) {
 		trusted   bool
 		want      string
 	}{
-		{"an authority that nobody knows", time.Now().Add(-day), []string{"127.0.0.1"}, x509.ExtKeyUsageServerAuth, false,
-			"its certificate is signed by an authority that this machine does not know: check for a proxy that opens TLS, and that CA certificates are installed"},
-		{"an expired certificate", time.Now().Add(-30 * day), []string{"127.0.0.1"}, x509.ExtKeyUsageServerAuth, true,
+		{"unknown authority", time.Now().Add(-day), []string{"127.0.0.1"}, x509.ExtKeyUsageServerAuth,
+			false,
+			"its certificate is signed by an authority that this machine does not know: " +
+				"check for a proxy that opens TLS, and that CA certificates are installed"},
+		{"expired", time.Now().Add(-30 * day), []string{"127.0.0.1"}, x509.ExtKeyUsageServerAuth, true,
 			"its certificate has expired or is not valid yet: check this machine's clock"},
-		{"a certificate of the future", time.Now().Add(day), []string{"127.0.0.1"}, x509.ExtKeyUsageServerAuth, true,
+		{"not yet valid", time.Now().Add(day), []string{"127.0.0.1"}, x509.ExtKeyUsageServerAuth, true,
 			"its certificate has expired or is not valid yet: check this machine's clock"},
-		{"a certificate of somebody else", time.Now().Add(-day), []string{"elsewhere.example"}, x509.ExtKeyUsageServerAuth, true,
-			"its certificate is for another host name: check the base URL and any proxy on the way"},
-		{"a certificate for something else", time.Now().Add(-day), []string{"127.0.0.1"}, x509.ExtKeyUsageClientAuth, true,
+		{"another host name", time.Now().Add(-day), []string{"elsewhere.example"},
+			x509.ExtKeyUsageServerAuth, true,
+			"its certificate is for another host name: check the base URL and any proxy in between"},
+		{"client certificate", time.Now().Add(-day), []string{"127.0.0.1"}, x509.ExtKeyUsageClientAuth,
+			true,
 			"its certificate is not valid"},
 	}
 	for _, tt := range tests {
@@ -76,39 +80,45 @@ func TestTLSFailures(t *testing.T) {
 			assert.Zero(t, platform.Count())
 		})
 	}
-	t.Run("a server that does not speak TLS", func(t *testing.T) {
+	t.Run("no TLS", func(t *testing.T) {
 		platform := requestertest.NewServer()
 		defer platform.Close()
 		base := strings.Replace(platform.URL, "http:", "https:", 1)
 		_, err := mustClient(t, requester.WithBaseURL(base)).Requester(t.Context(), mustToken(t, apiKey))
-		assert.EqualError(t, err, noAnswer+base+": it does not speak TLS: check the base URL and any proxy on the way")
+		assert.EqualError(t, err,
+			noAnswer+base+": it does not speak TLS: check the base URL and any proxy in between")
 		var record tls.RecordHeaderError
 		assert.ErrorAs(t, err, &record)
 	})
-	t.Run("no CA certificates at all", func(t *testing.T) {
+	t.Run("no CA certificates", func(t *testing.T) {
 		_, err := failing(t, x509.SystemRootsError{})
-		assert.EqualError(t, err, noAnswer+"https://toloka.dev: this machine has no CA certificates: install them (ca-certificates)")
+		assert.EqualError(t, err,
+			noAnswer+"https://toloka.dev: "+
+				"this machine has no CA certificates: install them (ca-certificates)")
 	})
 }
 
 func TestHTTPS(t *testing.T) {
 	platform := requestertest.NewTLSServer()
 	defer platform.Close()
-	client := mustClient(t, requester.WithBaseURL(platform.URL), requester.WithHTTPClient(platform.Client()))
+	client := mustClient(t, requester.WithBaseURL(platform.URL),
+		requester.WithHTTPClient(platform.Client()))
 	account, err := client.Requester(t.Context(), platform.IssueToken(""))
 	require.NoError(t, err)
 	assert.Equal(t, "Jack Smith", account.Name())
 }
 
 func TestNetworkFailures(t *testing.T) {
-	t.Run("nobody listens", func(t *testing.T) {
+	t.Run("connection refused", func(t *testing.T) {
 		platform := requestertest.NewServer()
 		platform.Close()
-		_, err := mustClient(t, requester.WithBaseURL(platform.URL)).Requester(t.Context(), mustToken(t, apiKey))
-		assert.EqualError(t, err, noAnswer+platform.URL+": connection refused ("+platform.URL[len("http://"):]+")")
+		_, err := mustClient(t, requester.WithBaseURL(platform.URL)).Requester(t.Context(),
+			mustToken(t, apiKey))
+		assert.EqualError(t, err,
+			noAnswer+platform.URL+": connection refused ("+platform.URL[len("http://"):]+")")
 		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 	})
-	t.Run("a black hole", func(t *testing.T) {
+	t.Run("no TLS handshake", func(t *testing.T) {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		defer listener.Close()
@@ -117,7 +127,7 @@ func TestNetworkFailures(t *testing.T) {
 		_, err = client.Requester(t.Context(), mustToken(t, apiKey))
 		assert.EqualError(t, err, noAnswer+base+": not within 50ms")
 	})
-	t.Run("a timeout beyond measure is no timeout", func(t *testing.T) {
+	t.Run("longest timeout", func(t *testing.T) {
 		platform := requestertest.NewServer()
 		defer platform.Close()
 		client := mustClient(t, requester.WithBaseURL(platform.URL), requester.WithTimeout(math.MaxInt64))
@@ -129,17 +139,23 @@ func TestNetworkFailures(t *testing.T) {
 		cause error
 		want  string
 	}{
-		{"a host that does not exist", &net.DNSError{Name: "toloka.dev", IsNotFound: true}, "DNS knows no host toloka.dev"},
-		{"DNS that does not answer", &net.DNSError{Name: "toloka.dev", IsTimeout: true}, "DNS does not answer for toloka.dev"},
-		{"DNS that fails", &net.DNSError{Name: "toloka.dev", Err: "server misbehaving"}, "DNS fails for toloka.dev"},
-		{"a dial that takes too long", &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, Err: context.DeadlineExceeded},
+		{"unknown host", &net.DNSError{Name: "toloka.dev", IsNotFound: true},
+			"DNS knows no host toloka.dev"},
+		{"DNS timeout", &net.DNSError{Name: "toloka.dev", IsTimeout: true},
+			"DNS does not answer for toloka.dev"},
+		{"DNS failure", &net.DNSError{Name: "toloka.dev", Err: "server misbehaving"},
+			"DNS fails for toloka.dev"},
+		{"dial timeout",
+			&net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443},
+				Err: context.DeadlineExceeded},
 			"the connection timed out (192.0.2.1:443)"},
-		{"a pipe that breaks", &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}, "the connection was reset"},
-		{"a network that is down", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ENETUNREACH}, "dial tcp: network is unreachable"},
-		{"a quotation that does not end", errorText(`bad "thing`), `bad "…"`},
-		{"a quotation with a quote in it", errorText(`bad "th\"ing", and more`), `bad "…", and more`},
-		{"an endless text", errorText(strings.Repeat("ä", 300)), strings.Repeat("ä", 100)},
-		{"an endless text of odd length", errorText("x" + strings.Repeat("ä", 300)), "x" + strings.Repeat("ä", 99)},
+		{"broken pipe", &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE},
+			"the connection was reset"},
+		{"network unreachable", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ENETUNREACH},
+			"dial tcp: network is unreachable"},
+		{"open quotation", errorText(`bad "thing`), `bad "…"`},
+		{"quotation with a quote", errorText(`bad "th\"ing", and more`), `bad "…", and more`},
+		{"long text", errorText(strings.Repeat("ä", 300)), strings.Repeat("ä", 199) + "…"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -155,40 +171,52 @@ type errorText string
 
 func (e errorText) Error() string { return string(e) }
 
-// failing asks over a connection that cannot be made.
+// failing makes a call over a transport that fails with cause.
 func failing(t *testing.T, cause error) (*requester.Account, error) {
-	client := mustClient(t, requester.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, cause })}))
+	client := mustClient(t,
+		requester.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response,
+			error) {
+			return nil, cause
+		})}))
 	return client.Requester(t.Context(), mustToken(t, apiKey))
 }
 
 func TestProxies(t *testing.T) {
 	token := mustToken(t, apiKey)
-	t.Run("https goes through the environment's proxy, which does not see the token", func(t *testing.T) {
+	t.Run("https", func(t *testing.T) {
 		envProxy.taken()
-		_, err := mustClient(t, requester.WithBaseURL("https://nowhere.invalid")).Requester(t.Context(), token)
-		assert.EqualError(t, err, noAnswer+"https://nowhere.invalid: the proxy "+envProxy.server.Listener.Addr().String()+" answered 502 to CONNECT")
+		_, err := mustClient(t, requester.WithBaseURL("https://nowhere.invalid")).Requester(t.Context(),
+			token)
+		assert.EqualError(t, err,
+			noAnswer+"https://nowhere.invalid: the proxy "+envProxy.server.Listener.Addr().String()+
+				" answered 502 to CONNECT")
 		dumps := envProxy.taken()
 		require.Len(t, dumps, 1)
 		assert.Contains(t, dumps[0], "CONNECT nowhere.invalid:443 HTTP/1.1\r\n")
 		assert.NotContains(t, dumps[0], apiKey)
 	})
 	for status, want := range map[int]requester.Class{
-		302: requester.Misdirected, 400: requester.Misdirected, 401: requester.Misdirected, 403: requester.Misdirected, 404: requester.Misdirected, 407: requester.Misdirected,
-		204: requester.Unavailable, 408: requester.Unavailable, 429: requester.Unavailable, 500: requester.Unavailable, 502: requester.Unavailable, 503: requester.Unavailable,
+		302: requester.Misdirected, 400: requester.Misdirected, 401: requester.Misdirected,
+		403: requester.Misdirected, 404: requester.Misdirected, 407: requester.Misdirected,
+		204: requester.Unavailable, 408: requester.Unavailable, 429: requester.Unavailable,
+		500: requester.Unavailable, 502: requester.Unavailable, 503: requester.Unavailable,
 	} {
-		t.Run(fmt.Sprintf("%d from the proxy is %s", status, want), func(t *testing.T) {
+		t.Run(fmt.Sprintf("https/%d", status), func(t *testing.T) {
 			envProxy.answers(status)
 			defer envProxy.answers(http.StatusBadGateway)
-			_, err := mustClient(t, requester.WithBaseURL("https://nowhere.invalid")).Requester(t.Context(), token)
+			_, err := mustClient(t, requester.WithBaseURL("https://nowhere.invalid")).Requester(t.Context(),
+				token)
 			assert.Equal(t, want, requester.ClassOf(err))
-			text := noAnswer + "https://nowhere.invalid: the proxy " + envProxy.server.Listener.Addr().String() + fmt.Sprintf(" answered %d to CONNECT", status)
+			text := noAnswer + "https://nowhere.invalid: the proxy " +
+				envProxy.server.Listener.Addr().String() + fmt.Sprintf(" answered %d to CONNECT", status)
 			if want == requester.Misdirected {
-				text += ": check HTTPS_PROXY and NO_PROXY, and that the proxy knows this service and lets it through to the platform"
+				text += ": check HTTPS_PROXY and NO_PROXY, " +
+					"and that the proxy lets this service connect to the platform"
 			}
 			assert.EqualError(t, err, text)
 		})
 	}
-	t.Run("plain http to this machine goes through none", func(t *testing.T) {
+	t.Run("plain http", func(t *testing.T) {
 		platform := requestertest.NewServer()
 		defer platform.Close()
 		proxy, err := url.Parse(envProxy.server.URL)
@@ -204,10 +232,10 @@ func TestProxies(t *testing.T) {
 	})
 }
 
-func TestPlainHTTPStaysOnThisMachine(t *testing.T) {
+func TestPlainHTTP_loopbackOnly(t *testing.T) {
 	token := mustToken(t, apiKey)
 	var written atomic.Int64
-	// A name server that says localhost is somewhere else.
+	// A name server that resolves localhost to another machine.
 	astray := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		client, server := net.Pipe()
 		go func() {
@@ -216,51 +244,65 @@ func TestPlainHTTPStaysOnThisMachine(t *testing.T) {
 		}()
 		return &addressed{client, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80}}, nil
 	}
-	dial := func(network, addr string) (net.Conn, error) { return astray(context.Background(), network, addr) }
+	dial := func(network, addr string) (net.Conn,
+		error) {
+		return astray(context.Background(), network, addr)
+	}
 	transports := map[string]*http.Transport{
-		"a DialContext that leads away": {DialContext: astray},
-		"a Dial that leads away":        {Dial: dial},
+		"DialContext": {DialContext: astray},
+		"Dial":        {Dial: dial},
 	}
 	for name, transport := range transports {
 		t.Run(name, func(t *testing.T) {
-			client := mustClient(t, requester.WithBaseURL("http://localhost"), requester.WithHTTPClient(&http.Client{Transport: transport}))
+			client := mustClient(t, requester.WithBaseURL("http://localhost"),
+				requester.WithHTTPClient(&http.Client{Transport: transport}))
 			_, err := client.Requester(t.Context(), token)
-			assert.EqualError(t, err, noAnswer+"http://localhost: localhost:80 is 192.0.2.1, which is not a loopback address: plain http is for this machine only")
+			assert.EqualError(t, err,
+				noAnswer+"http://localhost: localhost:80 is 192.0.2.1, "+
+					"which is not a loopback address: plain http is for this machine only")
 			assert.Equal(t, requester.Unavailable, requester.ClassOf(err))
 			assert.Zero(t, written.Load())
 		})
 	}
-	t.Run("a dial that fails", func(t *testing.T) {
-		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }}
-		client := mustClient(t, requester.WithBaseURL("http://localhost"), requester.WithHTTPClient(&http.Client{Transport: transport}))
+	t.Run("dial fails", func(t *testing.T) {
+		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn,
+			error) {
+			return nil, syscall.ECONNREFUSED
+		}}
+		client := mustClient(t, requester.WithBaseURL("http://localhost"),
+			requester.WithHTTPClient(&http.Client{Transport: transport}))
 		_, err := client.Requester(t.Context(), token)
 		assert.EqualError(t, err, noAnswer+"http://localhost: connection refused")
 	})
-	t.Run("a connection that is no network's is let through", func(t *testing.T) {
+	t.Run("connection in memory", func(t *testing.T) {
 		platform := requestertest.NewPlatform()
-		transport := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		dial := func(context.Context, string, string) (net.Conn, error) {
 			client, server := net.Pipe()
 			go func() { _ = (&http.Server{Handler: platform}).Serve(&oneConn{conn: server}) }()
 			return client, nil
-		}}
-		client := mustClient(t, requester.WithBaseURL("http://localhost"), requester.WithHTTPClient(&http.Client{Transport: transport}))
+		}
+		transport := &http.Transport{DisableKeepAlives: true, DialContext: dial}
+		client := mustClient(t, requester.WithBaseURL("http://localhost"),
+			requester.WithHTTPClient(&http.Client{Transport: transport}))
 		_, err := client.Requester(t.Context(), platform.IssueToken(""))
 		assert.NoError(t, err)
 	})
-	t.Run("localhost by its name", func(t *testing.T) {
+	t.Run("localhost", func(t *testing.T) {
 		platform := requestertest.NewServer()
 		defer platform.Close()
-		client := mustClient(t, requester.WithBaseURL(strings.Replace(platform.URL, "127.0.0.1", "localhost", 1)))
+		client := mustClient(t,
+			requester.WithBaseURL(strings.Replace(platform.URL, "127.0.0.1", "localhost", 1)))
 		_, err := client.Requester(t.Context(), platform.IssueToken(""))
 		assert.NoError(t, err)
 	})
 }
 
 func TestConnections(t *testing.T) {
-	for name, own := range map[string]bool{"of the client's own transport": true, "of a user's transport": false} {
-		t.Run(name+" are used once and closed", func(t *testing.T) {
+	for name, own := range map[string]bool{"own transport": true, "custom transport": false} {
+		t.Run("closed after use/"+name, func(t *testing.T) {
 			platform := requestertest.NewPlatform()
-			platform.SetFaults(requestertest.Sequence(requestertest.Join(), requestertest.Status(401), requestertest.HTML(502), requestertest.RateLimited()))
+			platform.SetFaults(requestertest.Sequence(requestertest.Join(), requestertest.Status(401),
+				requestertest.HTML(502), requestertest.RateLimited("")))
 			var opened atomic.Int64
 			closed := make(chan struct{}, 10)
 			server := httptest.NewUnstartedServer(platform)
@@ -281,12 +323,12 @@ func TestConnections(t *testing.T) {
 			client := mustClient(t, opts...)
 			for n := range 4 {
 				_, _ = client.Requester(t.Context(), platform.IssueToken(""))
-				<-closed // without anybody asking for it
+				<-closed
 				assert.EqualValues(t, n+1, opened.Load())
 			}
 		})
 	}
-	t.Run("HTTP/2 is not spoken, even where the server would", func(t *testing.T) {
+	t.Run("no HTTP2", func(t *testing.T) {
 		var proto atomic.Value
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			proto.Store(r.Proto)
@@ -305,7 +347,7 @@ func TestConnections(t *testing.T) {
 	})
 }
 
-// addressed is a connection that claims to lead to addr.
+// addressed is a connection with the remote address addr.
 type addressed struct {
 	net.Conn
 	addr net.Addr
@@ -313,7 +355,7 @@ type addressed struct {
 
 func (a *addressed) RemoteAddr() net.Addr { return a.addr }
 
-// oneConn is a listener that has one connection to give.
+// oneConn is a listener with one connection.
 type oneConn struct {
 	conn net.Conn
 }
@@ -329,8 +371,9 @@ func (l *oneConn) Accept() (net.Conn, error) {
 func (l *oneConn) Close() error   { return nil }
 func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{} }
 
-// certificate is signed by itself, and valid for ten days.
-func certificate(t *testing.T, notBefore time.Time, usage x509.ExtKeyUsage, names ...string) tls.Certificate {
+// certificate is self-signed and valid for ten days.
+func certificate(t *testing.T, notBefore time.Time, usage x509.ExtKeyUsage,
+	names ...string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

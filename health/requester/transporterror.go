@@ -14,19 +14,16 @@ import (
 	"syscall"
 )
 
-// errTimeout marks the end of a call by the client's own timeout.
+// errTimeout is the cause of a call's end by the client's own timeout.
 var errTimeout = errors.New("requester: timeout")
 
-// maxCause bounds, in bytes, what an error text shows of a cause that is not known.
-const maxCause = 200
-
-// TransportError says that there was no answer, or not the whole of it. Its text names the
-// server and the cause, never the token and nothing of the answer.
+// TransportError is the error of a call without a complete answer. Its text names the server and
+// the cause, and shows nothing of the token or the answer.
 //
-// Unwrap gives the cause, for errors.Is and errors.As: syscall.ECONNREFUSED, *net.DNSError,
-// *tls.CertificateVerificationError; os.ErrDeadlineExceeded where the client's own timeout
-// ended the call; context.Canceled or context.DeadlineExceeded where the caller's context
-// did. A cause whose text has the token in it is left out.
+// The cause is available to errors.Is and errors.As: syscall.ECONNREFUSED, *net.DNSError,
+// *tls.CertificateVerificationError; os.ErrDeadlineExceeded after the client's own timeout;
+// context.Canceled or context.DeadlineExceeded after the end of the caller's context. A cause
+// whose text contains the token is left out.
 type TransportError struct {
 	class  Class
 	server string
@@ -34,8 +31,8 @@ type TransportError struct {
 	cause  error
 }
 
-// Class is [Cancelled] where the caller's context ended the call, [Misdirected] where the proxy that the environment names
-// refuses to let it through (by 407 or 403, say), else [Unavailable].
+// Class returns [Cancelled] if the caller's context ended, [Misdirected] if the environment's
+// proxy refused the connection (by 407 or 403, for example), else [Unavailable].
 func (e *TransportError) Class() Class {
 	if e.class != 0 {
 		return e.class
@@ -43,7 +40,7 @@ func (e *TransportError) Class() Class {
 	return Unavailable
 }
 
-// Error says who was asked, and what came in between.
+// Error says which server did not answer, and why.
 func (e *TransportError) Error() string {
 	reason := e.reason
 	if reason == "" {
@@ -52,7 +49,7 @@ func (e *TransportError) Error() string {
 	return "requester: no answer from " + serverOr(e.server) + ": " + reason
 }
 
-// Unwrap returns the cause, nil where there is none to show.
+// Unwrap returns the cause, or nil.
 func (e *TransportError) Unwrap() error { return e.cause }
 
 // failure makes the TransportError of a call that ended with err.
@@ -62,7 +59,7 @@ func (x *exchange) failure(err error) *TransportError {
 	case x.caller.Err() != nil:
 		e.class = Cancelled
 		e.cause = x.caller.Err()
-		e.reason = "the caller gave up: " + e.cause.Error()
+		e.reason = "the caller cancelled the call: " + e.cause.Error()
 	case x.call != nil && errors.Is(context.Cause(x.call), errTimeout):
 		e.cause = os.ErrDeadlineExceeded
 		e.reason = fmt.Sprintf("not within %v", x.client.timeout)
@@ -79,8 +76,8 @@ func (x *exchange) failure(err error) *TransportError {
 	return e
 }
 
-// reasonOf puts the common causes into words that say where to look. The texts of net/http
-// repeat what the server sent, so what is not known is shown without what is quoted in it.
+// reasonOf describes the common causes with a hint where to look. The texts of net/http quote what
+// the server sent, so other causes are shown without their quotations.
 func (x *exchange) reasonOf(err error) string {
 	var (
 		dns       *net.DNSError
@@ -102,17 +99,18 @@ func (x *exchange) reasonOf(err error) string {
 	case errors.As(err, &dns):
 		return dnsReason(dns)
 	case errors.As(err, &authority):
-		return "its certificate is signed by an authority that this machine does not know: check for a proxy that opens TLS, and that CA certificates are installed"
+		return "its certificate is signed by an authority that this machine does not know: " +
+			"check for a proxy that opens TLS, and that CA certificates are installed"
 	case errors.As(err, &roots):
 		return "this machine has no CA certificates: install them (ca-certificates)"
 	case errors.As(err, &name):
-		return "its certificate is for another host name: check the base URL and any proxy on the way"
+		return "its certificate is for another host name: check the base URL and any proxy in between"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "its certificate has expired or is not valid yet: check this machine's clock"
 	case errors.As(err, &invalid):
 		return "its certificate is not valid"
 	case errors.As(err, &record):
-		return "it does not speak TLS: check the base URL and any proxy on the way"
+		return "it does not speak TLS: check the base URL and any proxy in between"
 	case errors.As(err, &protocol):
 		return "what it sent is not HTTP, or was cut off"
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -124,7 +122,7 @@ func (x *exchange) reasonOf(err error) string {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "the connection timed out" + peerOf(err)
 	default:
-		// Without the token first: of one that is cut in two nobody would know the halves.
+		// Redact first: a quotation may begin or end inside the token.
 		return withoutQuotes(x.redact(err.Error()))
 	}
 }
@@ -140,7 +138,7 @@ func dnsReason(err *net.DNSError) string {
 	}
 }
 
-// peerOf names the address at the other end, which may be a proxy's.
+// peerOf names the address at the other end, which can be a proxy's.
 func peerOf(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Addr != nil {
@@ -151,6 +149,7 @@ func peerOf(err error) string {
 
 func isCut(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
 
+// withoutQuotes replaces the quoted Go strings in s.
 func withoutQuotes(s string) string {
 	var b strings.Builder
 	for {
@@ -162,10 +161,10 @@ func withoutQuotes(s string) string {
 		b.WriteString(`"…"`)
 		s = afterQuote(rest)
 	}
-	return strings.ToValidUTF8(b.String()[:min(b.Len(), maxCause)], "")
+	return b.String()
 }
 
-// afterQuote is what follows the closing quote of the Go string that s continues.
+// afterQuote returns what follows the closing quote of the Go string that s continues.
 func afterQuote(s string) string {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {

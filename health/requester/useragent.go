@@ -8,15 +8,14 @@ import (
 
 const modulePath = "github.com/tolokacheck/tolokacheck"
 
-// ownProduct is this library's part of the User-Agent header. It cannot change while the
-// program runs.
+// ownProduct is this library's part of the User-Agent header.
 var ownProduct = sync.OnceValue(func() string {
 	info, _ := debug.ReadBuildInfo()
 	return productOf(info)
 })
 
-// productOf names the version of this module that was linked in: of a user's program it is
-// a dependency, of the examples the main module. info may be nil.
+// productOf names the linked version of this module: a dependency of a user's program, the main
+// module of the examples. info may be nil.
 func productOf(info *debug.BuildInfo) string {
 	version := ""
 	if info != nil {

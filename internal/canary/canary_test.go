@@ -84,10 +84,6 @@ func (p *paper) chain(err error) {
 			p.print(inner)
 		}
 	}
-	var api *requester.APIError
-	if errors.As(err, &api) {
-		fmt.Fprintln(p, api.Message())
-	}
 }
 
 type printer struct{ p *paper }
@@ -135,11 +131,11 @@ func token(n int) string {
 // faults are all the ways in which an answer can go wrong; those that can repeat the token do.
 var faults = map[string]requestertest.Fault{
 	"nothing": nil, "reset": requestertest.Reset(), "reset in the body": requestertest.ResetMidBody(), "truncated": requestertest.Truncated(),
-	"oversized": requestertest.Oversized(), "hang": requestertest.Hang(), "HTML": requestertest.HTML(200), "garbage": echoing(func(token string) requestertest.Fault { return requestertest.Raw("garbage " + token) }),
+	"oversized": requestertest.Body(200, "application/json", strings.Repeat(" ", 70<<10)), "hang": requestertest.Hang(), "HTML": requestertest.HTML(200), "garbage": echoing(func(token string) requestertest.Fault { return requestertest.Raw("garbage " + token) }),
 	"redirect": echoing(func(token string) requestertest.Fault {
 		return requestertest.Redirect(307, "https://elsewhere.example/?token="+token)
 	}), "rate limit": echoing(func(token string) requestertest.Fault {
-		return requestertest.RateLimited(requestertest.After(token))
+		return requestertest.RateLimited(token)
 	}),
 	"200 with the token": requestertest.EchoToken(200), "400": requestertest.EchoToken(400), "401": requestertest.EchoToken(401), "403": requestertest.EchoToken(403),
 	"404": requestertest.EchoToken(404), "429": requestertest.EchoToken(429), "500": requestertest.EchoToken(500), "503": requestertest.EchoToken(503),

@@ -11,35 +11,46 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-// AccountID is the id of [DefaultAccount].
-const AccountID = "566ec2b0ff0deeaae5f9d500629de162"
+// defaultID is the id of DefaultAccount.
+const defaultID = "566ec2b0ff0deeaae5f9d500629de162"
 
 // Account is an account on the fake platform.
 type Account struct {
-	// ID is the account's id; "" stands for [AccountID].
+	// ID is the account's id. "" means the id of [DefaultAccount].
 	ID string
-	// Balance is written into the answer as it stands: "121.3" is a good balance, `"12"`
-	// and "1e999999999" are bad ones. "" leaves the member out.
+	// Balance is the JSON text of the balance: "121.3" is valid, `"12"` and "1e999999999" are
+	// not. "" leaves the member out.
 	Balance string
-	// PublicName is the name by language code; nil leaves the member out.
+	// PublicName is the name by language code. nil leaves the member out.
 	PublicName map[string]string
 	// Company is nil for an account without one.
 	Company *requester.Company
 }
 
-// DefaultAccount is the account of the platform's documentation: Jack Smith of company 123,
+// DefaultAccount returns the account of the platform's documentation: Jack Smith of company 123,
 // with a balance of 121.3.
 func DefaultAccount() Account {
 	return Account{
-		ID:         AccountID,
+		ID:         defaultID,
 		Balance:    "121.3",
 		PublicName: map[string]string{"EN": "Jack Smith"},
-		Company:    &requester.Company{ID: "123", SuperintendentID: AccountID},
+		Company:    &requester.Company{ID: "123", SuperintendentID: defaultID},
 	}
 }
 
-// JSON is the body that the platform answers for the account.
-func (a Account) JSON() []byte {
+// Verified returns the account as [requester.Client.Requester] returns it after a verification,
+// for tests of code that receives it, such as a handler behind a gate with a fake checker. It
+// panics if the id is not valid.
+func (a Account) Verified() *requester.Account {
+	account, err := requester.ParseAccount(a.json())
+	if err != nil {
+		panic("requestertest: Account.Verified: " + err.Error())
+	}
+	return account
+}
+
+// json returns the body of the platform's answer.
+func (a Account) json() []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"id":` + quote(idOr(a.ID)))
 	if a.Balance != "" {
@@ -49,13 +60,14 @@ func (a Account) JSON() []byte {
 		b.WriteString(`,"public_name":` + quote(a.PublicName))
 	}
 	if a.Company != nil {
-		b.WriteString(`,"company":{"id":` + quote(a.Company.ID) + `,"superintendent_id":` + quote(a.Company.SuperintendentID) + `}`)
+		b.WriteString(`,"company":{"id":` + quote(a.Company.ID) +
+			`,"superintendent_id":` + quote(a.Company.SuperintendentID) + `}`)
 	}
 	b.WriteString("}")
 	return b.Bytes()
 }
 
-// SetAccount adds the account, or replaces the one with its id. Tokens stay valid.
+// SetAccount adds the account, or replaces the account with the same id. Tokens stay valid.
 func (p *Platform) SetAccount(a Account) {
 	a.ID = idOr(a.ID)
 	a.PublicName = maps.Clone(a.PublicName)
@@ -68,8 +80,8 @@ func (p *Platform) SetAccount(a Account) {
 	p.accounts[a.ID] = a
 }
 
-// SetBalance changes what the account's balance is written as; see [Account]. An account
-// that does not exist is made.
+// SetBalance sets the JSON text of the account's balance; see [Account]. It creates an account
+// that does not exist.
 func (p *Platform) SetBalance(accountID, balance string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,8 +90,8 @@ func (p *Platform) SetBalance(accountID, balance string) {
 	p.accounts[a.ID] = a
 }
 
-// ShareAccount lets the tokens of another account act under this one, by the header
-// X-Act-Under-Account-ID.
+// ShareAccount lets the tokens of another account act under this one with the header
+// X-Act-Under-Account-ID; see requester.WithActUnderAccount.
 func (p *Platform) ShareAccount(accountID, withAccountID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,27 +102,19 @@ func (p *Platform) ShareAccount(accountID, withAccountID string) {
 	p.shared[id][idOr(withAccountID)] = true
 }
 
-// IssueToken returns a new API key of the account; "" means [AccountID], and an account
-// that does not exist is made. The key has the shape of the platform's own, states no
-// scheme, and works under ApiKey.
+// IssueToken returns a new API key of the account. "" means [DefaultAccount]; an account that does
+// not exist is created. The key has the shape of the platform's keys, states no scheme, and is
+// valid under ApiKey.
 func (p *Platform) IssueToken(accountID string) credentials.Token {
-	// The length before the first dot is what the public clients tell a key by.
+	// The public clients recognise a key by the length before the first dot.
 	value := randomText(22) + "." + randomText(32) + "." + randomText(43)
 	t, _ := credentials.ParseToken(value)
 	p.AcceptToken(accountID, t)
 	return t
 }
 
-// IssueOAuthToken returns a new token of the old kind, which states the scheme OAuth and
-// works under no other.
-func (p *Platform) IssueOAuthToken(accountID string) credentials.Token {
-	t, _ := credentials.ParseToken("OAuth AQAAAA" + randomText(33))
-	p.AcceptToken(accountID, t)
-	return t
-}
-
-// AcceptToken makes a token of the test's own choice valid for the account: under the
-// scheme that it states, else under ApiKey. The zero Token is ignored.
+// AcceptToken makes a given token valid for the account, under the scheme that it states, else
+// under ApiKey. The zero Token is ignored.
 func (p *Platform) AcceptToken(accountID string, t credentials.Token) {
 	if t.IsZero() {
 		return
@@ -124,15 +128,18 @@ func (p *Platform) AcceptToken(accountID string, t credentials.Token) {
 	p.tokens[keyOf(t)] = issued{token: t, account: p.accountLocked(accountID).ID, scheme: scheme}
 }
 
-// DeleteToken makes the token invalid at once, as its deletion on the account page does. A
-// token that is not there is no error.
+// DeleteToken makes the token invalid at once, as deleting it on the account page does. It ignores
+// an unknown token.
+//
+// A checker that has verified the token reports confirming_rejection, which is a warning, after
+// one refusal, and rejected only after a second one. See the package documentation.
 func (p *Platform) DeleteToken(t credentials.Token) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.tokens, keyOf(t))
 }
 
-// accountLocked returns the account, made if need be.
+// accountLocked returns the account. It creates one that does not exist.
 func (p *Platform) accountLocked(id string) Account {
 	id = idOr(id)
 	a, ok := p.accounts[id]
@@ -145,7 +152,7 @@ func (p *Platform) accountLocked(id string) Account {
 
 func idOr(id string) string {
 	if id == "" {
-		return AccountID
+		return defaultID
 	}
 	return id
 }
@@ -158,7 +165,7 @@ func randomText(n int) string {
 	return b.String()[:n]
 }
 
-// quote is v, a string or a map of strings, as JSON.
+// quote returns v, a string or a map of strings, as JSON.
 func quote(v any) string {
 	data, _ := json.Marshal(v)
 	return string(data)

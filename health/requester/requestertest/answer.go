@@ -7,15 +7,15 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// answer is a whole answer of the platform.
+// answer is a complete answer.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// answerTo is what a healthy platform answers. The lock is held.
-func (p *Platform) answerTo(r *http.Request, sent credentials.Token, requestID string) answer {
+// answerLocked returns the answer of a healthy platform.
+func (p *Platform) answerLocked(r *http.Request, sent credentials.Token, requestID string) answer {
 	if r.URL.Path != "/api/v1/requester" {
 		return errorAnswer(http.StatusNotFound, requestID)
 	}
@@ -28,7 +28,7 @@ func (p *Platform) answerTo(r *http.Request, sent credentials.Token, requestID s
 	if sent.IsZero() || !ok || sent.Scheme() != known.scheme {
 		a := errorAnswer(http.StatusUnauthorized, requestID)
 		if sent.Scheme() == credentials.SchemeOAuth {
-			a.body = errorBody(requestID, "OAUTH_AUTHENTICATION_ERROR", "OAuth token is invalid", "")
+			a.body = errorBody(requestID, "OAUTH_AUTHENTICATION_ERROR", "OAuth token is invalid")
 		}
 		return a
 	}
@@ -39,10 +39,10 @@ func (p *Platform) answerTo(r *http.Request, sent credentials.Token, requestID s
 		}
 		id = under
 	}
-	return jsonAnswer(http.StatusOK, p.accounts[id].JSON())
+	return jsonAnswer(http.StatusOK, p.accounts[id].json())
 }
 
-// platformErrors are the codes that the platform documents, with words of our own.
+// platformErrors are the codes that the platform documents. The messages are not the platform's.
 var platformErrors = map[int][2]string{
 	http.StatusBadRequest:          {"VALIDATION_ERROR", "Validation failed"},
 	http.StatusUnauthorized:        {"AUTHENTICATION_ERROR", "Authentication failed"},
@@ -55,33 +55,31 @@ var platformErrors = map[int][2]string{
 	http.StatusServiceUnavailable:  {"REMOTE_SERVICE_UNAVAILABLE", "Remote service is unavailable"},
 }
 
-// errorAnswer is the platform's error of that status; a status that it has no code for
-// comes without a body.
+// errorAnswer returns the platform's error of that status, without a body if the platform has no
+// code for it.
 func errorAnswer(status int, requestID string) answer {
 	e, ok := platformErrors[status]
 	if !ok {
 		return answer{status: status, header: http.Header{}}
 	}
-	return jsonAnswer(status, errorBody(requestID, e[0], e[1], ""))
+	return jsonAnswer(status, errorBody(requestID, e[0], e[1]))
 }
 
-// errorBody is the platform's error object; payload is raw JSON, "" for none.
-func errorBody(requestID, code, message, payload string) []byte {
-	s := `{"request_id":` + quote(requestID) + `,"code":` + quote(code) + `,"message":` + quote(message)
-	if payload != "" {
-		s += `,"payload":` + payload
-	}
-	return []byte(s + "}")
+// errorBody returns the platform's error object.
+func errorBody(requestID, code, message string) []byte {
+	return []byte(`{"request_id":` + quote(requestID) + `,"code":` + quote(code) +
+		`,"message":` + quote(message) + "}")
 }
 
 func jsonAnswer(status int, body []byte) answer {
-	return answer{status: status, header: http.Header{"Content-Type": {"application/json;charset=UTF-8"}}, body: body}
+	header := http.Header{"Content-Type": {"application/json;charset=UTF-8"}}
+	return answer{status: status, header: header, body: body}
 }
 
-// serveAnswer writes what was settled when the request arrived.
+// serveAnswer writes the answer that was decided when the request arrived.
 func serveAnswer(w http.ResponseWriter, r *http.Request) { exchangeOf(r).answer.write(w) }
 
-// write leaves alone what a fault around it has set.
+// write does not overwrite headers that an outer fault has set.
 func (a answer) write(w http.ResponseWriter) {
 	h := w.Header()
 	for key, values := range a.header {
@@ -96,7 +94,7 @@ func (a answer) write(w http.ResponseWriter) {
 	}
 }
 
-// setDefault leaves alone what is set, even to nothing.
+// setDefault does not overwrite a key that is present, even without a value.
 func setDefault(h http.Header, key string, values ...string) {
 	if _, ok := h[key]; !ok {
 		h[key] = values

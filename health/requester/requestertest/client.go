@@ -12,18 +12,17 @@ import (
 	"time"
 )
 
-// Client returns a client whose requests go to the platform in memory, whatever host they
-// name: no socket, no listener, nothing to close. It works inside a testing/synctest
-// bubble, ends with the request's context, and shows faults of the connection as the errors
-// that a real one gives.
+// Client returns a client that calls the platform in memory, for any host. It uses no socket and
+// need not be closed. It works inside a testing/synctest bubble, respects the request's context,
+// and returns the errors of a real connection for faults of the connection.
 func (p *Platform) Client() *http.Client {
 	return &http.Client{Transport: memoryTransport{p}}
 }
 
 type memoryTransport struct{ handler http.Handler }
 
-// RoundTrip runs the handler in a goroutine that ends with the answer's body, or with the
-// request's context.
+// RoundTrip runs the handler in a goroutine that ends when the answer's body is closed or the
+// request's context ends.
 func (t memoryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
@@ -69,19 +68,22 @@ type memoryResponse struct {
 	resp  *http.Response
 	err   error
 
-	// What follows is of the handler's goroutine alone.
+	// The fields below belong to the handler's goroutine.
 	started bool // the headers are sent
 	status  int
-	length  int64 // announced, -1 where it is not
+	length  int64 // Content-Length, or -1
 	written int64
 }
 
 func newMemoryResponse(req *http.Request, cancel context.CancelFunc) *memoryResponse {
 	in, out := io.Pipe()
-	return &memoryResponse{req: req, cancel: cancel, header: http.Header{}, in: in, out: out, ready: make(chan struct{}), length: -1}
+	return &memoryResponse{
+		req: req, cancel: cancel, header: http.Header{}, in: in, out: out,
+		ready: make(chan struct{}), length: -1,
+	}
 }
 
-// Header is what the answer's headers will be.
+// Header returns the headers to send.
 func (w *memoryResponse) Header() http.Header { return w.header }
 
 // WriteHeader sends the headers.
@@ -115,7 +117,7 @@ func (w *memoryResponse) WriteHeader(status int) {
 	}, nil)
 }
 
-// Write sends a part of the body, and waits until the client has read it or is gone.
+// Write sends a part of the body. It waits until the client has read it or is gone.
 func (w *memoryResponse) Write(data []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	if len(data) == 0 || !w.sendsBody() {
@@ -126,16 +128,16 @@ func (w *memoryResponse) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// Flush sends the headers; what is written is never kept back.
+// Flush sends the headers. Written data is not buffered.
 func (w *memoryResponse) Flush() { w.WriteHeader(http.StatusOK) }
 
-// serve runs the handler and ends the answer in the way that it ended.
+// serve runs the handler and completes or breaks the answer.
 func (w *memoryResponse) serve(h http.Handler, r *http.Request) {
 	finished := false
 	defer func() {
 		switch v := recover(); {
 		case finished:
-		case v == nil || v == http.ErrAbortHandler: // nil: runtime.Goexit, by a test that failed in here
+		case v == nil || v == http.ErrAbortHandler: // nil: runtime.Goexit, as in t.FailNow
 			w.fail(io.EOF)
 		default:
 			w.fail(io.EOF)
@@ -151,12 +153,12 @@ func (w *memoryResponse) serve(h http.Handler, r *http.Request) {
 	_ = w.out.Close()
 }
 
-// fail breaks the connection: the client gets err in place of the headers, or of the rest
-// of the body.
+// fail breaks the connection: the client gets err instead of the headers, or of the rest of the
+// body.
 func (w *memoryResponse) fail(err error) {
 	switch gone := w.req.Context().Err(); {
 	case gone != nil:
-		err = gone // the handler may notice before interrupt does
+		err = gone // the handler can notice it before interrupt does
 	case w.started && errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
@@ -168,10 +170,11 @@ func (w *memoryResponse) fail(err error) {
 // interrupt breaks the connection from the client's side.
 func (w *memoryResponse) interrupt(err error) {
 	w.deliver(nil, err)
-	_ = w.out.CloseWithError(err) // the writer's error is what the reader sees; its own would be ErrClosedPipe
+	// The reader sees the writer's error. Its own would be ErrClosedPipe.
+	_ = w.out.CloseWithError(err)
 }
 
-// raw answers with bytes as they are, read as net/http would.
+// raw answers with these bytes, parsed as net/http does.
 func (w *memoryResponse) raw(data string) {
 	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(data)), w.req)
 	if errors.Is(err, io.ErrUnexpectedEOF) && data == "" {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 )
 
-// A user's own test: the service under test gets the fake platform's client or URL.
+// In a test the service gets the fake platform's client or URL.
 func Example() {
 	platform := requestertest.NewPlatform()
 	token := platform.IssueToken("")
@@ -38,8 +41,9 @@ func Example() {
 }
 
 func ExampleNewServer() {
-	server := requestertest.NewServer(requestertest.WithAccount(requestertest.Account{ID: "a1", Balance: "7"}))
+	server := requestertest.NewServer()
 	defer server.Close()
+	server.SetAccount(requestertest.Account{ID: "a1", Balance: "7"})
 	client, err := requester.New(requester.Sandbox, requester.WithBaseURL(server.URL))
 	if err != nil {
 		log.Fatal(err)
@@ -50,7 +54,7 @@ func ExampleNewServer() {
 	// a1, balance 7 USD <nil>
 }
 
-// Faults are values: they follow on each other, happen a number of times, and combine.
+// Faults can follow on each other and be combined.
 func ExamplePlatform_SetFaults() {
 	platform := requestertest.NewPlatform()
 	client, err := requester.New(requester.Sandbox, requester.WithHTTPClient(platform.Client()))
@@ -74,7 +78,7 @@ func ExamplePlatform_SetFaults() {
 	// verified
 }
 
-// Hold keeps an answer back while the test changes something.
+// Hold delays an answer while the test changes something.
 func ExamplePlatform_Hold() {
 	platform := requestertest.NewPlatform()
 	client, err := requester.New(requester.Sandbox, requester.WithHTTPClient(platform.Client()))
@@ -91,9 +95,37 @@ func ExamplePlatform_Hold() {
 	if err := platform.WaitCount(context.Background(), 1); err != nil {
 		log.Fatal(err)
 	}
-	platform.DeleteToken(token) // too late for the request that has arrived
+	platform.DeleteToken(token) // does not change the answer to a request that has arrived
 	release()
 	fmt.Println(requester.ClassOf(<-answered))
 	// Output:
 	// verified
+}
+
+// With a threshold of one a single refusal rejects the token.
+func ExamplePlatform_DeleteToken() {
+	platform := requestertest.NewPlatform()
+	token := platform.IssueToken("")
+	client, err := requester.New(requester.Sandbox, requester.WithHTTPClient(platform.Client()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	checker, err := health.New(credentials.Static(token.Reveal()),
+		health.WithClient(client),
+		health.WithRejectionThreshold(1),
+		health.WithLogger(slog.New(slog.DiscardHandler)),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer checker.Close()
+	if err := checker.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+
+	platform.DeleteToken(token)
+	err = checker.Refresh(context.Background())
+	fmt.Println(requester.ClassOf(err), checker.Snapshot().Status(), checker.Snapshot().Reason())
+	// Output:
+	// rejected fail rejected
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// Fault changes what the platform answers: it wraps the handler that would answer
-// otherwise, as a middleware does. The ready ones are functions of this package; a test may
-// write its own. A nil Fault changes nothing.
+// Fault changes the platform's answer. It wraps the handler that would otherwise answer, as a
+// middleware does. Tests can write their own. A nil Fault changes nothing.
 type Fault func(next http.Handler) http.Handler
 
-// SetFaults replaces the faults for all requests that arrive from now on. Several work
-// together, the first outermost: SetFaults(Delay(time.Second), Header("Retry-After", "7"),
-// Status(503)). Counting faults ([Times], [Sequence]) start anew.
+// SetFaults replaces the faults of all requests that arrive from now on. Several faults combine,
+// the first outermost: SetFaults(Delay(time.Second), Header("Retry-After", "7"), Status(503)).
+// Faults that count, [Times] and [Sequence], start from the beginning. Without arguments it
+// removes them.
 func (p *Platform) SetFaults(faults ...Fault) {
 	h := Join(faults...)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		exchangeOf(r).tokenFaults.ServeHTTP(w, r)
@@ -25,8 +25,8 @@ func (p *Platform) SetFaults(faults ...Fault) {
 	p.faults = h
 }
 
-// SetTokenFaults replaces the faults for the requests that carry the token, which need not
-// be a valid one. Those of [Platform.SetFaults] are outside of them.
+// SetTokenFaults replaces the faults of the requests that carry the token, valid or not. The
+// faults of [Platform.SetFaults] wrap them.
 func (p *Platform) SetTokenFaults(t credentials.Token, faults ...Fault) {
 	h := Join(faults...)(http.HandlerFunc(serveAnswer))
 	p.mu.Lock()
@@ -34,8 +34,7 @@ func (p *Platform) SetTokenFaults(t credentials.Token, faults ...Fault) {
 	p.byToken[keyOf(t)] = h
 }
 
-// ClearFaults makes the platform healthy again, for all tokens. Accounts, tokens and the
-// log stay.
+// ClearFaults removes all faults, for all tokens. Accounts, tokens and the log stay.
 func (p *Platform) ClearFaults() {
 	p.SetFaults()
 	p.mu.Lock()
@@ -43,7 +42,7 @@ func (p *Platform) ClearFaults() {
 	clear(p.byToken)
 }
 
-// Join makes one fault of several, the first outermost.
+// Join combines faults into one, the first outermost.
 func Join(faults ...Fault) Fault {
 	return func(next http.Handler) http.Handler {
 		for _, f := range slices.Backward(faults) {
@@ -55,8 +54,8 @@ func Join(faults ...Fault) Fault {
 	}
 }
 
-// Sequence gives each request a fault of its own: the first request the first, and so on; a
-// nil Fault is a healthy answer. When all are used up the platform is healthy again.
+// Sequence applies the first fault to the first request, and so on. A nil Fault is a healthy
+// answer. After the last one the platform is healthy.
 func Sequence(faults ...Fault) Fault {
 	return func(next http.Handler) http.Handler {
 		steps := make([]http.Handler, len(faults))
@@ -74,7 +73,7 @@ func Sequence(faults ...Fault) Fault {
 	}
 }
 
-// Times lets the fault happen to n requests; then the platform is healthy again.
+// Times applies the fault to n requests. After that the platform is healthy.
 func Times(n int, fault Fault) Fault {
 	return Sequence(slices.Repeat([]Fault{fault}, max(0, n))...)
 }

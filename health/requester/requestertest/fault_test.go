@@ -20,53 +20,75 @@ import (
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
 
-const page503 = "<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></head><body>A page from somewhere on the way.</body></html>\n"
+const page503 = "<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></head>" +
+	"<body>This page is not from the platform.</body></html>\n"
 
-func TestFaultsThatAnswer(t *testing.T) {
-	hint := requestertest.RateLimited
-	limited := errorJSON("TOO_MANY_REQUESTS", "Too many requests")
-	withPayload := strings.TrimSuffix(limited, "}") + `,"payload":{"interval":"HOUR"}}`
+func TestFaults_thatAnswer(t *testing.T) {
+	const (
+		token   = "ApiKey canary"
+		limited = `{"request_id":"` + firstID +
+			`","code":"TOO_MANY_REQUESTS","message":"Too many requests"}`
+	)
+	unavailable := errorJSON("REMOTE_SERVICE_UNAVAILABLE", "Remote service is unavailable")
+	platformType := http.Header{"Content-Type": {"application/json;charset=UTF-8"}}
+	join, header := requestertest.Join, requestertest.Header
 	tests := []struct {
 		name   string
 		fault  requestertest.Fault
 		status int
-		header http.Header // what must be there; nil values must not
+		header http.Header // must be there; a nil value must not
 		body   string
 	}{
-		{"no fault", nil, 401, http.Header{"Content-Type": {"application/json;charset=UTF-8"}}, errorJSON("AUTHENTICATION_ERROR", "Authentication failed")},
-		{"Status 400", requestertest.Status(400), 400, nil, errorJSON("VALIDATION_ERROR", "Validation failed")},
-		{"Status 409", requestertest.Status(409), 409, nil, errorJSON("CONFLICT_STATE", "Conflict")},
-		{"Status 500", requestertest.Status(500), 500, nil, errorJSON("INTERNAL_ERROR", "Internal error")},
-		{"Status 503", requestertest.Status(503), 503, nil, errorJSON("REMOTE_SERVICE_UNAVAILABLE", "Remote service is unavailable")},
-		{"Status without a code of the platform's", requestertest.Status(502), 502, http.Header{"Content-Length": {"0"}}, ""},
-		{"Status 204", requestertest.Status(204), 204, nil, ""},
-		{"Body", requestertest.Body(200, "text/plain", "OK"), 200, http.Header{"Content-Type": {"text/plain"}, "Content-Length": {"2"}}, "OK"},
-		{"HTML", requestertest.HTML(503), 503, http.Header{"Content-Type": {"text/html; charset=utf-8"}}, page503},
-		{"Empty", requestertest.Empty(401), 401, http.Header{"Content-Length": {"0"}}, ""},
-		{"Redirect", requestertest.Redirect(307, "https://elsewhere.example/"), 307, http.Header{"Location": {"https://elsewhere.example/"}}, ""},
-		{"Header", requestertest.Join(requestertest.Header("x-test", "1"), requestertest.Empty(503)), 503, http.Header{"X-Test": {"1"}}, ""},
-		{"Header beats what the answer has", requestertest.Join(requestertest.Header("content-type", "x/y"), requestertest.Status(503)), 503, http.Header{"Content-Type": {"x/y"}}, errorJSON("REMOTE_SERVICE_UNAVAILABLE", "Remote service is unavailable")},
-		{"Header without a value removes", requestertest.Join(requestertest.Header("Date", ""), requestertest.Empty(503)), 503, http.Header{"Date": nil}, ""},
-		{"RateLimited", hint(nil), 429, http.Header{"Retry-After": nil}, limited},
-		{"RateLimited AfterSeconds", hint(requestertest.AfterSeconds(30)), 429, http.Header{"Retry-After": {"30"}}, limited},
-		{"RateLimited After", hint(requestertest.After("soon")), 429, http.Header{"Retry-After": {"soon"}}, limited},
-		{"RateLimited QuotaInterval", hint(requestertest.QuotaInterval("HOUR")), 429, http.Header{"Retry-After": nil}, withPayload},
-		{"RateLimited with both", hint(requestertest.QuotaInterval("HOUR"), requestertest.AfterSeconds(1)), 429, http.Header{"Retry-After": {"1"}}, withPayload},
-		{"EchoToken", requestertest.EchoToken(403), 403, http.Header{"Location": {"canary"}, "Set-Cookie": {"canary"}},
-			`{"request_id":"canary","code":"canary","message":"Invalid token canary","payload":{"interval":"canary","canary":"canary"}}`},
-		{"EchoToken 200", requestertest.EchoToken(200), 200, nil, `{"id":"566ec2b0ff0deeaae5f9d500629de162","public_name":{"EN":"Jack canary","canary":"canary"},` +
-			`"company":{"id":"canary","superintendent_id":"canary"},"token":"canary"}`},
-		{"Raw", requestertest.Raw("HTTP/1.1 299 Well\r\nContent-Length: 3\r\n\r\nabc"), 299, http.Header{"Date": nil}, "abc"},
-		{"Delay", requestertest.Join(requestertest.Delay(time.Nanosecond), requestertest.Empty(418)), 418, nil, ""},
-		{"Drip", requestertest.Join(requestertest.Drip(time.Nanosecond), requestertest.Body(200, "text/plain", "abc")), 200, http.Header{"Content-Length": {"3"}, "Content-Type": {"text/plain"}}, "abc"},
+		{"none", nil, 401, platformType, errorJSON("AUTHENTICATION_ERROR", "Authentication failed")},
+		{"Status/400", requestertest.Status(400), 400, nil,
+			errorJSON("VALIDATION_ERROR", "Validation failed")},
+		{"Status/409", requestertest.Status(409), 409, nil, errorJSON("CONFLICT_STATE", "Conflict")},
+		{"Status/500", requestertest.Status(500), 500, nil, errorJSON("INTERNAL_ERROR", "Internal error")},
+		{"Status/503", requestertest.Status(503), 503, platformType, unavailable},
+		{"Status/502", requestertest.Status(502), 502, http.Header{"Content-Length": {"0"}}, ""},
+		{"Status/204", requestertest.Status(204), 204, nil, ""},
+		{"Body", requestertest.Body(200, "text/plain", "OK"), 200,
+			http.Header{"Content-Type": {"text/plain"}, "Content-Length": {"2"}}, "OK"},
+		{"Body/no content type", requestertest.Body(200, "", "OK"), 200,
+			http.Header{"Content-Type": nil, "Content-Length": {"2"}}, "OK"},
+		{"Body/empty", requestertest.Body(401, "", ""), 401, http.Header{"Content-Length": {"0"}}, ""},
+		{"HTML", requestertest.HTML(503), 503, http.Header{"Content-Type": {"text/html; charset=utf-8"}},
+			page503},
+		{"Redirect", requestertest.Redirect(307, "https://elsewhere.example/"), 307,
+			http.Header{"Location": {"https://elsewhere.example/"}}, ""},
+		{"Header", join(header("x-test", "1"), empty(503)), 503, http.Header{"X-Test": {"1"}}, ""},
+		{"Header/replaced", join(header("content-type", "x/y"), requestertest.Status(503)), 503,
+			http.Header{"Content-Type": {"x/y"}}, unavailable},
+		{"Header/removed", join(header("Date", ""), empty(503)), 503, http.Header{"Date": nil}, ""},
+		{"RateLimited", requestertest.RateLimited(""), 429, http.Header{"Retry-After": nil}, limited},
+		{"RateLimited/30", requestertest.RateLimited("30"), 429, http.Header{"Retry-After": {"30"}},
+			limited},
+		{"RateLimited/soon", requestertest.RateLimited("soon"), 429, http.Header{"Retry-After": {"soon"}},
+			limited},
+		{"EchoToken/403", requestertest.EchoToken(403), 403,
+			http.Header{"Location": {"canary"}, "Set-Cookie": {"canary"}},
+			`{"request_id":"canary","code":"canary","message":"Invalid token canary",` +
+				`"payload":{"canary":"canary","interval":"canary"}}`},
+		{"EchoToken/200", requestertest.EchoToken(200), 200, nil,
+			`{"id":"566ec2b0ff0deeaae5f9d500629de162","public_name":{"EN":"Jack canary","canary":"canary"},` +
+				`"company":{"id":"canary","superintendent_id":"canary"},"token":"canary"}`},
+		{"Raw", requestertest.Raw("HTTP/1.1 299 Well\r\nContent-Length: 3\r\n\r\nabc"), 299,
+			http.Header{"Date": nil}, "abc"},
+		{"Delay", join(requestertest.Delay(time.Nanosecond), empty(418)), 418, nil, ""},
+		{"Drip", join(requestertest.Drip(time.Nanosecond), requestertest.Body(200, "text/plain", "abc")),
+			200,
+			http.Header{"Content-Length": {"3"}, "Content-Type": {"text/plain"}}, "abc"},
 	}
 	for _, tt := range tests {
 		for where, setUp := range places(t) {
-			t.Run(tt.name+" "+where, func(t *testing.T) {
+			t.Run(tt.name+"/"+where, func(t *testing.T) {
 				p, c, base := setUp()
 				p.SetFaults(tt.fault)
-				c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-				status, header, body := ask(t, c, "GET", base+"/api/v1/requester", "ApiKey canary")
+				c.CheckRedirect = func(*http.Request,
+					[]*http.Request) error {
+					return http.ErrUseLastResponse
+				}
+				status, header, body := ask(t, c, "GET", base+"/api/v1/requester", token)
 				assert.Equal(t, tt.status, status)
 				assert.Equal(t, tt.body, body)
 				for key, values := range tt.header {
@@ -75,58 +97,36 @@ func TestFaultsThatAnswer(t *testing.T) {
 			})
 		}
 	}
-	t.Run("Oversized keeps the JSON good", func(t *testing.T) {
-		p := requestertest.NewPlatform()
-		p.SetFaults(requestertest.Oversized())
-		_, header, body := ask(t, p.Client(), "GET", endpoint, apiKey(p))
-		assert.Greater(t, len(body), 64<<10)
-		assert.True(t, strings.HasPrefix(body, `{"padding":"xxx`))
-		assert.True(t, strings.HasSuffix(body, `xxx","id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,"public_name":{"EN":"Jack Smith"},"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`))
-		assert.Len(t, header["Content-Length"], 1)
-	})
-	t.Run("Oversized lengthens what is no object", func(t *testing.T) {
-		p := requestertest.NewPlatform()
-		p.SetFaults(requestertest.Oversized(), requestertest.HTML(200))
-		_, _, body := ask(t, p.Client(), "GET", endpoint, "")
-		assert.Greater(t, len(body), 64<<10)
-	})
-	t.Run("AfterDate is a date from the answer on", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			p := requestertest.NewPlatform()
-			p.SetFaults(requestertest.RateLimited(requestertest.AfterDate(time.Hour)))
-			time.Sleep(time.Hour)
-			_, header, _ := ask(t, p.Client(), "GET", endpoint, "")
-			assert.Equal(t, time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), header.Get("Retry-After"))
-			assert.Equal(t, time.Now().UTC().Format(http.TimeFormat), header.Get("Date"))
-		})
-	})
 }
 
-func TestFaultsThatBreak(t *testing.T) {
+func TestFaults_thatBreak(t *testing.T) {
 	join := requestertest.Join
 	half := `{"request_id":"00000000-0000-4000-8000-000000000001","code`
 	tests := []struct {
 		name  string
 		fault requestertest.Fault
-		body  string // what arrives of it
+		body  string // the part that arrives
 		want  error
 	}{
 		{"Reset", requestertest.Reset(), "", syscall.ECONNRESET},
 		{"ResetMidBody", requestertest.ResetMidBody(), half, syscall.ECONNRESET},
 		{"Truncated", requestertest.Truncated(), half, io.ErrUnexpectedEOF},
-		{"Truncated with another answer", join(requestertest.Truncated(), requestertest.Body(200, "text/plain", "abcd")), "ab", io.ErrUnexpectedEOF},
-		{"Raw without anything", requestertest.Raw(""), "", io.EOF},
-		{"Raw that ends early", requestertest.Raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), "abc", io.ErrUnexpectedEOF},
+		{"Truncated/another answer",
+			join(requestertest.Truncated(),
+				requestertest.Body(200, "text/plain", "abcd")), "ab", io.ErrUnexpectedEOF},
+		{"Raw/empty", requestertest.Raw(""), "", io.EOF},
+		{"Raw/cut short", requestertest.Raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), "abc",
+			io.ErrUnexpectedEOF},
 	}
 	for _, tt := range tests {
 		for where, setUp := range places(t) {
-			t.Run(tt.name+" "+where, func(t *testing.T) {
+			t.Run(tt.name+"/"+where, func(t *testing.T) {
 				p, c, base := setUp()
 				p.SetFaults(tt.fault)
 				body, err := broken(t, c, base)
 				assert.ErrorIs(t, err, tt.want)
-				if where == "in memory" || errors.Is(tt.want, io.ErrUnexpectedEOF) {
-					assert.Equal(t, tt.body, body, "over TCP a reset may overtake what was sent before it")
+				if where == "memory" || errors.Is(tt.want, io.ErrUnexpectedEOF) {
+					assert.Equal(t, tt.body, body, "over TCP a reset can overtake the data before it")
 				}
 				p.ClearFaults()
 				status, _, _ := ask(t, c, "GET", base+"/api/v1/requester", apiKey(p))
@@ -134,7 +134,7 @@ func TestFaultsThatBreak(t *testing.T) {
 			})
 		}
 	}
-	t.Run("Raw that is no HTTP", func(t *testing.T) {
+	t.Run("Raw/not HTTP", func(t *testing.T) {
 		for where, setUp := range places(t) {
 			p, c, base := setUp()
 			p.SetFaults(requestertest.Raw("SSH-2.0-x\r\n"))
@@ -142,14 +142,14 @@ func TestFaultsThatBreak(t *testing.T) {
 			assert.ErrorContains(t, err, "malformed HTTP response", where)
 		}
 	})
-	t.Run("over TLS the connection under it is reset", func(t *testing.T) {
+	t.Run("Reset/TLS", func(t *testing.T) {
 		s := requestertest.NewTLSServer()
 		defer s.Close()
 		s.SetFaults(requestertest.Reset())
 		_, err := broken(t, s.Client(), s.URL)
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
 	})
-	t.Run("over HTTP/2 the stream is", func(t *testing.T) {
+	t.Run("Reset/HTTP2", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		s := httptest.NewUnstartedServer(p)
 		s.EnableHTTP2 = true
@@ -159,7 +159,7 @@ func TestFaultsThatBreak(t *testing.T) {
 		_, err := broken(t, s.Client(), s.URL)
 		assert.Error(t, err)
 	})
-	t.Run("Hang lasts until the client goes away", func(t *testing.T) {
+	t.Run("Hang/client disconnects", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := requestertest.NewPlatform()
 			p.SetFaults(requestertest.Hang())
@@ -173,12 +173,13 @@ func TestFaultsThatBreak(t *testing.T) {
 			assert.Zero(t, p.InFlight())
 		})
 	})
-	t.Run("a client that goes away ends Delay and Drip", func(t *testing.T) {
+	t.Run("Delay and Drip/client disconnects", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := requestertest.NewPlatform()
 			c := p.Client()
 			c.Timeout = time.Second
-			for _, f := range []requestertest.Fault{requestertest.Delay(time.Hour), requestertest.Drip(time.Hour)} {
+			for _, f := range []requestertest.Fault{requestertest.Delay(time.Hour),
+				requestertest.Drip(time.Hour)} {
 				p.SetFaults(f)
 				_, err := broken(t, c, "https://toloka.dev")
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
@@ -187,7 +188,7 @@ func TestFaultsThatBreak(t *testing.T) {
 			}
 		})
 	})
-	t.Run("a body that is closed unread ends the answer", func(t *testing.T) {
+	t.Run("Drip/body is closed", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := requestertest.NewPlatform()
 			p.SetFaults(requestertest.Drip(time.Hour))
@@ -198,7 +199,7 @@ func TestFaultsThatBreak(t *testing.T) {
 			assert.Zero(t, p.InFlight())
 		})
 	})
-	t.Run("Drip sends a byte at a time", func(t *testing.T) {
+	t.Run("Drip/one byte at a time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := requestertest.NewPlatform()
 			p.SetFaults(requestertest.Drip(time.Second), requestertest.Body(200, "text/plain", "abc"))
@@ -215,7 +216,7 @@ func TestFaultsThatBreak(t *testing.T) {
 			}
 		})
 	})
-	t.Run("Server.Close ends what hangs", func(t *testing.T) {
+	t.Run("Hang/server is closed", func(t *testing.T) {
 		s := requestertest.NewServer()
 		s.SetFaults(requestertest.Hang())
 		done := make(chan error)
@@ -232,7 +233,7 @@ func TestFaultsThatBreak(t *testing.T) {
 	})
 }
 
-// broken returns what arrives of the body, and how the exchange ends.
+// broken returns the part of the body that arrives, and the error.
 func broken(t testing.TB, c *http.Client, base string) (string, error) {
 	resp, err := c.Get(base + "/api/v1/requester")
 	if err != nil {
@@ -243,7 +244,7 @@ func broken(t testing.TB, c *http.Client, base string) (string, error) {
 	return string(body), err
 }
 
-func TestCombinations(t *testing.T) {
+func TestFaults_combined(t *testing.T) {
 	statuses := func(t *testing.T, p *requestertest.Platform, authorization string, n int) []int {
 		var got []int
 		for range n {
@@ -252,7 +253,7 @@ func TestCombinations(t *testing.T) {
 		}
 		return got
 	}
-	t.Run("Times ends", func(t *testing.T) {
+	t.Run("Times", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		p.SetFaults(requestertest.Times(2, requestertest.Status(503)))
 		assert.Equal(t, []int{503, 503, 200}, statuses(t, p, apiKey(p), 3))
@@ -261,12 +262,13 @@ func TestCombinations(t *testing.T) {
 		p.SetFaults(requestertest.Times(-1, requestertest.Status(503)))
 		assert.Equal(t, []int{200}, statuses(t, p, apiKey(p), 1))
 	})
-	t.Run("Sequence goes on one by one, with health in between", func(t *testing.T) {
+	t.Run("Sequence", func(t *testing.T) {
 		p := requestertest.NewPlatform()
-		p.SetFaults(requestertest.Sequence(requestertest.Status(503), nil, requestertest.Times(1, requestertest.Status(500)), requestertest.HTML(502)))
+		p.SetFaults(requestertest.Sequence(requestertest.Status(503), nil,
+			requestertest.Times(1, requestertest.Status(500)), requestertest.HTML(502)))
 		assert.Equal(t, []int{503, 200, 500, 502, 200, 200}, statuses(t, p, apiKey(p), 6))
 	})
-	t.Run("what counts starts anew where it is set again", func(t *testing.T) {
+	t.Run("counting starts from the beginning", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		fault := requestertest.Times(1, requestertest.Status(503))
 		for range 2 {
@@ -274,21 +276,22 @@ func TestCombinations(t *testing.T) {
 			assert.Equal(t, []int{503, 200}, statuses(t, p, apiKey(p), 2))
 		}
 	})
-	t.Run("the faults of one token leave the others alone", func(t *testing.T) {
+	t.Run("SetTokenFaults", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		one, other := p.IssueToken(""), p.IssueToken("")
 		p.SetTokenFaults(one, requestertest.Status(500))
 		assert.Equal(t, []int{500}, statuses(t, p, "ApiKey "+one.Reveal(), 1))
 		assert.Equal(t, []int{200}, statuses(t, p, "ApiKey "+other.Reveal(), 1))
 		p.SetFaults(requestertest.Times(1, requestertest.Status(503)))
-		assert.Equal(t, []int{503, 500}, statuses(t, p, "ApiKey "+one.Reveal(), 2), "those of all tokens are outside")
+		assert.Equal(t, []int{503, 500}, statuses(t, p, "ApiKey "+one.Reveal(), 2),
+			"the faults of all tokens come first")
 		p.SetTokenFaults(one)
 		assert.Equal(t, []int{200}, statuses(t, p, "ApiKey "+one.Reveal(), 1))
 		p.SetTokenFaults(one, requestertest.Status(500))
 		p.ClearFaults()
 		assert.Equal(t, []int{200}, statuses(t, p, "ApiKey "+one.Reveal(), 1))
 	})
-	t.Run("a fault of the test's own", func(t *testing.T) {
+	t.Run("custom fault", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		p.SetFaults(func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -303,7 +306,7 @@ func TestCombinations(t *testing.T) {
 		assert.Equal(t, "early", body)
 		assert.Empty(t, header["Content-Length"])
 	})
-	t.Run("a fault outside of a platform has something to say all the same", func(t *testing.T) {
+	t.Run("fault without a platform", func(t *testing.T) {
 		w := newRecorder()
 		req, err := http.NewRequest("GET", endpoint, nil)
 		require.NoError(t, err)
@@ -313,7 +316,7 @@ func TestCombinations(t *testing.T) {
 }
 
 func TestClient(t *testing.T) {
-	t.Run("a context that is over makes no request", func(t *testing.T) {
+	t.Run("context has ended", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -323,7 +326,7 @@ func TestClient(t *testing.T) {
 		assert.ErrorIs(t, err, context.Canceled)
 		assert.Zero(t, p.Count())
 	})
-	t.Run("a handler sees a request as a server would have it", func(t *testing.T) {
+	t.Run("request as a server has it", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		p.SetFaults(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -348,7 +351,7 @@ func TestClient(t *testing.T) {
 		assert.Equal(t, "hello", string(body))
 		assert.EqualValues(t, -1, resp.ContentLength)
 	})
-	t.Run("a test that fails inside of a fault breaks the connection", func(t *testing.T) {
+	t.Run("handler calls Goexit", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		p.SetFaults(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { (&testing.T{}).FailNow() })
@@ -356,15 +359,18 @@ func TestClient(t *testing.T) {
 		_, err := broken(t, p.Client(), "https://toloka.dev")
 		assert.ErrorIs(t, err, io.EOF)
 	})
-	t.Run("an answer shorter than announced is cut short", func(t *testing.T) {
+	t.Run("answer shorter than its Content-Length", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		p.SetFaults(func(http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "9") })
+			return http.HandlerFunc(func(w http.ResponseWriter,
+				_ *http.Request) {
+				w.Header().Set("Content-Length", "9")
+			})
 		})
 		_, err := broken(t, p.Client(), "https://toloka.dev")
 		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	})
-	t.Run("a server's client trusts its certificate", func(t *testing.T) {
+	t.Run("certificate of a TLS server", func(t *testing.T) {
 		s := requestertest.NewTLSServer()
 		defer s.Close()
 		status, _, _ := ask(t, s.Client(), "GET", s.URL+"/api/v1/requester", apiKey(s.Platform))

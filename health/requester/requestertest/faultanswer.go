@@ -7,30 +7,39 @@ import (
 	"strings"
 )
 
-// Status answers with that status, and with the platform's error object where it documents
-// a code for it (400, 401, 403, 404, 409, 429, 500, 503; also 405); else with an empty
-// body.
+// Status answers with that status. The body is the platform's error object for a status with a
+// documented code (400, 401, 403, 404, 409, 429, 500, 503; also 405), else empty.
 func Status(status int) Fault {
 	return answering(func(x *exchange) answer { return errorAnswer(status, x.requestID) })
 }
 
-// Body answers with exactly that.
+// RateLimited answers 429 with the platform's error object. retryAfter is the value of the header
+// Retry-After, such as "30"; "" leaves the header out.
+func RateLimited(retryAfter string) Fault {
+	limited := Status(http.StatusTooManyRequests)
+	if retryAfter == "" {
+		return limited
+	}
+	return Join(Header("Retry-After", retryAfter), limited)
+}
+
+// Body answers with that status, content type and body. An empty contentType leaves the header
+// out.
 func Body(status int, contentType, body string) Fault {
+	header := http.Header{"Content-Type": nil} // net/http must not guess it
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
 	return answering(func(*exchange) answer {
-		return answer{status: status, header: http.Header{"Content-Type": {contentType}}, body: []byte(body)}
+		return answer{status: status, header: header, body: []byte(body)}
 	})
 }
 
-// HTML answers with a page, as proxies, firewalls and login portals do.
+// HTML answers with a page, as proxies, firewalls and login pages do.
 func HTML(status int) Fault {
-	page := fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>%d %s</title></head><body>A page from somewhere on the way.</body></html>\n",
-		status, http.StatusText(status))
+	page := fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>%d %s</title></head>"+
+		"<body>This page is not from the platform.</body></html>\n", status, http.StatusText(status))
 	return Body(status, "text/html; charset=utf-8", page)
-}
-
-// Empty answers with that status and no body at all.
-func Empty(status int) Fault {
-	return answering(func(*exchange) answer { return answer{status: status} })
 }
 
 // Redirect answers with that status, such as 302, and the location.
@@ -40,8 +49,7 @@ func Redirect(status int, location string) Fault {
 	})
 }
 
-// Header sets a header of the answer, whatever the answer is; "" removes it, which works
-// for Date too.
+// Header sets a header of any answer. An empty value removes it, also Date.
 func Header(key, value string) Fault {
 	key = http.CanonicalHeaderKey(key)
 	return func(next http.Handler) http.Handler {
@@ -56,40 +64,28 @@ func Header(key, value string) Fault {
 	}
 }
 
-// Oversized makes the answer longer than the 64 KiB that the client reads, by a member that
-// it does not know: the JSON stays good.
-func Oversized() Fault {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			a := record(next, r)
-			padding := strings.Repeat("x", 70<<10)
-			if rest, ok := strings.CutPrefix(string(a.body), "{"); ok {
-				a.body = []byte(`{"padding":"` + padding + `",` + rest)
-			} else {
-				a.body = append(a.body, padding...)
-			}
-			a.header.Del("Content-Length")
-			a.write(w)
-		})
-	}
-}
-
-// EchoToken answers with that status and repeats the token that it was sent in every place
-// that a careless server could: in every string of the body, and in headers. With 200 the
-// account is the right one, and its names and company repeat the token.
+// EchoToken answers with that status and repeats the received token wherever a careless server
+// could: in every string of the body, and in headers. It is for tests that no output shows the
+// token. With 200 the id is that of [DefaultAccount], and the names and the company repeat the
+// token.
 func EchoToken(status int) Fault {
 	return answering(func(x *exchange) answer {
 		token := x.token.Reveal()
 		a := jsonAnswer(status, nil)
-		for _, key := range []string{"Retry-After", "Location", "Www-Authenticate", "X-Request-Id", "Server", "Set-Cookie"} {
+		for _, key := range []string{
+			"Retry-After", "Location", "Www-Authenticate", "X-Request-Id", "Server", "Set-Cookie",
+		} {
 			a.header.Set(key, token)
 		}
 		if status == http.StatusOK {
 			names := map[string]string{"EN": "Jack " + token, token: token}
-			a.body = []byte(`{"id":` + quote(AccountID) + `,"public_name":` + quote(names) + `,"company":{"id":` +
-				quote(token) + `,"superintendent_id":` + quote(token) + `},"token":` + quote(token) + `}`)
+			a.body = []byte(`{"id":` + quote(defaultID) + `,"public_name":` + quote(names) +
+				`,"company":{"id":` + quote(token) + `,"superintendent_id":` + quote(token) +
+				`},"token":` + quote(token) + `}`)
 		} else {
-			a.body = errorBody(token, token, "Invalid token "+token, `{"interval":`+quote(token)+`,`+quote(token)+`:`+quote(token)+`}`)
+			payload := map[string]string{"interval": token, token: token}
+			a.body = errorBody(token, token, "Invalid token "+token)
+			a.body = []byte(strings.TrimSuffix(string(a.body), "}") + `,"payload":` + quote(payload) + "}")
 		}
 		return a
 	})
@@ -101,7 +97,7 @@ func answering(f func(*exchange) answer) Fault {
 	}
 }
 
-// record collects what next answers.
+// record returns the answer of next.
 func record(next http.Handler, r *http.Request) answer {
 	w := httptest.NewRecorder()
 	next.ServeHTTP(w, r)

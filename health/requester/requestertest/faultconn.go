@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Delay waits before the answer, on the clock of the bubble inside testing/synctest.
+// Delay waits before the answer, on fake time inside a testing/synctest bubble.
 func Delay(d time.Duration) Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -19,7 +19,7 @@ func Delay(d time.Duration) Fault {
 	}
 }
 
-// Hang never answers, until the client goes away.
+// Hang does not answer. It ends when the client disconnects.
 func Hang() Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -29,7 +29,7 @@ func Hang() Fault {
 	}
 }
 
-// Drip sends the headers at once and then the body byte by byte, each after d.
+// Drip sends the headers at once and then the body byte by byte, one every d.
 func Drip(d time.Duration) Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -61,7 +61,7 @@ func ResetMidBody() Fault {
 	return half(reset)
 }
 
-// Raw sends exactly these bytes, which need not be HTTP, and closes the connection.
+// Raw sends these bytes, which need not be HTTP, and closes the connection.
 func Raw(data string) Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -87,7 +87,7 @@ func half(end func(http.ResponseWriter)) Fault {
 	}
 }
 
-// start sends a's headers, with the length of its body, and nothing of the body.
+// start sends a's headers, with the length of its body, but not the body.
 func start(w http.ResponseWriter, a answer) {
 	for key, values := range a.header {
 		setDefault(w.Header(), key, values...)
@@ -98,7 +98,7 @@ func start(w http.ResponseWriter, a answer) {
 }
 
 func send(w http.ResponseWriter, data []byte) {
-	// An error means that the client is gone: the request's context ends what comes after.
+	// An error means that the client is gone; the request's context ends the handler.
 	_, _ = w.Write(data)
 	_ = http.NewResponseController(w).Flush()
 }
@@ -113,7 +113,7 @@ func pause(r *http.Request, d time.Duration) {
 	}
 }
 
-// abort closes the connection without finishing the answer, in the way that net/http defines.
+// abort closes the connection without completing the answer.
 func abort() { panic(http.ErrAbortHandler) }
 
 // reset makes the client's next read fail with ECONNRESET.
@@ -136,7 +136,7 @@ func reset(w http.ResponseWriter) {
 func hijack(w http.ResponseWriter) net.Conn {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		abort() // HTTP/2, or a ResponseWriter that hides its connection: the nearest there is
+		abort() // HTTP/2, or a ResponseWriter that hides its connection
 	}
 	return conn
 }

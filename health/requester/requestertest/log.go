@@ -10,37 +10,37 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// Request is one request as it arrived, whatever it was answered.
+// Request is one request as it arrived.
 type Request struct {
-	// Time is when it arrived: fake time inside a testing/synctest bubble.
+	// Time is when it arrived, in fake time inside a testing/synctest bubble.
 	Time time.Time
 	// Method, Host and Path are as the client sent them.
 	Method, Host, Path string
-	// Token is what the Authorization header carried: equal to what [Platform.IssueToken]
-	// returned if it is such a token, else without a stated scheme; the zero Token where
-	// there was none, or more than one header.
+	// Token is the token of the Authorization header: equal to the token of
+	// [Platform.IssueToken] or [Platform.AcceptToken] if it is one, else without a stated scheme.
+	// It is the zero Token if there was none, or more than one header.
 	Token credentials.Token
-	// Scheme is the word before the token, such as ApiKey.
+	// Scheme is the authorization scheme, such as ApiKey.
 	Scheme credentials.Scheme
 	// Header has the other headers, without Authorization.
 	Header http.Header
 }
 
-// Requests returns the log: every request that has arrived, oldest first.
+// Requests returns a copy of the log: every request that has arrived, oldest first.
 func (p *Platform) Requests() []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.requests)
 }
 
-// Count is how many requests have arrived.
+// Count returns the number of requests that have arrived.
 func (p *Platform) Count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.requests)
 }
 
-// CountToken is how many requests have arrived with the token, under whatever scheme.
+// CountToken returns the number of requests that have arrived with the token, under any scheme.
 func (p *Platform) CountToken(t credentials.Token) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -53,15 +53,8 @@ func (p *Platform) CountToken(t credentials.Token) int {
 	return n
 }
 
-// InFlight is how many requests have arrived and are not answered yet.
-func (p *Platform) InFlight() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.inFlight
-}
-
-// WaitCount waits until n requests have arrived since the platform was made, answered or
-// not. Its error is ctx's.
+// WaitCount waits until n requests have arrived since the platform was created, answered or not.
+// It returns an error if ctx ends first.
 func (p *Platform) WaitCount(ctx context.Context, n int) error {
 	for {
 		p.mu.Lock()
@@ -78,8 +71,8 @@ func (p *Platform) WaitCount(ctx context.Context, n int) error {
 	}
 }
 
-// logged returns the log entry of r, and the token as it was sent. The lock is held.
-func (p *Platform) logged(r *http.Request) (Request, credentials.Token) {
+// entryLocked returns the log entry of r, and the token as it was sent.
+func (p *Platform) entryLocked(r *http.Request) (Request, credentials.Token) {
 	header := r.Header.Clone()
 	values := header.Values("Authorization")
 	header.Del("Authorization")

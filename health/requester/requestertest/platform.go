@@ -10,11 +10,10 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// Platform is a fake of the Toloka platform with accounts, tokens and faults, as an
-// http.Handler. It knows GET /api/v1/requester; any other path is a 404 in the platform's
-// words. Make one with [NewPlatform], reach it by [Platform.Client] without a socket or by
-// [NewServer] over TCP. All methods are safe for concurrent use, also while requests are
-// under way.
+// Platform is a fake Toloka platform with accounts, tokens and faults. It is an http.Handler that
+// answers GET /api/v1/requester; any other path gets the platform's 404. Create it with
+// [NewPlatform] and call it in memory through [Platform.Client], or use [NewServer] for TCP. All
+// methods are safe for concurrent use, also during requests.
 type Platform struct {
 	mu       sync.Mutex
 	accounts map[string]Account
@@ -28,31 +27,21 @@ type Platform struct {
 	arrived  chan struct{} // closed and replaced at each arrival
 }
 
-// tokenKey stands for a token's value, which a test that prints its platform does not want
-// to see.
+// tokenKey replaces a token's value, so that a printed Platform does not show it.
 type tokenKey [sha256.Size]byte
 
 func keyOf(t credentials.Token) tokenKey { return sha256.Sum256([]byte(t.Reveal())) }
 
-// issued is what the platform knows of a token.
+// issued is a valid token.
 type issued struct {
-	token   credentials.Token // as it was given out
+	token   credentials.Token // as it was issued
 	account string
-	scheme  credentials.Scheme // the one that it works under
+	scheme  credentials.Scheme // the one that it is valid under
 }
 
-// Option sets up a [Platform].
-type Option func(*Platform)
-
-// WithAccount adds an account from the start, as [Platform.SetAccount] does later.
-func WithAccount(a Account) Option {
-	return func(p *Platform) { p.SetAccount(a) }
-}
-
-// NewPlatform returns a healthy platform that has the account of the platform's
-// documentation, [DefaultAccount], and no tokens: get one by [Platform.IssueToken]. For a
-// testing/synctest bubble make it inside the bubble.
-func NewPlatform(opts ...Option) *Platform {
+// NewPlatform returns a healthy platform with one account, [DefaultAccount], and no tokens; see
+// [Platform.IssueToken]. Inside a testing/synctest bubble create it in the bubble.
+func NewPlatform() *Platform {
 	p := &Platform{
 		accounts: map[string]Account{},
 		tokens:   map[tokenKey]issued{},
@@ -63,17 +52,12 @@ func NewPlatform(opts ...Option) *Platform {
 	}
 	p.SetAccount(DefaultAccount())
 	p.ClearFaults()
-	for _, opt := range opts {
-		if opt != nil {
-			opt(p)
-		}
-	}
 	return p
 }
 
-// ServeHTTP answers as the platform would, unless a fault or a hold is set. What it answers
-// is decided when the request arrives: a token that is deleted while the answer is held
-// back still gets its account.
+// ServeHTTP answers as the platform does, unless a fault or a hold is set. It decides on the
+// answer when the request arrives: a token that is deleted while the answer is held back is still
+// valid for it.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, holds := p.arrive(r)
 	defer p.leave()
@@ -88,9 +72,9 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.faults.ServeHTTP(w, r)
 }
 
-// Hold keeps back the answer to every request that arrives from now on until release is
-// called, which may be done more than once and from anywhere. A client that goes away is
-// let go.
+// Hold delays the answer to every request that arrives from now on until release is called.
+// release can be called more than once and from any goroutine. A request whose client disconnects
+// ends.
 func (p *Platform) Hold() (release func()) {
 	hold := make(chan struct{})
 	p.mu.Lock()
@@ -104,10 +88,10 @@ func (p *Platform) Hold() (release func()) {
 	})
 }
 
-// exchange is what is settled about a request when it arrives.
+// exchange is what is decided when a request arrives.
 type exchange struct {
 	requestID   string
-	token       credentials.Token // what was sent, whether it is good or not
+	token       credentials.Token // as it was sent, valid or not
 	answer      answer
 	faults      http.Handler
 	tokenFaults http.Handler
@@ -115,7 +99,7 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-// exchangeOf finds the exchange of a request that came through ServeHTTP.
+// exchangeOf returns the exchange of a request that came through ServeHTTP.
 func exchangeOf(r *http.Request) *exchange {
 	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 		return x
@@ -127,13 +111,13 @@ func (p *Platform) arrive(r *http.Request) (*exchange, []chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inFlight++
-	entry, sent := p.logged(r)
+	entry, sent := p.entryLocked(r)
 	p.requests = append(p.requests, entry)
 	close(p.arrived)
 	p.arrived = make(chan struct{})
 
 	x := &exchange{requestID: requestID(len(p.requests)), token: sent, faults: p.faults}
-	x.answer = p.answerTo(r, sent, x.requestID)
+	x.answer = p.answerLocked(r, sent, x.requestID)
 	x.tokenFaults = p.byToken[keyOf(sent)]
 	if x.tokenFaults == nil {
 		x.tokenFaults = http.HandlerFunc(serveAnswer)
@@ -151,7 +135,7 @@ func (p *Platform) leave() {
 	p.inFlight--
 }
 
-// requestID has the shape of the platform's, and tells which request of the log it was.
+// requestID has the shape of the platform's, and ends with the request's number in the log.
 func requestID(n int) string {
 	return fmt.Sprintf("00000000-0000-4000-8000-%012d", n)
 }

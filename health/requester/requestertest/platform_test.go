@@ -21,8 +21,9 @@ const (
 	firstID  = "00000000-0000-4000-8000-000000000001"
 )
 
-// ask makes one request with the Authorization header as it is given; "" sends none.
-func ask(t testing.TB, c *http.Client, method, url, authorization string, headers ...string) (int, http.Header, string) {
+// ask makes one request with this Authorization header; "" sends none.
+func ask(t testing.TB, c *http.Client, method, url, authorization string, headers ...string) (int,
+	http.Header, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	require.NoError(t, err)
@@ -44,7 +45,7 @@ func errorJSON(code, message string) string {
 	return `{"request_id":"` + firstID + `","code":"` + code + `","message":"` + message + `"}`
 }
 
-func TestAnswers(t *testing.T) {
+func TestPlatform_answers(t *testing.T) {
 	const jack = `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,"public_name":{"EN":"Jack Smith"},` +
 		`"company":{"id":"123","superintendent_id":"566ec2b0ff0deeaae5f9d500629de162"}}`
 	unauthenticated := errorJSON("AUTHENTICATION_ERROR", "Authentication failed")
@@ -55,34 +56,65 @@ func TestAnswers(t *testing.T) {
 		status             int
 		body               string
 	}{
-		{"the account of a good key", "GET", "/api/v1/requester", apiKey, nil, 200, jack},
-		{"the scheme in another case", "GET", "/api/v1/requester", func(p *requestertest.Platform) string { return "apikey " + p.IssueToken("").Reveal() }, nil, 200, jack},
-		{"the account of a good OAuth token", "GET", "/api/v1/requester", func(p *requestertest.Platform) string { return "OAuth " + p.IssueOAuthToken("").Reveal() }, nil, 200, jack},
-		{"a key as OAuth", "GET", "/api/v1/requester", func(p *requestertest.Platform) string { return "OAuth " + p.IssueToken("").Reveal() }, nil, 401, errorJSON("OAUTH_AUTHENTICATION_ERROR", "OAuth token is invalid")},
-		{"an OAuth token as a key", "GET", "/api/v1/requester", func(p *requestertest.Platform) string { return "ApiKey " + p.IssueOAuthToken("").Reveal() }, nil, 401, unauthenticated},
-		{"a scheme that it does not have", "GET", "/api/v1/requester", func(p *requestertest.Platform) string { return "Bearer " + p.IssueToken("").Reveal() }, nil, 401, unauthenticated},
-		{"no scheme", "GET", "/api/v1/requester", func(p *requestertest.Platform) string { return p.IssueToken("").Reveal() }, nil, 401, unauthenticated},
-		{"an unknown key", "GET", "/api/v1/requester", func(*requestertest.Platform) string { return "ApiKey unknown" }, nil, 401, unauthenticated},
-		{"a deleted key", "GET", "/api/v1/requester", func(p *requestertest.Platform) string {
+		{"valid key", "GET", "/api/v1/requester", apiKey, nil, 200, jack},
+		{"scheme in lower case", "GET", "/api/v1/requester",
+			func(p *requestertest.Platform) string {
+				return "apikey " +
+					p.IssueToken("").Reveal()
+			}, nil, 200, jack},
+		{"valid OAuth token", "GET", "/api/v1/requester",
+			func(p *requestertest.Platform) string {
+				return "OAuth " +
+					oauthToken(p).Reveal()
+			}, nil, 200, jack},
+		{"key as OAuth", "GET", "/api/v1/requester",
+			func(p *requestertest.Platform) string {
+				return "OAuth " +
+					p.IssueToken("").Reveal()
+			}, nil, 401, errorJSON("OAUTH_AUTHENTICATION_ERROR", "OAuth token is invalid")},
+		{"OAuth token as key", "GET", "/api/v1/requester",
+			func(p *requestertest.Platform) string {
+				return "ApiKey " +
+					oauthToken(p).Reveal()
+			}, nil, 401, unauthenticated},
+		{"unknown scheme", "GET", "/api/v1/requester",
+			func(p *requestertest.Platform) string {
+				return "Bearer " +
+					p.IssueToken("").Reveal()
+			}, nil, 401, unauthenticated},
+		{"no scheme", "GET", "/api/v1/requester",
+			func(p *requestertest.Platform) string { return p.IssueToken("").Reveal() }, nil, 401,
+			unauthenticated},
+		{"unknown key", "GET", "/api/v1/requester",
+			func(*requestertest.Platform) string { return "ApiKey unknown" }, nil, 401, unauthenticated},
+		{"deleted key", "GET", "/api/v1/requester", func(p *requestertest.Platform) string {
 			token := p.IssueToken("")
 			p.DeleteToken(token)
 			return "ApiKey " + token.Reveal()
 		}, nil, 401, unauthenticated},
-		{"no credential", "GET", "/api/v1/requester", none, nil, 401, unauthenticated},
-		{"an empty credential", "GET", "/api/v1/requester", func(*requestertest.Platform) string { return "ApiKey" }, nil, 401, unauthenticated},
-		{"two credentials", "GET", "/api/v1/requester", apiKey, []string{"Authorization", "ApiKey x"}, 401, unauthenticated},
-		{"its own account to act under", "GET", "/api/v1/requester", apiKey, []string{"X-Act-Under-Account-ID", requestertest.AccountID}, 200, jack},
-		{"an account that is not shared", "GET", "/api/v1/requester", apiKey, []string{"X-Act-Under-Account-ID", "b"}, 403, errorJSON("ACCESS_DENIED", "Access denied")},
-		{"another path", "GET", "/api/v1/projects", apiKey, nil, 404, errorJSON("DOES_NOT_EXIST", "No such object")},
-		{"a path with a slash too many", "GET", "/api/v1/requester/", apiKey, nil, 404, errorJSON("DOES_NOT_EXIST", "No such object")},
-		{"another method", "POST", "/api/v1/requester", apiKey, nil, 405, errorJSON("METHOD_NOT_ALLOWED", "Method not allowed")},
+		{"no header", "GET", "/api/v1/requester", none, nil, 401, unauthenticated},
+		{"scheme only", "GET", "/api/v1/requester",
+			func(*requestertest.Platform) string { return "ApiKey" }, nil, 401, unauthenticated},
+		{"two headers", "GET", "/api/v1/requester", apiKey, []string{"Authorization", "ApiKey x"}, 401,
+			unauthenticated},
+		{"acts under its own account", "GET", "/api/v1/requester", apiKey,
+			[]string{"X-Act-Under-Account-ID", requestertest.DefaultAccount().ID}, 200, jack},
+		{"acts under an account that is not shared", "GET", "/api/v1/requester", apiKey,
+			[]string{"X-Act-Under-Account-ID", "b"}, 403, errorJSON("ACCESS_DENIED", "Access denied")},
+		{"another path", "GET", "/api/v1/projects", apiKey, nil, 404,
+			errorJSON("DOES_NOT_EXIST", "No such object")},
+		{"path with a trailing slash", "GET", "/api/v1/requester/", apiKey, nil, 404,
+			errorJSON("DOES_NOT_EXIST", "No such object")},
+		{"another method", "POST", "/api/v1/requester", apiKey, nil, 405,
+			errorJSON("METHOD_NOT_ALLOWED", "Method not allowed")},
 		{"HEAD", "HEAD", "/api/v1/requester", apiKey, nil, 405, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for where, setUp := range places(t) {
 				p, c, base := setUp()
-				status, header, body := ask(t, c, tt.method, base+tt.path, tt.authorization(p), tt.headers...)
+				status, header, body := ask(t, c, tt.method, base+tt.path, tt.authorization(p),
+					tt.headers...)
 				assert.Equal(t, tt.status, status, where)
 				assert.Equal(t, tt.body, body, where)
 				assert.Equal(t, "application/json;charset=UTF-8", header.Get("Content-Type"), where)
@@ -98,14 +130,14 @@ func TestAnswers(t *testing.T) {
 func apiKey(p *requestertest.Platform) string { return "ApiKey " + p.IssueToken("").Reveal() }
 func none(*requestertest.Platform) string     { return "" }
 
-// places gives a fresh platform in memory and one over TCP.
+// places returns constructors of a platform in memory and one over TCP.
 func places(t testing.TB) map[string]func() (*requestertest.Platform, *http.Client, string) {
 	return map[string]func() (*requestertest.Platform, *http.Client, string){
-		"in memory": func() (*requestertest.Platform, *http.Client, string) {
+		"memory": func() (*requestertest.Platform, *http.Client, string) {
 			p := requestertest.NewPlatform()
 			return p, p.Client(), "https://toloka.dev"
 		},
-		"over TCP": func() (*requestertest.Platform, *http.Client, string) {
+		"TCP": func() (*requestertest.Platform, *http.Client, string) {
 			s := requestertest.NewServer()
 			t.Cleanup(s.Close)
 			return s.Platform, s.Client(), s.URL
@@ -113,38 +145,43 @@ func places(t testing.TB) map[string]func() (*requestertest.Platform, *http.Clie
 	}
 }
 
-func TestAccounts(t *testing.T) {
+func TestPlatform_accounts(t *testing.T) {
 	get := func(t *testing.T, p *requestertest.Platform, token credentials.Token, headers ...string) string {
 		_, _, body := ask(t, p.Client(), "GET", endpoint, "ApiKey "+token.Reveal(), headers...)
 		return body
 	}
-	t.Run("a token of an account that does not exist makes it", func(t *testing.T) {
+	t.Run("IssueToken creates the account", func(t *testing.T) {
 		p := requestertest.NewPlatform()
-		assert.Equal(t, `{"id":"b","balance":0,"public_name":{"EN":"Jack Smith"}}`, get(t, p, p.IssueToken("b")))
+		assert.Equal(t, `{"id":"b","balance":0,"public_name":{"EN":"Jack Smith"}}`,
+			get(t, p, p.IssueToken("b")))
 	})
-	t.Run("an account can be there from the start", func(t *testing.T) {
-		p := requestertest.NewPlatform(nil, requestertest.WithAccount(requestertest.Account{ID: "b", Balance: "1.50"}))
+	t.Run("SetAccount", func(t *testing.T) {
+		p := requestertest.NewPlatform()
+		p.SetAccount(requestertest.Account{ID: "b", Balance: "1.50"})
 		assert.Equal(t, `{"id":"b","balance":1.50}`, get(t, p, p.IssueToken("b")))
 	})
-	t.Run("a balance is written as it is", func(t *testing.T) {
-		p := requestertest.NewPlatform(requestertest.WithAccount(requestertest.Account{}))
+	t.Run("SetBalance", func(t *testing.T) {
+		p := requestertest.NewPlatform()
+		p.SetAccount(requestertest.Account{})
 		token := p.IssueToken("")
 		for _, balance := range []string{"12", `"12"`, "1e999999999", "NaN"} {
 			p.SetBalance("", balance)
-			assert.Equal(t, `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":`+balance+`}`, get(t, p, token))
+			assert.Equal(t, `{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":`+balance+`}`,
+				get(t, p, token))
 		}
 		p.SetBalance("", "")
 		assert.Equal(t, `{"id":"566ec2b0ff0deeaae5f9d500629de162"}`, get(t, p, token))
 	})
-	t.Run("what was given to it can be changed without changing it", func(t *testing.T) {
+	t.Run("SetAccount copies its argument", func(t *testing.T) {
 		names := map[string]string{"EN": "Ann"}
 		company := &requester.Company{ID: "1"}
 		p := requestertest.NewPlatform()
 		p.SetAccount(requestertest.Account{ID: "b", PublicName: names, Company: company})
 		names["EN"], company.ID = "x", "x"
-		assert.Equal(t, `{"id":"b","public_name":{"EN":"Ann"},"company":{"id":"1","superintendent_id":""}}`, get(t, p, p.IssueToken("b")))
+		assert.Equal(t, `{"id":"b","public_name":{"EN":"Ann"},"company":{"id":"1","superintendent_id":""}}`,
+			get(t, p, p.IssueToken("b")))
 	})
-	t.Run("a shared account can be acted under", func(t *testing.T) {
+	t.Run("ShareAccount", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		p.SetAccount(requestertest.Account{ID: "b"})
 		p.ShareAccount("b", "")
@@ -152,7 +189,7 @@ func TestAccounts(t *testing.T) {
 		assert.Equal(t, `{"id":"b"}`, get(t, p, token, "X-Act-Under-Account-ID", "b"))
 		assert.Contains(t, get(t, p, p.IssueToken("c"), "X-Act-Under-Account-ID", "b"), "ACCESS_DENIED")
 	})
-	t.Run("a token of the test's own choice", func(t *testing.T) {
+	t.Run("AcceptToken", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		token, err := credentials.ParseToken("secret")
 		require.NoError(t, err)
@@ -162,9 +199,9 @@ func TestAccounts(t *testing.T) {
 		p.AcceptToken("", token.WithScheme(credentials.SchemeOAuth))
 		assert.Contains(t, get(t, p, token), "AUTHENTICATION_ERROR")
 		_, _, body := ask(t, p.Client(), "GET", endpoint, "")
-		assert.Contains(t, body, "AUTHENTICATION_ERROR", "the zero token is nobody's")
+		assert.Contains(t, body, "AUTHENTICATION_ERROR", "the zero token is not valid")
 	})
-	t.Run("issued tokens have the shape of the platform's", func(t *testing.T) {
+	t.Run("shape of issued tokens", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		seen := map[string]bool{}
 		for range 100 {
@@ -172,7 +209,7 @@ func TestAccounts(t *testing.T) {
 			assert.True(t, token.LooksLikeAPIKey())
 			assert.Empty(t, token.Scheme())
 			seen[token.Reveal()] = true
-			oauth := p.IssueOAuthToken("")
+			oauth := oauthToken(p)
 			assert.False(t, oauth.LooksLikeAPIKey())
 			assert.Equal(t, credentials.SchemeOAuth, oauth.Scheme())
 			seen[oauth.Reveal()] = true
@@ -181,10 +218,10 @@ func TestAccounts(t *testing.T) {
 	})
 }
 
-func TestLog(t *testing.T) {
+func TestPlatform_Requests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := requestertest.NewPlatform()
-		key, oauth := p.IssueToken(""), p.IssueOAuthToken("")
+		key, oauth := p.IssueToken(""), oauthToken(p)
 		begin := time.Now()
 		ask(t, p.Client(), "GET", endpoint, "ApiKey "+key.Reveal(), "User-Agent", "x/1")
 		time.Sleep(time.Minute)
@@ -202,15 +239,17 @@ func TestLog(t *testing.T) {
 		assert.True(t, log[0].Time.Equal(begin))
 		assert.True(t, log[0].Token.Equal(key))
 		first := log[0]
-		first.Token = credentials.Token{} // funcs do not compare
-		assert.Equal(t, requestertest.Request{Time: first.Time, Method: "GET", Host: "toloka.dev", Path: "/api/v1/requester",
-			Scheme: "ApiKey", Header: http.Header{"User-Agent": {"x/1"}}}, first)
+		first.Token = credentials.Token{} // a Token cannot be compared
+		assert.Equal(t,
+			requestertest.Request{Time: first.Time, Method: "GET", Host: "toloka.dev",
+				Path:   "/api/v1/requester",
+				Scheme: "ApiKey", Header: http.Header{"User-Agent": {"x/1"}}}, first)
 		assert.True(t, log[1].Time.Equal(begin.Add(time.Minute)))
 		assert.True(t, log[1].Token.Equal(oauth))
 		assert.Equal(t, "127.0.0.1:9000", log[1].Host)
 		assert.Equal(t, "/elsewhere", log[1].Path)
 		assert.Equal(t, "POST", log[2].Method)
-		assert.True(t, log[2].Token.IsZero(), "a scheme that the platform does not have is no token")
+		assert.True(t, log[2].Token.IsZero(), "an unknown scheme is not a token")
 		assert.True(t, log[3].Token.IsZero())
 		assert.Equal(t, "unknown", log[4].Token.Reveal())
 		assert.Equal(t, credentials.SchemeAPIKey, log[4].Scheme)
@@ -218,7 +257,7 @@ func TestLog(t *testing.T) {
 	})
 }
 
-func TestWaitCount(t *testing.T) {
+func TestPlatform_WaitCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		require.NoError(t, p.WaitCount(t.Context(), 0))
@@ -239,8 +278,8 @@ func TestWaitCount(t *testing.T) {
 	})
 }
 
-func TestHold(t *testing.T) {
-	t.Run("an answer is kept back until it is let go, and is what it would have been on arrival", func(t *testing.T) {
+func TestPlatform_Hold(t *testing.T) {
+	t.Run("answer is decided on arrival", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := requestertest.NewPlatform()
 			token := p.IssueToken("")
@@ -258,17 +297,17 @@ func TestHold(t *testing.T) {
 			release()
 			release()
 			synctest.Wait()
-			assert.False(t, answered, "the second hold is still there")
+			assert.False(t, answered, "the second hold is still set")
 			second()
 			synctest.Wait()
 			assert.True(t, answered)
 			assert.Zero(t, p.InFlight())
 			_, _, body := ask(t, p.Client(), "GET", endpoint, "ApiKey "+token.Reveal())
-			assert.Contains(t, body, "AUTHENTICATION_ERROR", "nothing is held any more")
+			assert.Contains(t, body, "AUTHENTICATION_ERROR", "no hold is set")
 		})
 	})
 	for where, setUp := range places(t) {
-		t.Run("a client that goes away is let go "+where, func(t *testing.T) {
+		t.Run("client disconnects/"+where, func(t *testing.T) {
 			p, c, base := setUp()
 			defer p.Hold()()
 			ctx, cancel := context.WithCancel(t.Context())
@@ -285,8 +324,8 @@ func TestHold(t *testing.T) {
 	}
 }
 
-func TestAnotherServer(t *testing.T) {
-	t.Run("the platform is a handler like any other", func(t *testing.T) {
+func TestPlatform_ServeHTTP(t *testing.T) {
+	t.Run("in a ServeMux", func(t *testing.T) {
 		p := requestertest.NewPlatform()
 		mux := http.NewServeMux()
 		mux.Handle("/api/v1/", p)
@@ -296,4 +335,14 @@ func TestAnotherServer(t *testing.T) {
 		mux.ServeHTTP(w, req)
 		assert.Equal(t, 401, w.Code)
 	})
+}
+
+func TestAccount_Verified(t *testing.T) {
+	account := requestertest.DefaultAccount().Verified()
+	assert.Equal(t, "566ec2b0ff0deeaae5f9d500629de162 (Jack Smith), company 123, balance 121.3 USD",
+		account.String())
+	assert.Equal(t, "566ec2b0ff0deeaae5f9d500629de162", requestertest.Account{}.Verified().ID())
+	assert.PanicsWithValue(t, `requestertest: Account.Verified: requester: not an account: `+
+		`the member "id" has white space or characters outside printable ASCII`,
+		func() { requestertest.Account{ID: "a b"}.Verified() })
 }

@@ -40,7 +40,8 @@ type world struct {
 // newWorld returns a world with a checker that has not been started.
 func newWorld(t *testing.T, opts ...health.Option) *world {
 	t.Helper()
-	platform := requestertest.NewServer(requestertest.WithAccount(longAccount()))
+	platform := requestertest.NewServer()
+	platform.SetAccount(longAccount())
 	t.Cleanup(platform.Close)
 	return wire(t, platform, "http://", nil, opts)
 }
@@ -48,7 +49,8 @@ func newWorld(t *testing.T, opts ...health.Option) *world {
 // newTLSWorld returns a world in which the checker uses TLS with the platform.
 func newTLSWorld(t *testing.T, opts ...health.Option) *world {
 	t.Helper()
-	platform := requestertest.NewTLSServer(requestertest.WithAccount(longAccount()))
+	platform := requestertest.NewTLSServer()
+	platform.SetAccount(longAccount())
 	t.Cleanup(platform.Close)
 	clientOpts := []requester.Option{requester.WithHTTPClient(platform.Client())}
 	return wire(t, platform, "https://", clientOpts, opts)

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// problem is what is wrong with a document, in words that have no part of it in them.
+// problem says what is wrong with a body, without any part of it.
 type problem string
 
 const (
@@ -18,9 +18,12 @@ const (
 	problemCut      problem = "the body is cut short"
 	problemTrailing problem = "the body goes on after the JSON object"
 	problemTooLong  problem = "the body is longer than 64 KiB"
+	problemNotGzip  problem = "the body is not gzip, although its content encoding says so"
 )
 
-// once collects the members of one name, to tell the one from the many.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// once collects the members of one name, to detect duplicates.
 type once struct {
 	value json.RawMessage // the last one
 	count int
@@ -31,12 +34,9 @@ func (o *once) add(value json.RawMessage) {
 	o.count++
 }
 
-var byteOrderMark = []byte("\xef\xbb\xbf")
-
-// eachMember calls f for each member of the JSON object that data consists of, in their
-// order and duplicates included. encoding/json's own way into a struct would take a member
-// "ID" for "id", and of two members the last. f may have been called when a problem is
-// returned.
+// eachMember calls f for each member of the JSON object in data, in order, including
+// duplicates. Decoding into a struct would accept a member "ID" as "id", and would use the last
+// of two members. f may have been called before a problem is returned.
 func eachMember(data []byte, f func(name string, value json.RawMessage)) problem {
 	data = bytes.TrimPrefix(data, byteOrderMark)
 	text := bytes.TrimLeft(data, " \t\r\n")
@@ -85,7 +85,7 @@ func problemOf(err error) problem {
 	return problemNotJSON
 }
 
-// stringOf returns the value of a JSON string; null is none.
+// stringOf returns the value of a JSON string, and false for anything else, including null.
 func stringOf(raw json.RawMessage) (string, bool) {
 	var s *string
 	if json.Unmarshal(raw, &s) != nil || s == nil {
