@@ -62,7 +62,6 @@ func newConfig(opts []Option) (*config, error) {
 		rules: rules{
 			maxStale:           defaultMaxStale,
 			rejectionThreshold: defaultRejectionThreshold,
-			recheck:            defaultRejectionRecheck,
 		},
 	}
 	var errs []error
@@ -84,6 +83,9 @@ func newConfig(opts []Option) (*config, error) {
 		cfg.client = client
 	}
 	cfg.pace.timeout = min(cfg.client.Timeout(), forever)
+	if cfg.rules.recheck == 0 {
+		cfg.rules.recheck = min(defaultRejectionRecheck, cfg.pace.interval)
+	}
 	if cfg.pace.breakerOpen == 0 {
 		cfg.pace.breakerOpen = min(defaultBreakerOpen, cfg.rules.maxStale/4)
 	}
@@ -230,7 +232,7 @@ func WithSourceTimeout(d time.Duration) Option {
 }
 
 // WithRejectionRecheck sets how long after a refusal the platform is asked again to confirm it,
-// at most the interval. Default: 1 s.
+// at most the interval. Default: 1 s, or the interval if that is less.
 func WithRejectionRecheck(d time.Duration) Option {
 	return duration("WithRejectionRecheck", d,
 		func(c *config) *time.Duration { return &c.rules.recheck })

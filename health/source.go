@@ -163,8 +163,9 @@ func (s *source) call(ctx context.Context, f func(context.Context), end func(err
 		}
 		end(err)
 	}()
-	s.describe()
+	s.describe() // for the errors of this call
 	f(ctx)
+	s.describe() // a chain names the source that delivered
 	err = nil
 }
 

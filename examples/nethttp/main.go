@@ -85,17 +85,17 @@ func newChecker() (*health.Checker, error) {
 	if url := os.Getenv("TOLOKA_BASE_URL"); url != "" {
 		opts = append(opts, requester.WithBaseURL(url))
 	}
-	environment := requester.Environment(os.Getenv("TOLOKA_ENVIRONMENT")) // production if empty
-	client, clientErr := requester.New(environment, opts...)
 	interval, intervalErr := duration("CHECK_INTERVAL", time.Minute)
+	if interval > 0 { // a call must fit into an interval
+		opts = append(opts, requester.WithTimeout(min(interval, requester.DefaultTimeout)))
+	}
+	client, clientErr := requester.New(requester.Environment(os.Getenv("TOLOKA_ENVIRONMENT")), opts...)
 	maxStale, maxStaleErr := duration("MAX_STALE", 15*time.Minute)
-	breakerOpen, breakerErr := duration("BREAKER_OPEN", 30*time.Second)
-	if err := errors.Join(clientErr, intervalErr, maxStaleErr, breakerErr); err != nil {
+	if err := errors.Join(clientErr, intervalErr, maxStaleErr); err != nil {
 		return nil, err
 	}
 	return health.New(credentials.Default(), health.WithLogger(slog.Default()),
-		health.WithClient(client), health.WithInterval(interval),
-		health.WithMaxStale(maxStale), health.WithBreakerOpen(breakerOpen))
+		health.WithClient(client), health.WithInterval(interval), health.WithMaxStale(maxStale))
 }
 
 // duration returns the duration in an environment variable, or fallback if it is unset or empty.

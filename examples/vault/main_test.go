@@ -56,7 +56,7 @@ func start(t *testing.T, v *vaultServer, p *exampletest.Platform,
 	t.Cleanup(server.Close)
 	return exampletest.Start(t, exampletest.Command{Secrets: []string{secret, vaultToken},
 		Env: append([]string{
-			"LISTEN_ADDR=127.0.0.1:0", "TOLOKA_BASE_URL=" + p.URL, "CHECK_INTERVAL=100ms",
+			"LISTEN_ADDR=127.0.0.1:0", "TOLOKA_BASE_URL=" + p.URL, "CHECK_INTERVAL=500ms",
 			"VAULT_ADDR=" + server.URL, "VAULT_TOKEN=" +
 				vaultToken, "TOLOKA_VAULT_PATH=toloka", "TOLOKA_VAULT_KV=2",
 		}, env...)})

@@ -45,16 +45,15 @@ func start(t *testing.T, p *Platform, env ...string) *running {
 	return startAt(t, p.URL, p.Token(), env...)
 }
 
-// startAt starts a service that verifies its token every 100 ms, with additional variables. Unless
+// startAt starts a service that verifies its token every 500 ms, with additional variables. Unless
 // they name a token, it is in TOLOKA_TOKEN.
 func startAt(t *testing.T, baseURL, token string, env ...string) *running {
 	t.Helper()
 	c := Command{Secrets: []string{token}, Env: append([]string{
 		"LISTEN_ADDR=127.0.0.1:0",
 		"TOLOKA_BASE_URL=" + baseURL,
-		"CHECK_INTERVAL=100ms",
-		"MAX_STALE=6s", // little more than the minimum for a request timeout of 5 s
-		"BREAKER_OPEN=200ms",
+		"CHECK_INTERVAL=500ms", // a call has as long
+		"MAX_STALE=6s",         // an open circuit breaker recovers after a quarter of it
 	}, env...)}
 	if !strings.Contains(strings.Join(env, " "), "TOLOKA_TOKEN") {
 		c.Env = append(c.Env, "TOLOKA_TOKEN="+token)

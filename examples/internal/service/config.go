@@ -25,7 +25,7 @@ type Config struct {
 	// DRAIN_DELAY, 0 by default.
 	DrainDelay time.Duration
 	// CheckerOptions are options for health.New: the client for TOLOKA_ENVIRONMENT and
-	// TOLOKA_BASE_URL, and the times in CHECK_INTERVAL, MAX_STALE and BREAKER_OPEN.
+	// TOLOKA_BASE_URL, and the times in CHECK_INTERVAL and MAX_STALE.
 	CheckerOptions []health.Option
 }
 
@@ -36,7 +36,7 @@ func FromEnv(lookup func(name string) (value string, ok bool)) (*Config, error) 
 	env := &environment{lookup: lookup}
 	cfg := &Config{
 		ListenAddr:     cmp.Or(env.text("LISTEN_ADDR"), defaultListenAddr),
-		CheckerOptions: append(env.client(), env.times()...),
+		CheckerOptions: env.checker(),
 	}
 	cfg.DrainDelay, _ = env.duration("DRAIN_DELAY")
 	if len(env.problems) == 0 {
@@ -48,14 +48,24 @@ func FromEnv(lookup func(name string) (value string, ok bool)) (*Config, error) 
 	return cfg, nil
 }
 
-// client returns the option for the client of the platform.
-func (e *environment) client() []health.Option {
+// checker returns the options for the client of the platform and for the durations that are set.
+func (e *environment) checker() []health.Option {
 	name := requester.Environment(e.text("TOLOKA_ENVIRONMENT"))
 	if _, err := requester.New(name); err != nil {
 		e.problem("TOLOKA_ENVIRONMENT", string(name), "use production or sandbox")
 		name = requester.Production
 	}
+	var checker []health.Option
 	opts := []requester.Option{requester.WithUserAgent("tolokacheck-example")}
+	if d, ok := e.duration("CHECK_INTERVAL"); ok {
+		checker = append(checker, health.WithInterval(d))
+		if d > 0 { // a call must fit into an interval
+			opts = append(opts, requester.WithTimeout(min(d, requester.DefaultTimeout)))
+		}
+	}
+	if d, ok := e.duration("MAX_STALE"); ok {
+		checker = append(checker, health.WithMaxStale(d))
+	}
 	if raw := e.text("TOLOKA_BASE_URL"); raw != "" {
 		opts = append(opts, requester.WithBaseURL(raw))
 	}
@@ -64,29 +74,14 @@ func (e *environment) client() []health.Option {
 		e.baseURLProblem(err) // the only value left that can be invalid
 		return nil
 	}
-	return []health.Option{health.WithClient(client)}
-}
-
-// times returns the options for the durations that are set.
-func (e *environment) times() []health.Option {
-	var opts []health.Option
-	if d, ok := e.duration("CHECK_INTERVAL"); ok {
-		opts = append(opts, health.WithInterval(d))
-	}
-	if d, ok := e.duration("MAX_STALE"); ok {
-		opts = append(opts, health.WithMaxStale(d))
-	}
-	if d, ok := e.duration("BREAKER_OPEN"); ok {
-		opts = append(opts, health.WithBreakerOpen(d))
-	}
-	return opts
+	return append(checker, health.WithClient(client))
 }
 
 // checkCombination records the error of options that health.New rejects, alone or together.
 func (e *environment) checkCombination(opts []health.Option) {
 	checker, err := health.New(credentials.Static(""), opts...)
 	if err != nil {
-		e.problems = append(e.problems, "CHECK_INTERVAL, MAX_STALE or BREAKER_OPEN: "+err.Error())
+		e.problems = append(e.problems, "CHECK_INTERVAL or MAX_STALE: "+err.Error())
 		return
 	}
 	_ = checker.Close() // always nil

@@ -42,11 +42,11 @@ func TestFromEnv(t *testing.T) {
 	t.Run("every_variable", func(t *testing.T) {
 		cfg, err := service.FromEnv(lookup("LISTEN_ADDR=127.0.0.1:1", "DRAIN_DELAY=5s",
 			"TOLOKA_ENVIRONMENT=sandbox", "TOLOKA_BASE_URL=http://127.0.0.1:2",
-			"CHECK_INTERVAL=10s", "MAX_STALE=1m", "BREAKER_OPEN=1s"))
+			"CHECK_INTERVAL=10s", "MAX_STALE=1m"))
 		require.NoError(t, err)
 		assert.Equal(t, "127.0.0.1:1", cfg.ListenAddr)
 		assert.Equal(t, 5*time.Second, cfg.DrainDelay)
-		assert.Len(t, cfg.CheckerOptions, 4)
+		assert.Len(t, cfg.CheckerOptions, 3)
 	})
 }
 
@@ -65,9 +65,9 @@ func TestFromEnvErrors(t *testing.T) {
 		{"no_unit", []string{"MAX_STALE=5"}, "MAX_STALE=5" + durationHint},
 		{"negative", []string{"DRAIN_DELAY=-1s"}, "DRAIN_DELAY=-1s: must not be negative"},
 		{"zero_interval", []string{"CHECK_INTERVAL=0s"},
-			"CHECK_INTERVAL, MAX_STALE or BREAKER_OPEN: health: WithInterval(0s): "},
+			"CHECK_INTERVAL or MAX_STALE: health: WithInterval(0s): "},
 		{"too_short_together", []string{"MAX_STALE=1s"},
-			"CHECK_INTERVAL, MAX_STALE or BREAKER_OPEN: health: WithMaxStale(1s): must be at least 2m5s"},
+			"CHECK_INTERVAL or MAX_STALE: health: WithMaxStale(1s): must be at least 2m5s"},
 		{"line_break", []string{"MAX_STALE=1\n2"}, `MAX_STALE="1\n2"` + durationHint},
 		{"long_value", []string{"MAX_STALE=" + strings.Repeat("12x", 100)},
 			"MAX_STALE=" + strings.Repeat("12x", 13) + "1…" + durationHint},

@@ -30,14 +30,15 @@ type app struct {
 
 // newApp uses the library in a service: a checker of the token in a file, the health endpoints, and
 // a gate in front of the routes that need the platform.
-func newApp(baseURL, tokenFile string, logger *slog.Logger, opts ...health.Option) (*app, error) {
+func newApp(baseURL, tokenFile string, logger *slog.Logger, interval time.Duration,
+	opts ...health.Option) (*app, error) {
 	client, err := requester.New(requester.Sandbox,
-		requester.WithBaseURL(baseURL), requester.WithTimeout(2*time.Second))
+		requester.WithBaseURL(baseURL), requester.WithTimeout(interval))
 	if err != nil {
 		return nil, err
 	}
 	checker, err := health.New(credentials.File(tokenFile),
-		append(opts, health.WithClient(client), health.WithLogger(logger))...)
+		append(opts, health.WithClient(client), health.WithLogger(logger), health.WithInterval(interval))...)
 	if err != nil {
 		return nil, err
 	}

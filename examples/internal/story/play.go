@@ -38,8 +38,7 @@ func Play(addr string, out io.Writer) error {
 	}
 	defer w.close()
 	logger := slog.New(slog.NewTextHandler(out, nil))
-	a, err := newApp(w.server.URL, w.tokenFile, logger,
-		health.WithInterval(playInterval),
+	a, err := newApp(w.server.URL, w.tokenFile, logger, playInterval,
 		health.WithPollInterval(playPollInterval),
 		health.WithMaxStale(playMaxStale),
 		health.WithBreakerOpen(playBreakerOpen),

@@ -15,7 +15,7 @@ import (
 
 // Settings much shorter than in a real service, so that the story takes seconds.
 const (
-	interval     = 300 * time.Millisecond // one minute by default
+	interval     = 500 * time.Millisecond // one minute by default
 	pollInterval = 100 * time.Millisecond // five seconds by default
 	recheck      = 200 * time.Millisecond // one second by default
 	breakerOpen  = 500 * time.Millisecond // thirty seconds by default
@@ -50,8 +50,7 @@ func newStory(out io.Writer) (*story, error) {
 		return nil, err
 	}
 	lines := newLogs()
-	a, err := newApp(w.server.URL, w.tokenFile, lines.logger(),
-		health.WithInterval(interval),
+	a, err := newApp(w.server.URL, w.tokenFile, lines.logger(), interval,
 		health.WithPollInterval(pollInterval),
 		health.WithRejectionRecheck(recheck),
 		health.WithBreakerOpen(breakerOpen),

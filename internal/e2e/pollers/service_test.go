@@ -61,8 +61,8 @@ func start(t *testing.T, name, address string, p *platform, tokens *tokenFile, e
 		"LISTEN_ADDR=" + address,
 		"TOLOKA_BASE_URL=" + p.url(),
 		"TOLOKA_TOKEN_FILE=" + tokens.path,
-		"CHECK_INTERVAL=100ms",
-		"BREAKER_OPEN=300ms",
+		"CHECK_INTERVAL=500ms", // a call has as long
+		"MAX_STALE=10s",        // an open circuit breaker recovers after a quarter of it
 	}, env...))
 	t.Cleanup(func() {
 		assert.NotContains(t, s.Output(), "DATA RACE")
