@@ -203,13 +203,17 @@ func (m *machine) replacements() []*record {
 	}
 }
 
-// dueOther returns when a replacement is asked about.
-func (m *machine) dueOther(r *record) instant {
-	blocked := r.blockedUntil()
+// blockedOther returns when a call about a replacement is allowed.
+func (m *machine) blockedOther(r *record) instant {
 	if in := m.inUse; m.works() && in.rank < 0 {
 		// The rate limit is the account's: it binds the token that replaces this one, too.
-		blocked = max(blocked, in.heldUntil)
+		return max(r.blockedUntil(), in.heldUntil)
 	}
+	return r.blockedUntil()
+}
+
+// dueOther returns when a replacement is asked about.
+func (m *machine) dueOther(r *record) instant {
 	due := r.due
 	switch {
 	case m.checks.forces(r) && m.roundRead():
@@ -217,7 +221,7 @@ func (m *machine) dueOther(r *record) instant {
 	case !m.works() && r.refusals > 0 && r.refusals < m.rules.rejectionThreshold:
 		due = min(due, r.refusedAt+m.rules.recheck) // it may be the only token that works
 	}
-	return max(due, blocked)
+	return max(due, m.blockedOther(r))
 }
 
 func (m *machine) ask(now instant, r *record, t *todo) {

@@ -96,18 +96,18 @@ func (m *machine) planRound(now instant, t *todo) {
 	}
 }
 
-// finishRound ends the current round when the source was read and no call is in flight that
-// could change the result.
+// finishRound ends the current round when the source was read and there is an answer about every
+// token that may be called about. Later calls are not waited for: there may be one at any time.
 func (m *machine) finishRound(now instant, t *todo) {
 	c := &m.checks
 	if c.current == nil || !m.roundRead() {
 		return
 	}
-	if r := m.main(); r != nil && r.asking {
+	if r := m.main(); r != nil && m.awaited(r, now >= r.blockedUntil()) {
 		return
 	}
 	for _, r := range m.replacements() {
-		if r.asking {
+		if m.awaited(r, now >= max(m.blockedOther(r), m.others.from(m.pace.interval))) {
 			return
 		}
 	}
@@ -123,6 +123,13 @@ func (m *machine) finishRound(now instant, t *todo) {
 	if c.pending != nil {
 		t.at(now)
 	}
+}
+
+// awaited reports whether the current round waits for an answer about r. allowed says whether a
+// call about r is allowed now, though perhaps not yet made.
+func (m *machine) awaited(r *record, allowed bool) bool {
+	c := m.checks.current
+	return r.heard <= c.after && (r.asking || allowed && (c.force || !r.asked))
 }
 
 // roundErr returns what a caller of Refresh gets: nil if everything is fine.

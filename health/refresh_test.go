@@ -195,3 +195,16 @@ func TestWaitVerified(t *testing.T) {
 		})
 	})
 }
+
+// A refresh ends although there is always a call in flight.
+func TestRefreshDuringHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(account("1")), health.WithInterval(6*time.Second))
+		require.NoError(t, w.checker.Start(t.Context()))
+		w.will(always(hang))
+		w.source.has(tokenB, tokenC, tokenA)
+		begin := time.Now()
+		require.Error(t, w.checker.Refresh(t.Context()))
+		assert.LessOrEqual(t, time.Since(begin), 15*time.Second, "a call about each token")
+	})
+}
