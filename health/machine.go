@@ -235,6 +235,10 @@ func (m *machine) schedule(now instant, r *record, a platform.Answer) {
 	switch a.Class {
 	case requester.Verified:
 		r.due = now + m.regular(r)
+		if r == m.inUse && m.works() {
+			// However slow the platform is, the next answer comes before this one is too old.
+			r.due = min(r.due, m.lastChance(r)-m.pace.interval/20)
+		}
 	case requester.Rejected:
 		r.due = now + m.regular(r)
 		if r == m.inUse && r.refusals < m.rules.rejectionThreshold {
@@ -273,12 +277,17 @@ func (m *machine) regular(r *record) time.Duration {
 func (m *machine) hold(now instant, r *record, hint time.Duration) time.Duration {
 	most := min(maxHold, m.rules.maxStale/2)
 	if r == m.inUse && m.works() && !m.expired(now) {
-		lastChance := r.verifiedAt + m.rules.maxStale - m.pace.timeout - time.Second - now
-		if lastChance >= minHold {
-			most = min(most, lastChance)
+		if left := m.lastChance(r) - time.Second - now; left >= minHold {
+			most = min(most, left)
 		}
 	}
 	return max(minHold, min(hint, most))
+}
+
+// lastChance returns when a call about the token in use must be made to end before the last good
+// answer is too old.
+func (m *machine) lastChance(r *record) instant {
+	return r.verifiedAt + m.rules.maxStale - m.pace.timeout
 }
 
 // wake makes the checks due that must not wait any longer after the machine was suspended: the
