@@ -1,3 +1,4 @@
-// Package readme has no code but tests: they compile and run every Go snippet of the README, and hold the README to them word
-// for word.
+// Package readme has only tests, which keep the documents true. They compile and run every Go
+// snippet, run the program of the README, follow the links, and compare the list of options and the
+// number of exported names with the code.
 package readme

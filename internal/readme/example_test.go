@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -48,70 +45,21 @@ func ask(h http.Handler, path string) {
 	fmt.Println(path, w.Code, w.Body)
 }
 
-func Example_netHTTP() {
-	client, stop := fake()
-	defer stop()
-	mux := http.NewServeMux()
-	logger := slog.New(slog.DiscardHandler)
-	tasks := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the tasks") })
-	server := &http.Server{Addr: "127.0.0.1:0", Handler: mux}
-	defer server.Close()
-	err := func(ctx context.Context) error {
-		checker, err := health.New(credentials.Default(),
-			health.WithLogger(logger),
-			health.WithClient(client)) // without it: production
-		if err != nil {
-			return err
-		}
-		defer checker.Close()
-		nethttp.RegisterHealth(mux, checker)               // /healthz /readyz /livez /startupz
-		mux.Handle("/tasks", nethttp.Gate(checker)(tasks)) // 503 while the credential is not good
-		go server.ListenAndServe()                         // listen first: probes get answers while Start waits
-		if err := checker.Start(ctx); err != nil {         // verified, or a clear error
-			return err
-		}
-		ask(mux, "/healthz")
-		ask(mux, "/tasks")
-		return nil
-	}(context.Background())
-	fmt.Println(err)
-	// Output:
-	// /healthz 200 {"status":"pass"}
-	// /tasks 200 the tasks
-	// <nil>
-}
-
 func Example_echo() {
 	client, stop := fake()
 	defer stop()
-	logger := slog.New(slog.DiscardHandler)
+	checker := running(client)
+	defer checker.Close()
 	tasks := func(c echo.Context) error { return c.String(http.StatusOK, "the tasks") }
-	err := func(ctx context.Context) error {
-		e := echo.New()
-		e.HideBanner, e.HidePort = true, true
-		defer e.Close()
-		checker, err := health.New(credentials.Default(),
-			health.WithLogger(logger),
-			health.WithClient(client))
-		if err != nil {
-			return err
-		}
-		defer checker.Close()
-		echoadapter.RegisterHealth(e, checker)
-		e.Group("/tasks", echoadapter.Gate(checker)).GET("", tasks)
-		go e.Start("127.0.0.1:0")
-		if err := checker.Start(ctx); err != nil {
-			return err
-		}
-		ask(e, "/healthz")
-		ask(e, "/tasks")
-		return nil
-	}(context.Background())
-	fmt.Println(err)
+
+	e := echo.New()
+	echoadapter.RegisterHealth(e, checker)
+	e.Group("/tasks", echoadapter.Gate(checker)).GET("", tasks)
+	ask(e, "/healthz")
+	ask(e, "/tasks")
 	// Output:
 	// /healthz 200 {"status":"pass"}
 	// /tasks 200 the tasks
-	// <nil>
 }
 
 // running is a checker that has verified its token, for the snippets that need one.
@@ -126,21 +74,19 @@ func running(client *requester.Client) *health.Checker {
 	return checker
 }
 
-func Example_account() {
+func Example_worker() {
 	client, stop := fake()
 	defer stop()
 	checker := running(client)
 	defer checker.Close()
+	ctx := context.Background()
 
-	account, err := checker.Account() // from memory; an error while the status is fail
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	balance, known := account.Balance() // exact, in US dollars
-	slog.Debug("account", "id", account.ID(), "name", account.Name("EN"), "balance", balance, "known", known)
-	fmt.Println(account.ID() == requestertest.DefaultAccount().ID)
-	// Output: true
+	err := checker.WaitVerified(ctx)    // workers and jobs: waits until the status is pass or warn
+	err = checker.Check(ctx)            // health frameworks: nil, or why the credential cannot be used
+	ready := checker.Snapshot().Ready() // readiness endpoints of your own: the verdict of /readyz
+	account, err := checker.Account()   // the verified account; Token returns its token
+	fmt.Println(err, ready, account.ID())
+	// Output: <nil> true 566ec2b0ff0deeaae5f9d500629de162
 }
 
 func Example_outgoing() {
@@ -153,7 +99,7 @@ func Example_outgoing() {
 	resp, err := platform.Get(client.BaseURL().JoinPath("/api/v1/requester").String())
 	var verdict *health.Error
 	if errors.As(err, &verdict) {
-		fmt.Println("the credential is not good:", verdict.Reason)
+		fmt.Println("the credential is invalid:", verdict.Reason)
 		return
 	}
 	if err != nil {
@@ -192,7 +138,7 @@ func Example_severalCheckers() {
 	defer labels.Close()
 	mux := http.NewServeMux()
 
-	nethttp.RegisterHealth(mux, payouts, middleware.WithCheckers(labels)) // the worst of the two
+	nethttp.RegisterHealth(mux, payouts, middleware.WithCheckers(labels))
 	ask(mux, "/healthz")
 	labels.Close()
 	ask(mux, "/healthz")
@@ -208,10 +154,7 @@ func Example_details() {
 	defer checker.Close()
 	mux := http.NewServeMux()
 
-	nethttp.RegisterHealth(mux, checker, middleware.WithDetails(func(r *http.Request) bool {
-		peer, err := netip.ParseAddrPort(r.RemoteAddr) // nobody chooses where a connection comes from, but from a
-		return err == nil && peer.Addr().IsLoopback()  // proxy on this machine they all come from here
-	}))
+	nethttp.RegisterHealth(mux, checker, middleware.WithDetails(middleware.LoopbackOnly))
 	ask(mux, "/healthz?verbose")
 	// Output: /healthz?verbose 200 {"status":"pass"}
 }
@@ -230,7 +173,7 @@ func Example_sighup() {
 	defer signal.Stop(hangup)
 	go func() {
 		for range hangup {
-			refreshed <- checker.Refresh(ctx) // reads the source again and verifies now
+			refreshed <- checker.Refresh(ctx)
 		}
 	}()
 	hangup <- syscall.SIGHUP
@@ -242,7 +185,7 @@ func Example_sighup() {
 func Example_test() {
 	platform := requestertest.NewServer()
 	defer platform.Close()
-	token := platform.IssueToken(requestertest.DefaultAccount().ID)
+	token := platform.IssueToken("")
 	client, err := requester.New(requester.Production, requester.WithBaseURL(platform.URL))
 	if err != nil {
 		fmt.Println(err)
