@@ -40,7 +40,7 @@ func TestProgram(t *testing.T) {
 	require.NotNil(t, session)
 
 	address := freeAddress(t)
-	program := build(t, strings.NewReplacer(
+	program := compile(t, strings.NewReplacer(
 		`":8080"`, `"`+address+`"`, "5 * time.Second", "10*time.Millisecond",
 	).Replace(source[1]))
 	platform := requestertest.NewPlatform()
@@ -96,7 +96,7 @@ func constant(line string) string {
 	return line
 }
 
-func build(t *testing.T, source string) (path string) {
+func compile(t *testing.T, source string) (path string) {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "main.go")
