@@ -12,9 +12,9 @@ import (
 
 var statuses = []health.Status{health.StatusPass, health.StatusWarn, health.StatusFail}
 
-// Each benchmark is named Work/state=…/by=…: benchstat makes rows of the former and columns of the latter. They run in
-// parallel, so that -cpu 1 shows the cost and -cpu 2 the scaling: with nothing shared that is written to, ns/op halves
-// and cpu-ns/op, the time of all processors together, stays the same.
+// Each benchmark is named Work/state=…/by=…, from which benchstat makes rows and columns. They run
+// in parallel, so that -cpu 1 shows the cost and -cpu 2 the scaling: if nothing that is shared is
+// written, ns/op halves and cpu-ns/op, the time of all processors together, stays the same.
 
 func BenchmarkHealthz(b *testing.B) {
 	for _, status := range statuses {
@@ -40,7 +40,8 @@ func BenchmarkEchoGate(b *testing.B) {
 	}
 }
 
-// healthRequest asks, beside all else, for the short report of go-sundheit; this library's handler looks at the query too.
+// healthRequest has the query for go-sundheit's short report. This library's handler reads the
+// query, too.
 func healthRequest() *http.Request {
 	return httptest.NewRequest(http.MethodGet, "/healthz?type=short", nil)
 }

@@ -20,14 +20,14 @@ import (
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
-// TestRefreshCalls counts at the platform, over real TCP and in real time.
+// TestRefreshCalls counts the requests at the platform, over real TCP and in real time.
 func TestRefreshCalls(t *testing.T) {
 	const callers = 10_000
 	platform := requestertest.NewServer()
 	t.Cleanup(platform.Close)
 	checker := started(t, platform.Platform, requester.WithBaseURL(platform.URL))
 
-	t.Run("10,000 refreshes that wait together are one call", func(t *testing.T) {
+	t.Run("waiting_together", func(t *testing.T) {
 		before := platform.Count()
 		release := platform.Hold()
 		defer release()
@@ -48,15 +48,15 @@ func TestRefreshCalls(t *testing.T) {
 		assert.Zero(t, failed.Load())
 		assert.Equal(t, 1, platform.Count()-before)
 	})
-	t.Run("one that comes later is another call", func(t *testing.T) {
+	t.Run("later", func(t *testing.T) {
 		before := platform.Count()
 		require.NoError(t, checker.Refresh(t.Context()))
 		assert.Equal(t, 1, platform.Count()-before)
 	})
 }
 
-// joining is a context that tells when Refresh begins to wait: it has joined a call before it looks whether its caller
-// is still there.
+// joining is a context that reports when Refresh begins to wait: Refresh joins a call before it
+// looks at its context.
 type joining struct {
 	context.Context
 	once   sync.Once
@@ -68,9 +68,9 @@ func (c *joining) Done() <-chan struct{} {
 	return c.Context.Done()
 }
 
-// TestPollCalls counts at the platform while a service is polled.
+// TestPollCalls counts the requests at the platform while a service is polled: one per interval.
 func TestPollCalls(t *testing.T) {
-	t.Run("an hour of fake time has one call per interval, with or without a hundred pollers", func(t *testing.T) {
+	t.Run("an_hour_of_fake_time", func(t *testing.T) {
 		for _, pollers := range []int{0, 100} {
 			synctest.Test(t, func(t *testing.T) {
 				platform := requestertest.NewPlatform()
@@ -89,7 +89,7 @@ func TestPollCalls(t *testing.T) {
 				all.Wait()
 
 				calls := platform.Requests()
-				// The interval is a minute, give or take a tenth.
+				// The interval is a minute ±10 %.
 				assert.GreaterOrEqual(t, len(calls), 55)
 				assert.LessOrEqual(t, len(calls), 67)
 				for i := 1; i < len(calls); i++ {
@@ -100,7 +100,7 @@ func TestPollCalls(t *testing.T) {
 			})
 		}
 	})
-	t.Run("real time over real TCP has one call per interval, however hard the service is polled", func(t *testing.T) {
+	t.Run("real_time", func(t *testing.T) {
 		const (
 			interval = 50 * time.Millisecond
 			polls    = 20_000
@@ -109,10 +109,12 @@ func TestPollCalls(t *testing.T) {
 		platform := requestertest.NewServer()
 		t.Cleanup(platform.Close)
 		begin := time.Now()
-		checker := startedWith(t, platform.Platform, []requester.Option{requester.WithBaseURL(platform.URL)}, health.WithInterval(interval))
+		checker := startedWith(t, platform.Platform,
+			[]requester.Option{requester.WithBaseURL(platform.URL)}, health.WithInterval(interval))
 		mux := http.NewServeMux()
 		nethttp.RegisterHealth(mux, checker)
-		mux.Handle("/tasks", nethttp.Gate(checker)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { readEverything(t, checker) })))
+		tasks := func(http.ResponseWriter, *http.Request) { readEverything(t, checker) }
+		mux.Handle("/tasks", nethttp.Gate(checker)(http.HandlerFunc(tasks)))
 		service := httptest.NewServer(mux)
 		t.Cleanup(service.Close)
 		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: pollers}}
@@ -136,9 +138,9 @@ func TestPollCalls(t *testing.T) {
 		require.NoError(t, checker.Close())
 
 		calls, elapsed := platform.Count(), time.Since(begin)
-		// Each call is at least nine tenths of the interval after the answer before it.
+		// Two calls are at least 90 % of the interval apart.
 		assert.LessOrEqual(t, calls, 1+int(elapsed/(interval*9/10)))
-		assert.GreaterOrEqual(t, calls, 2, "the checker went on while it was polled")
+		assert.GreaterOrEqual(t, calls, 2, "the checker makes calls while it is polled")
 		t.Logf("%d polls and %d calls in %s", polls, calls, elapsed.Round(time.Millisecond))
 	})
 }
@@ -158,12 +160,15 @@ func started(t *testing.T, platform *requestertest.Platform, opts ...requester.O
 	return startedWith(t, platform, opts)
 }
 
-// startedWith returns a checker that is verified and is closed with the test.
-func startedWith(t *testing.T, platform *requestertest.Platform, client []requester.Option, opts ...health.Option) *health.Checker {
+// startedWith returns a checker that is verified. It is closed when the test ends.
+func startedWith(
+	t *testing.T, platform *requestertest.Platform, client []requester.Option, opts ...health.Option,
+) *health.Checker {
 	t.Helper()
 	c, err := requester.New(requester.Sandbox, client...)
 	require.NoError(t, err)
-	checker, err := health.New(credentials.Static(platform.IssueToken("").Reveal()), append(opts, health.WithClient(c))...)
+	provider := credentials.Static(platform.IssueToken("").Reveal())
+	checker, err := health.New(provider, append(opts, health.WithClient(c))...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = checker.Close() })
 	require.NoError(t, checker.Start(t.Context()))

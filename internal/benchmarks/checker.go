@@ -12,8 +12,9 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 )
 
-// NewChecker returns a real checker at work, with all its defaults, whose platform is in memory. It got its status as
-// it does in life: verified at the start, then the platform went down (warn), or the token was deleted there (fail).
+// NewChecker returns a running checker with all its defaults and a platform in memory. Its status
+// has a real cause: the token was verified, and then the platform went down (warn) or the token was
+// deleted (fail).
 func NewChecker(status health.Status) (*health.Checker, error) {
 	platform := requestertest.NewPlatform()
 	token := platform.IssueToken("")
@@ -21,7 +22,8 @@ func NewChecker(status health.Status) (*health.Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	checker, err := health.New(credentials.Static(token.Reveal()), health.WithClient(client), health.WithRejectionThreshold(1))
+	checker, err := health.New(credentials.Static(token.Reveal()),
+		health.WithClient(client), health.WithRejectionThreshold(1))
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +34,7 @@ func NewChecker(status health.Status) (*health.Checker, error) {
 	switch status {
 	case health.StatusWarn:
 		platform.SetFaults(requestertest.Status(http.StatusServiceUnavailable))
-		_ = checker.Refresh(ctx) // fails: that is what it is for
+		_ = checker.Refresh(ctx) // the error is the purpose
 	case health.StatusFail:
 		platform.DeleteToken(token)
 		_ = checker.Refresh(ctx)

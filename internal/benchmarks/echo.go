@@ -13,12 +13,12 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 )
 
-// Passthrough is the name of Echo middleware that does nothing. Echo v4 builds the chain anew for every request, which
-// costs one allocation whatever the middleware does.
+// Passthrough is the name of Echo middleware that does nothing. Echo v4 builds the chain of
+// middleware for every request, which costs one allocation.
 const Passthrough = "passthrough"
 
-// OursOnce is the name of this library's gate where it is wrapped around the handler when the route is made, and not anew for
-// every request: e.GET(path, gate(handler)).
+// OursOnce is the name of this library's gate if it is wrapped around the handler when the route is
+// made, and not for every request: e.GET(path, gate(handler)).
 const OursOnce = "tolokacheck-once"
 
 // EchoHealthz is [Healthz] for Echo, without the peers, which have no adapters for it.
@@ -41,7 +41,10 @@ func EchoGates(state GateState) ([]Subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	gate := echoadapter.GateWithConfig(echoadapter.Config{Checker: checker, AccountInContext: state == OpenWithAccount})
+	gate := echoadapter.GateWithConfig(echoadapter.Config{
+		Checker:          checker,
+		AccountInContext: state == OpenWithAccount,
+	})
 	ours := routed(echoPassed, gate)
 	bareHandler := bareEchoGate(state, checker, ours)
 	return []Subject{
@@ -53,7 +56,7 @@ func EchoGates(state GateState) ([]Subject, error) {
 	}, nil
 }
 
-// newEcho returns an Echo whose error handler does nothing: it is the service's own, and not what is measured.
+// newEcho returns an Echo whose error handler does nothing: that of a service is not measured.
 func newEcho() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = func(error, echo.Context) {}
@@ -78,7 +81,8 @@ func bareEchoAnswer(h http.Handler) echo.HandlerFunc {
 	h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 	status, header, body := rec.Code, rec.Header(), rec.Body.Bytes()
 	mediaType, length := header["Content-Type"], header["Content-Length"]
-	noStore, noSniff, retryAfter := header["Cache-Control"], header["X-Content-Type-Options"], header["Retry-After"]
+	noStore, noSniff := header["Cache-Control"], header["X-Content-Type-Options"]
+	retryAfter := header["Retry-After"]
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h["Content-Type"] = mediaType
@@ -94,8 +98,8 @@ func bareEchoAnswer(h http.Handler) echo.HandlerFunc {
 	}
 }
 
-// bareEchoGate is what is left when the verdict is known in advance. Closed, it does what the gate promises: a new error
-// for every request, and two headers.
+// bareEchoGate is a gate whose verdict is known in advance. Closed, it does what the library's gate
+// promises: a new error for every request, and two headers.
 func bareEchoGate(state GateState, checker *health.Checker, ours http.Handler) echo.HandlerFunc {
 	switch state {
 	case OpenWithAccount:

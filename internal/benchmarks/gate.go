@@ -17,7 +17,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
-// GateState is what a gate has to do.
+// GateState is what a gate does with a request.
 type GateState string
 
 const (
@@ -25,11 +25,11 @@ const (
 	Open GateState = "open"
 	// OpenWithAccount: let it through, with the account in its context.
 	OpenWithAccount GateState = "open-with-account"
-	// Closed: turn it away.
+	// Closed: reject it.
 	Closed GateState = "closed"
 )
 
-// GateStates are all.
+// GateStates are all states.
 var GateStates = []GateState{Open, OpenWithAccount, Closed}
 
 func (s GateState) checker() (*health.Checker, error) {
@@ -42,14 +42,15 @@ func (s GateState) checker() (*health.Checker, error) {
 // passed is the handler behind every gate.
 var passed = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// The peers judge the caller's token rather than the service's. It is always the same one: what is measured is a verdict
-// that is there already.
+// The peers judge the caller's token, not the service's. It is always the same one, so that a
+// cached verdict is measured.
 const (
 	goodKey = "AAAAAAAAAAAAAAAAAAAAAA.good.0000000000000000000000000000000000000000"
 	badKey  = "AAAAAAAAAAAAAAAAAAAAAA.none.0000000000000000000000000000000000000000"
 )
 
-// Request returns the request that all subjects get: of a caller with a token that the peers know if the gate is open.
+// Request returns the request that all subjects get. The peers accept its token if the gate is
+// open.
 func (s GateState) Request() *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/healthz", nil)
 	key := goodKey
@@ -78,7 +79,7 @@ func Gates(state GateState) ([]Subject, error) {
 	}, nil
 }
 
-// bareGate is what is left when the verdict is known in advance.
+// bareGate is a gate whose verdict is known in advance.
 func bareGate(state GateState, checker *health.Checker, ours http.Handler) http.Handler {
 	switch state {
 	case OpenWithAccount:
@@ -93,16 +94,17 @@ func bareGate(state GateState, checker *health.Checker, ours http.Handler) http.
 	}
 }
 
-// accountKey is where the bare gates put the account.
+// accountKey is the context key of the account in the bare gates.
 type accountKey struct{}
 
-// kubernetesGate is middleware around Kubernetes' cached token authenticator, written by hand for lack of one that comes
-// without the API server around it. It caches for the whole run, failures too.
+// kubernetesGate is middleware around Kubernetes' cached token authenticator. It is hand-written,
+// because Kubernetes' own needs the API server. It caches for the whole run, failures too.
 func kubernetesGate(state GateState) Subject {
 	response := &authenticator.Response{User: &user.DefaultInfo{Name: "Jack Smith"}}
-	known := authenticator.TokenFunc(func(_ context.Context, token string) (*authenticator.Response, bool, error) {
-		return response, token == goodKey, nil
-	})
+	known := authenticator.TokenFunc(
+		func(_ context.Context, token string) (*authenticator.Response, bool, error) {
+			return response, token == goodKey, nil
+		})
 	cached := cache.New(known, false, 24*time.Hour, 24*time.Hour)
 	unauthorized := []byte(`{"kind":"Status","status":"Failure","reason":"Unauthorized","code":401}`)
 	mediaType := []string{"application/json"}

@@ -17,13 +17,14 @@ import (
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
-// period is how often a peer's check runs in the background: this library's default interval.
+// period is the time between a peer's background checks: this library's default interval.
 const period = time.Minute
 
-var errDown = errors.New("the credential is not good")
+var errDown = errors.New("the credential is invalid")
 
-// Healthz returns handlers for /healthz under one status: one written by hand, this library's, and, where they know such a
-// status, the peers', each with one check in the mode that costs the least per poll and with the shortest body it has.
+// Healthz returns handlers for /healthz under one status: the bare one, this library's, and those
+// of the peers that know such a status. Each peer has one check, in the mode that costs the least
+// per poll, and its shortest body.
 func Healthz(status health.Status) ([]Subject, error) {
 	checker, err := NewChecker(status)
 	if err != nil {
@@ -41,7 +42,8 @@ func Healthz(status health.Status) ([]Subject, error) {
 	case health.StatusFail:
 		verdict = errDown
 	}
-	for _, peer := range []func(error) (Subject, error){alexliesenfeldHealthz, hellofreshHealthz, sundheitHealthz} {
+	peers := []func(error) (Subject, error){alexliesenfeldHealthz, hellofreshHealthz, sundheitHealthz}
+	for _, peer := range peers {
 		subject, err := peer(verdict)
 		if err != nil {
 			return nil, err
@@ -51,14 +53,15 @@ func Healthz(status health.Status) ([]Subject, error) {
 	return subjects, nil
 }
 
-// BareAnswer returns what one would write by hand for one constant answer: the same status, header and body as h gives,
-// the header's values made in advance.
+// BareAnswer returns a hand-written handler for one constant response: status, header and body of
+// h, with the values of the header made in advance.
 func BareAnswer(h http.Handler) http.Handler {
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 	status, header, body := rec.Code, rec.Header(), rec.Body.Bytes()
 	mediaType, length := header["Content-Type"], header["Content-Length"]
-	noStore, noSniff, retryAfter := header["Cache-Control"], header["X-Content-Type-Options"], header["Retry-After"]
+	noStore, noSniff := header["Cache-Control"], header["X-Content-Type-Options"]
+	retryAfter := header["Retry-After"]
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h["Content-Type"] = mediaType
@@ -82,13 +85,17 @@ func alexliesenfeldHealthz(verdict error) (Subject, error) {
 			Name:  "toloka",
 			Check: func(context.Context) error { return verdict },
 		}),
-		alexliesenfeld.WithStatusListener(func(context.Context, alexliesenfeld.CheckerState) { close(judged) }),
+		alexliesenfeld.WithStatusListener(func(context.Context, alexliesenfeld.CheckerState) {
+			close(judged)
+		}),
 	)
 	<-judged
-	return Subject{Name: "alexliesenfeld", Handler: alexliesenfeld.NewHandler(checker), Close: checker.Stop}, nil
+	handler := alexliesenfeld.NewHandler(checker)
+	return Subject{Name: "alexliesenfeld", Handler: handler, Close: checker.Stop}, nil
 }
 
-// hellofreshHealthz: the library has neither a cached nor a periodic mode, so its check returns a verdict that is there.
+// hellofreshHealthz: the library has neither a cached nor a periodic mode, so its check returns a
+// known verdict.
 func hellofreshHealthz(verdict error) (Subject, error) {
 	h, err := hellofresh.New(hellofresh.WithChecks(hellofresh.Config{
 		Name:  "toloka",
@@ -100,8 +107,8 @@ func hellofreshHealthz(verdict error) (Subject, error) {
 	return Subject{Name: "hellofresh", Handler: h.Handler(), Close: nothing}, nil
 }
 
-// sundheitHealthz: its checks are always periodic. The query that asks for the short report is part of its handler, because
-// all subjects get the same request.
+// sundheitHealthz: the library's checks are always periodic. All requests have the query for its
+// short report.
 func sundheitHealthz(verdict error) (Subject, error) {
 	judged := make(judgedListener, 1)
 	h := gosundheit.New(gosundheit.WithHealthListeners(judged))
@@ -109,14 +116,16 @@ func sundheitHealthz(verdict error) (Subject, error) {
 		CheckName: "toloka",
 		CheckFunc: func(context.Context) (any, error) { return nil, verdict },
 	}
-	if err := h.RegisterCheck(check, gosundheit.ExecutionPeriod(period), gosundheit.InitialDelay(0)); err != nil {
+	err := h.RegisterCheck(check, gosundheit.ExecutionPeriod(period), gosundheit.InitialDelay(0))
+	if err != nil {
 		return Subject{}, err
 	}
 	<-judged
-	return Subject{Name: "go-sundheit", Handler: sundheithttp.HandleHealthJSON(h), Close: h.DeregisterAll}, nil
+	handler := sundheithttp.HandleHealthJSON(h)
+	return Subject{Name: "go-sundheit", Handler: handler, Close: h.DeregisterAll}, nil
 }
 
-// judgedListener tells of the first check.
+// judgedListener receives a value after the first check.
 type judgedListener chan struct{}
 
 func (l judgedListener) OnResultsUpdated(map[string]gosundheit.Result) {

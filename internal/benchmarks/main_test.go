@@ -10,11 +10,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// What the peers start when they are imported is not ours to stop.
+	// The peers start goroutines when they are imported.
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
 }
 
-// discard is a ResponseWriter that costs as little as one can, so that what is measured is the handler.
+// discard is a ResponseWriter that costs next to nothing, so that the handler is measured.
 type discard struct{ header http.Header }
 
 func newDiscard() *discard { return &discard{http.Header{}} }
@@ -23,7 +23,7 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// subjects returns what make returns, closed with the test.
+// subjects returns what make returns. The subjects are closed when the test ends.
 func subjects[T any](tb testing.TB, make func(T) ([]benchmarks.Subject, error), of T) []benchmarks.Subject {
 	tb.Helper()
 	all, err := make(of)

@@ -11,18 +11,27 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/benchmarks"
 )
 
-// What is compared must do the same work: these tests keep a faster answer from being a shorter one.
+// The subjects must do the same work: these tests detect a response that is faster because it is
+// shorter.
 
 func TestHealthz(t *testing.T) {
 	codes := map[health.Status]int{health.StatusPass: 200, health.StatusWarn: 200, health.StatusFail: 503}
 	peerBodies := map[health.Status]map[string]string{
-		health.StatusPass: {"alexliesenfeld": `{"status":"up"}`, "hellofresh": `"status":"OK"`, "go-sundheit": `"toloka": "PASS"`},
-		health.StatusFail: {"alexliesenfeld": `{"status":"down"}`, "hellofresh": `"status":"Unavailable"`, "go-sundheit": `"toloka": "FAIL"`},
+		health.StatusPass: {
+			"alexliesenfeld": `{"status":"up"}`,
+			"hellofresh":     `"status":"OK"`,
+			"go-sundheit":    `"toloka": "PASS"`,
+		},
+		health.StatusFail: {
+			"alexliesenfeld": `{"status":"down"}`,
+			"hellofresh":     `"status":"Unavailable"`,
+			"go-sundheit":    `"toloka": "FAIL"`,
+		},
 	}
 	for _, status := range statuses {
 		all := subjects(t, benchmarks.Healthz, status)
 		for _, s := range all {
-			t.Run(s.Name+" answers "+status.String(), func(t *testing.T) {
+			t.Run(s.Name+"/"+status.String(), func(t *testing.T) {
 				rec := ask(s, healthRequest())
 				assert.Equal(t, codes[status], rec.Code)
 				if peer, ok := peerBodies[status][s.Name]; ok {
@@ -38,7 +47,7 @@ func TestHealthz(t *testing.T) {
 
 func TestEchoHealthz(t *testing.T) {
 	for _, status := range statuses {
-		t.Run("the bare handler answers "+status.String()+" as the library does", func(t *testing.T) {
+		t.Run(status.String(), func(t *testing.T) {
 			all := subjects(t, benchmarks.EchoHealthz, status)
 			assertSame(t, ask(all[0], healthRequest()), ask(all[1], healthRequest()))
 		})
@@ -47,24 +56,28 @@ func TestEchoHealthz(t *testing.T) {
 
 func TestGates(t *testing.T) {
 	for _, state := range benchmarks.GateStates {
-		t.Run("the bare handler answers as the library does when the gate is "+string(state), func(t *testing.T) {
+		t.Run(string(state), func(t *testing.T) {
 			all := subjects(t, benchmarks.Gates, state)
 			assertSame(t, ask(all[0], state.Request()), ask(all[1], state.Request()))
 		})
 	}
-	t.Run("Kubernetes' turns the unknown token away", func(t *testing.T) {
-		for state, code := range map[benchmarks.GateState]int{benchmarks.Open: 200, benchmarks.OpenWithAccount: 200, benchmarks.Closed: 401} {
-			assert.Equal(t, code, ask(subjects(t, benchmarks.Gates, state)[2], state.Request()).Code, state)
+	t.Run("kubernetes", func(t *testing.T) {
+		for state, code := range map[benchmarks.GateState]int{
+			benchmarks.Open: 200, benchmarks.OpenWithAccount: 200, benchmarks.Closed: 401,
+		} {
+			kubernetes := subjects(t, benchmarks.Gates, state)[2]
+			assert.Equal(t, code, ask(kubernetes, state.Request()).Code, state)
 		}
 	})
 }
 
-// TestEchoGates looks at headers and errors: what a service answers to an error is up to its error handler.
+// TestEchoGates compares headers: the response to an error is that of the service's own error
+// handler.
 func TestEchoGates(t *testing.T) {
 	for _, state := range benchmarks.GateStates {
 		all := subjects(t, benchmarks.EchoGates, state)
 		for _, s := range all {
-			t.Run(s.Name+" does what it should when the gate is "+string(state), func(t *testing.T) {
+			t.Run(s.Name+"/"+string(state), func(t *testing.T) {
 				rec := ask(s, state.Request())
 				if state == benchmarks.Closed && s.Name != "keyauth" {
 					assert.Equal(t, ask(all[2], state.Request()).Header(), rec.Header())
@@ -77,7 +90,7 @@ func TestEchoGates(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	// With a real checker, where the library's own tests have a fake one.
+	// The library's own tests have a fake checker; this is a real one.
 	zero := func(t *testing.T, h http.Handler, r *http.Request) {
 		w := newDiscard()
 		assert.Zero(t, testing.AllocsPerRun(1000, func() {
@@ -86,12 +99,12 @@ func TestAllocations(t *testing.T) {
 		}))
 	}
 	for _, status := range statuses {
-		t.Run("a poll under "+status.String()+" allocates nothing", func(t *testing.T) {
+		t.Run("healthz/"+status.String(), func(t *testing.T) {
 			zero(t, subjects(t, benchmarks.Healthz, status)[1].Handler, healthRequest())
 		})
 	}
 	for _, state := range []benchmarks.GateState{benchmarks.Open, benchmarks.Closed} {
-		t.Run("a request to the gate that is "+string(state)+" allocates nothing", func(t *testing.T) {
+		t.Run("gate/"+string(state), func(t *testing.T) {
 			zero(t, subjects(t, benchmarks.Gates, state)[1].Handler, state.Request())
 		})
 	}

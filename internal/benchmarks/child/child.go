@@ -1,5 +1,5 @@
-// Package child runs this same program a second time, as a server in a process of its own: its processor, memory and
-// garbage are then not what is measured.
+// Package child runs the calling program again as a server, so that its processor time and memory
+// are not measured together with those of the caller.
 package child
 
 import (
@@ -11,18 +11,19 @@ import (
 	"strings"
 )
 
-// Process is a child that serves.
+// Process is a running child.
 type Process struct {
-	// Addr is what it printed: where it listens.
+	// Addr is the address that it has announced.
 	Addr string
-	// PID is its number.
+	// PID is its process id.
 	PID int
 
 	command *exec.Cmd
 	alive   io.Closer
 }
 
-// Start runs this program with other arguments, and waits until it has called [Announce]. Stop it when done.
+// Start runs this program with other arguments, and waits until it calls [Announce]. Stop it when
+// done.
 func Start(args ...string) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -45,7 +46,7 @@ func Start(args ...string) (*Process, error) {
 	addr, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		p.Stop()
-		return nil, fmt.Errorf("the server did not come up: %w", err)
+		return nil, fmt.Errorf("starting the server: %w", err)
 	}
 	p.Addr = strings.TrimSpace(addr)
 	return p, nil
@@ -57,8 +58,8 @@ func (p *Process) Stop() {
 	_ = p.command.Wait()
 }
 
-// Announce tells the parent where the child listens, and returns when the parent has stopped it or is gone itself: the
-// child holds the other end of a pipe, so it never outlives its parent.
+// Announce tells the parent the address of the child. It returns when the parent stops the child or
+// exits, because the parent holds the other end of a pipe.
 func Announce(addr string) {
 	fmt.Println(addr)
 	_, _ = io.Copy(io.Discard, os.Stdin)

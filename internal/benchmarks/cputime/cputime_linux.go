@@ -6,11 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Of returns the time that a process of this user has used on all processors; 0 is the calling process. It is false where
-// the system does not say.
+// Of returns the time that a process of this user has used on all processors; 0 is the calling
+// process. It returns false if the operating system does not provide it, or there is no such
+// process.
 func Of(pid int) (time.Duration, bool) {
-	// How clock_getcpuclockid(3) makes a clock of a process: the process, inverted, and CPUCLOCK_SCHED, which is exact to
-	// the nanosecond.
+	// The clock of a process as in clock_getcpuclockid(3): the inverted process id, and
+	// CPUCLOCK_SCHED, which counts nanoseconds.
 	const sched = 2
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|sched), &t); err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 func TestOf(t *testing.T) {
-	t.Run("counts work and not waiting", func(t *testing.T) {
+	t.Run("work_and_not_waiting", func(t *testing.T) {
 		begin, ok := cputime.Of(0)
 		if runtime.GOOS != "linux" {
 			assert.False(t, ok)
@@ -31,14 +31,14 @@ func TestOf(t *testing.T) {
 			}
 		}
 	})
-	t.Run("is the same under the process's own number", func(t *testing.T) {
+	t.Run("own_process_id", func(t *testing.T) {
 		own, ok := cputime.Of(0)
 		byNumber, okByNumber := cputime.Of(os.Getpid())
 		assert.Equal(t, ok, okByNumber)
 		assert.InDelta(t, own, byNumber, float64(100*time.Millisecond))
 	})
-	t.Run("is not known of a process that is not there", func(t *testing.T) {
-		_, ok := cputime.Of(1<<22 + 1) // one more than Linux ever gives out
+	t.Run("no_such_process", func(t *testing.T) {
+		_, ok := cputime.Of(1<<22 + 1) // more than the maximum of Linux
 		assert.False(t, ok)
 	})
 }

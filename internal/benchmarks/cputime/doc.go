@@ -1,3 +1,3 @@
-// Package cputime says how much processor time a process has used. Beside wall time it shows two things: what something
-// costs on a machine that is busy with other things too, and whether it costs more where more processors do it.
+// Package cputime reads the processor time that a process has used. Unlike wall time, it hardly
+// depends on other work of the machine, and it shows whether work costs more on more processors.
 package cputime

@@ -1,6 +1,6 @@
-// Command footprint prints, as a Markdown table, what the library costs beside time: memory and goroutines per checker, bytes
-// in the binary, and how long it takes from Start until the token is verified. The platform is a fake in a process of its
-// own, over loopback TCP.
+// Command footprint prints a Markdown table of the memory and goroutines of a checker, the bytes
+// that the library adds to a binary, and the time from Start until the token is verified. The
+// platform is a fake in a process of its own, over loopback TCP.
 //
 //	go run ./cmd/footprint
 package main
@@ -18,13 +18,14 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/benchmarks/child"
 )
 
-// token is one that the fake platform accepts.
+// token is accepted by the fake platform.
 const token = "AAAAAAAAAAAAAAAAAAAAAA.fake.000000000000000000000000000000000000000"
 
 func main() {
-	asPlatform := flag.Bool("platform", false, "be the platform, until standard input ends (used by the command itself)")
-	checkers := flag.Int("checkers", 1000, "how many checkers share the memory that is measured")
-	starts := flag.Int("starts", 500, "how many starts are timed")
+	asPlatform := flag.Bool("platform", false,
+		"run the platform until standard input ends (used by the command itself)")
+	checkers := flag.Int("checkers", 1000, "number of checkers whose memory is measured")
+	starts := flag.Int("starts", 500, "number of starts that are timed")
 	flag.Parse()
 
 	run := func() error { return measure(*checkers, *starts) }
@@ -72,19 +73,22 @@ func measure(checkers, starts int) error {
 	fmt.Printf("| a checker before Start | %s |\n", m.made)
 	fmt.Printf("| a checker between two checks | %s |\n", m.resting)
 	fmt.Printf("| a net/http program, stripped | %.2f MiB |\n", mebibytes(without))
-	fmt.Printf("| the same with the library wired in | %.2f MiB (+%.2f MiB) |\n", mebibytes(with), mebibytes(with-without))
-	fmt.Printf("| one GET /requester by hand on a new connection, median of %d | %s |\n", starts, s.roundTrip)
+	fmt.Printf("| the same with the library | %.2f MiB (+%.2f MiB) |\n",
+		mebibytes(with), mebibytes(with-without))
+	fmt.Printf("| a hand-written GET /requester on a new connection, median of %d | %s |\n",
+		starts, s.roundTrip)
 	fmt.Printf("| New and Start until verified | %s (+%s) |\n", s.verified, s.over)
 	return nil
 }
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
-// newChecker returns a checker with a client of its own, as a service has it.
+// newChecker returns a checker with a client of its own, as in a service.
 func newChecker(url string) (*health.Checker, error) {
 	client, err := requester.New(requester.Production, requester.WithBaseURL(url))
 	if err != nil {
 		return nil, err
 	}
-	return health.New(credentials.Static(token), health.WithClient(client), health.WithInterval(time.Hour), health.WithMaxStale(3*time.Hour))
+	return health.New(credentials.Static(token), health.WithClient(client),
+		health.WithInterval(time.Hour), health.WithMaxStale(3*time.Hour))
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 )
 
-// stages are a checker's memory in the course of its life.
+// stages are the memory of a checker before Start and between two checks.
 type stages struct{ made, resting use }
 
-// use is what one checker has.
+// use is what one checker uses.
 type use struct{ heap, stack, goroutines float64 }
 
 func (u use) String() string {
 	return fmt.Sprintf("heap %.1f KiB, stack %.1f KiB, goroutines %.0f", u.heap/1024, u.stack/1024, u.goroutines)
 }
 
-// memory makes n checkers and brings them to work.
+// memory creates and starts n checkers.
 func memory(url string, n int) (stages, error) {
 	var s stages
 	checkers := make([]*health.Checker, n)
@@ -37,8 +37,9 @@ func memory(url string, n int) (stages, error) {
 			return s, err
 		}
 	}
-	// The goroutines of a connection end a moment after its answer.
-	for deadline := time.Now().Add(5 * time.Second); now().since(before, n).goroutines > 1 && time.Now().Before(deadline); {
+	// The goroutines of a connection end a moment after its response.
+	deadline := time.Now().Add(5 * time.Second)
+	for now().since(before, n).goroutines > 1 && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	s.resting = now().since(before, n)
@@ -46,14 +47,14 @@ func memory(url string, n int) (stages, error) {
 	return s, nil
 }
 
-// total is what the program has.
+// total is what the program uses.
 type total struct {
 	heap, stack uint64
 	goroutines  int
 }
 
 func now() total {
-	// The second collection frees what the first has finalized.
+	// The second collection frees what the first one has finalized.
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// sizes builds the two programs and returns how large they are, in bytes.
+// sizes builds the two programs and returns their sizes in bytes.
 func sizes() (without, with int64, err error) {
 	dir, err := os.MkdirTemp("", "footprint")
 	if err != nil {

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// startup is how long things take, in the median.
+// startup has medians.
 type startup struct{ roundTrip, verified, over time.Duration }
 
-// start times n starts of a checker, each on a connection of its own, and the same call made by hand in turn with them.
+// start times n starts of a checker, each on a connection of its own, in turn with hand-written
+// requests.
 func start(url string, n int) (startup, error) {
 	var roundTrips, starts, over []time.Duration
 	for range n {
@@ -24,7 +25,8 @@ func start(url string, n int) (startup, error) {
 		if err != nil {
 			return startup{}, err
 		}
-		roundTrips, starts, over = append(roundTrips, roundTrip), append(starts, verified), append(over, verified-roundTrip)
+		roundTrips, starts = append(roundTrips, roundTrip), append(starts, verified)
+		over = append(over, verified-roundTrip)
 	}
 	return startup{median(roundTrips), median(starts), median(over)}, nil
 }
@@ -35,7 +37,7 @@ func timed(f func() error) (time.Duration, error) {
 	return time.Since(begin), err
 }
 
-// byHand is the least that a program does to verify a token.
+// byHand makes the request without the library.
 func byHand(url string) error {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
@@ -58,7 +60,7 @@ func byHand(url string) error {
 	return nil
 }
 
-// verify is the same by the library.
+// verify makes the request with the library.
 func verify(url string) error {
 	checker, err := newChecker(url)
 	if err != nil {

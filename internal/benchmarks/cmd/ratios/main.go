@@ -1,6 +1,7 @@
-// Command ratios reads benchmark output on standard input and prints, as a Markdown table, how each subject compares with
-// the bare handler. Where benchstat compares medians over all runs, this takes the ratio within each run and then the median:
-// the two were measured within the same seconds, so a machine that is busy for a while does not show.
+// Command ratios reads benchmark output on standard input and prints a Markdown table that compares
+// each subject with the bare handler. benchstat compares medians over all runs. This command takes
+// the ratio within each run and then the median: both values of a ratio were measured within
+// seconds, so other work of the machine has little effect on it.
 //
 //	go run ./cmd/ratios <results.txt
 package main
@@ -15,7 +16,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/benchmarks"
 )
 
-// columns are the units that are compared, the one that says most first.
+// columns are the units that are compared, the most reliable one first.
 var columns = []struct{ unit, title string }{
 	{"cpu-sec/op", "processor time"},
 	{"sec/op", "wall time"},
@@ -35,8 +36,8 @@ func main() {
 	}
 }
 
-// table has a line per row and subject, and a column per unit that was measured. A number is followed by the values
-// between which the middle half of the runs lies.
+// table returns a line per row and subject, and a column per unit that was measured. A number is
+// followed by the first and the third quartile of the runs.
 func (s *samples) table() string {
 	head := []string{"", "by"}
 	var units []string
@@ -49,7 +50,7 @@ func (s *samples) table() string {
 	if len(units) == 0 {
 		return ""
 	}
-	// What can be counted is counted in the unit that says most.
+	// Differences and scaling are in the most reliable unit.
 	head = append(head, "over bare", "allocs/op", "-cpu 2 over -cpu 1")
 	lines := [][]string{head}
 	for _, row := range s.rows {
@@ -71,7 +72,7 @@ func (s *samples) table() string {
 	return markdown(lines)
 }
 
-// markdown leaves out the columns that are empty but for their title.
+// markdown leaves out columns without values.
 func markdown(lines [][]string) string {
 	var columns []int
 	for i := range lines[0] {
@@ -96,7 +97,7 @@ func ratio(a, b float64) float64 { return a / b }
 
 func difference(a, b float64) float64 { return a - b }
 
-// pairs returns f of the two measurements of each run, none for a cell and itself.
+// pairs returns f of the two measurements of each run. It returns nothing for a cell and itself.
 func (s *samples) pairs(a, b cell, unit string, f func(a, b float64) float64) []float64 {
 	as, bs := s.values[a][unit], s.values[b][unit]
 	if a == b || len(as) != len(bs) {
@@ -109,7 +110,7 @@ func (s *samples) pairs(a, b cell, unit string, f func(a, b float64) float64) []
 	return out
 }
 
-// quantile returns the value that a share q of the values does not exceed, by the nearest rank.
+// quantile returns the q-quantile of the values, by the nearest rank.
 func quantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
@@ -119,7 +120,8 @@ func withSpread(values []float64) string {
 	if len(values) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%.2f (%.2f–%.2f)", quantile(values, 0.5), quantile(values, 0.25), quantile(values, 0.75))
+	return fmt.Sprintf("%.2f (%.2f–%.2f)",
+		quantile(values, 0.5), quantile(values, 0.25), quantile(values, 0.75))
 }
 
 func nanoseconds(seconds []float64) string {

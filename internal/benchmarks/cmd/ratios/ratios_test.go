@@ -10,7 +10,7 @@ import (
 
 func TestTable(t *testing.T) {
 	for name, c := range map[string]struct{ in, want string }{
-		"takes the ratio within each run, and then the median": {
+		"median_of_ratios": {
 			in: `
 BenchmarkHealthz/state=pass/by=bare 100 10 ns/op 0 allocs/op
 BenchmarkHealthz/state=pass/by=ours 100 20 ns/op 1 allocs/op
@@ -25,7 +25,7 @@ BenchmarkHealthz/state=pass/by=ours 100 40 ns/op 1 allocs/op
 | Healthz/state=pass | ours | 2.00 (1.00–4.00) | +10.0 ns | 1 |
 `,
 		},
-		"counts in processor time where it is known": {
+		"processor_time": {
 			in: `
 BenchmarkGate/by=bare 100 10 ns/op 4 cpu-ns/op
 BenchmarkGate/by=bare-2 100 5 ns/op 6 cpu-ns/op
@@ -38,7 +38,7 @@ BenchmarkGate/by=ours-2 100 20 ns/op 8 cpu-ns/op
 | Gate | ours | 2.00 (2.00–2.00) | 4.00 (4.00–4.00) | +4.0 ns | 1.00 (1.00–1.00) |
 `,
 		},
-		"is empty for nothing": {},
+		"no_input": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := read(strings.NewReader(c.in))
@@ -46,7 +46,7 @@ BenchmarkGate/by=ours-2 100 20 ns/op 8 cpu-ns/op
 			assert.Equal(t, c.want, s.table())
 		})
 	}
-	t.Run("is an error for output that is broken", func(t *testing.T) {
+	t.Run("invalid_input", func(t *testing.T) {
 		_, err := read(strings.NewReader("BenchmarkGate/by=bare 100 ten ns/op\n"))
 		assert.EqualError(t, err, "standard input:1: parsing measurement: invalid syntax")
 	})

@@ -8,19 +8,19 @@ import (
 	"golang.org/x/perf/benchfmt"
 )
 
-// samples are the measurements in the order of the runs.
+// samples are measurements, in the order of the runs.
 type samples struct {
 	rows   []*row
 	values map[cell]map[string][]float64 // by unit
 }
 
-// row is one benchmark, with its subjects in the order in which they came.
+// row is one benchmark with its subjects, in the order of the input.
 type row struct {
 	name string
 	by   []string
 }
 
-// cell is where measurements belong. The cpu of GOMAXPROCS 1 is empty, as in the names of benchmarks.
+// cell identifies measurements. Its cpu is empty for GOMAXPROCS 1, as in the names of benchmarks.
 type cell struct{ row, by, cpu string }
 
 func (c cell) of(by string) cell {
@@ -28,7 +28,7 @@ func (c cell) of(by string) cell {
 	return c
 }
 
-// read takes in what `go test -bench` and the command sockets print.
+// read parses the output of `go test -bench` and of the command sockets.
 func read(r io.Reader) (*samples, error) {
 	s := &samples{values: map[cell]map[string][]float64{}}
 	in := benchfmt.NewReader(r, "standard input")

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// load is what polls a server: it sends a request, waits for the answer and sends the next, on each connection. It is bounded
-// in requests and in time.
+// load polls a server: on each connection it sends a request, waits for the response and sends the
+// next request. It is bounded in requests and in time.
 type load struct {
 	requests    int
 	connections int
 	limit       time.Duration
 }
 
-// result is what came of a load.
+// result has the measurements of a load.
 type result struct {
 	requests  int
 	elapsed   time.Duration
@@ -30,7 +30,7 @@ func (r *result) perRequest() float64 { return float64(r.elapsed.Nanoseconds()) 
 
 func (r *result) perSecond() float64 { return float64(r.requests) / r.elapsed.Seconds() }
 
-// quantile returns the latency that a share q of the requests did not exceed.
+// quantile returns the q-quantile of the latencies.
 func (r *result) quantile(q float64) time.Duration {
 	return r.latencies[min(int(q*float64(len(r.latencies))), len(r.latencies)-1)]
 }
@@ -45,7 +45,8 @@ func (l load) run(addr string) (*result, error) {
 			return nil, err
 		}
 		defer p.conn.Close()
-		// The first answer is not measured: it says how long an answer is, and the connection is warm afterwards.
+		// The first response is not measured: it warms the connection up and has the length of a
+		// response.
 		if err := p.learn(); err != nil {
 			return nil, err
 		}
@@ -69,10 +70,10 @@ func (l load) run(addr string) (*result, error) {
 	return r, errors.Join(errs...)
 }
 
-// poller is one connection. It speaks no more HTTP than it has to, so that what is measured is the server.
+// poller is one connection. It parses as little HTTP as possible, so that the server is measured.
 type poller struct {
 	conn      net.Conn
-	answer    []byte // the first answer: all have its length, as their only difference is the Date
+	answer    []byte // the first response: all have its length, because only the Date differs
 	buffer    []byte
 	latencies []time.Duration
 }

@@ -16,9 +16,9 @@ import (
 // names are the servers that are compared.
 var names = []string{benchmarks.Bare, benchmarks.Ours}
 
-// serve is the server of that name, until its parent stops it.
+// serve runs the server of that name until its parent stops it.
 func serve(name string) error {
-	runtime.GOMAXPROCS(1) // the other processor is for those who poll
+	runtime.GOMAXPROCS(1) // the other processor is for the load
 	checker, err := benchmarks.NewChecker(health.StatusPass)
 	if err != nil {
 		return err
@@ -48,11 +48,13 @@ func serve(name string) error {
 	return nil
 }
 
-// registerBare registers as many patterns as this library does: the ServeMux has the same work with both.
+// registerBare registers the patterns that this library registers, so that the ServeMux has the
+// same work with both.
 func registerBare(mux *http.ServeMux, h http.Handler) {
 	for _, method := range []string{"GET ", "OPTIONS "} {
 		for _, path := range []string{"/healthz", "/readyz", "/livez", "/startupz"} {
 			mux.Handle(method+path, h)
+			mux.Handle(method+path+"/{$}", h)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Command with is a net/http program that has this library wired in.
+// Command with is a net/http program that uses this library.
 package main
 
 import (

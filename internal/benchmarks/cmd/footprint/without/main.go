@@ -1,4 +1,4 @@
-// Command without is a net/http program without this library: what the size of [with] is compared with.
+// Command without is the same program as the command with, without this library.
 package main
 
 import (
