@@ -35,27 +35,29 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	_ = time.Now().Local().String() // sets up time.Local, which the printers by reflection come across
+	_ = time.Now().Local().String() // initializes time.Local, which printers by reflection read
 	goleak.VerifyTestMain(m)
 }
 
-// mark is in every token of this test, and a part of it is enough to be found: what is cut off has leaked too.
+// mark is in every token of this test. A part of it is found, too: a truncated token is also a
+// leak.
 const mark = "CANARY-secret-0123456789"
 
-// paper is everything that anybody could read: logs, errors, answers, printed values.
-type paper struct {
+// output collects everything that is visible outside the library: logs, errors, responses and
+// printed values.
+type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (p *paper) Write(b []byte) (int, error) {
+func (p *output) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.buf.Write(b)
 }
 
-// print writes a value down in every way that Go offers.
-func (p *paper) print(v any) {
+// print prints a value with all verbs, encoders and log handlers.
+func (p *output) print(v any) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%X", "%q", "%p", "%T", "%08.3v"} {
 		fmt.Fprintf(p, verb+"\n", v)
 	}
@@ -63,7 +65,8 @@ func (p *paper) print(v any) {
 	_ = xml.NewEncoder(p).Encode(v)
 	_ = gob.NewEncoder(p).Encode(v)
 	for _, h := range []slog.Handler{slog.NewTextHandler(p, nil), slog.NewJSONHandler(p, nil)} {
-		slog.New(h).Info("value", "it", v, "in a struct", struct{ V any }{v}, "in a map", map[string]any{"v": v}, slog.Group("g", "v", v))
+		slog.New(h).Info("value", "it", v, "in a struct", struct{ V any }{v},
+			"in a map", map[string]any{"v": v}, slog.Group("g", "v", v))
 	}
 	assert.Equal(printer{p}, v, "something else") // a diff by reflection, through unexported fields
 	if err, ok := v.(error); ok {
@@ -71,8 +74,8 @@ func (p *paper) print(v any) {
 	}
 }
 
-// chain prints an error and everything in it.
-func (p *paper) chain(err error) {
+// chain prints an error and all errors that it wraps.
+func (p *output) chain(err error) {
 	fmt.Fprintf(p, "%v %+v %#v\n", err, err, err)
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
@@ -86,16 +89,20 @@ func (p *paper) chain(err error) {
 	}
 }
 
-type printer struct{ p *paper }
+type printer struct{ p *output }
 
 func (p printer) Errorf(format string, args ...any) { fmt.Fprintf(p.p, format, args...) }
 
-// holds reports the first place where a part of the mark is written, in plain, hex or base64.
-func (p *paper) holds() string {
+// leak returns the text around the first part of the mark, in plain, hex or base64; "" without one.
+func (p *output) leak() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	text := p.buf.String()
-	for _, form := range []string{"CANARY-sec", "secret-0123", fmt.Sprintf("%x", "CANARY-sec"), fmt.Sprintf("%X", "CANARY-sec"), "Q0FOQVJZLXNlY3"} {
+	forms := []string{
+		"CANARY-sec", "secret-0123",
+		fmt.Sprintf("%x", "CANARY-sec"), fmt.Sprintf("%X", "CANARY-sec"), "Q0FOQVJZLXNlY3",
+	}
+	for _, form := range forms {
 		if i := strings.Index(text, form); i >= 0 {
 			return text[max(0, i-300):min(len(text), i+60)]
 		}
@@ -103,10 +110,11 @@ func (p *paper) holds() string {
 	return ""
 }
 
-// platform takes the token as long as it is good, and writes down where it is sent.
+// platform is a RoundTripper to the fake platform. It records where requests go, and counts those
+// that have the token.
 type platform struct {
-	fake  *requestertest.Platform
-	paper *paper
+	fake *requestertest.Platform
+	out  *output
 
 	mu     sync.Mutex
 	arrive int // requests with the mark in the Authorization header
@@ -120,7 +128,7 @@ func (p *platform) RoundTrip(r *http.Request) (*http.Response, error) {
 	p.mu.Unlock()
 	rest := r.Header.Clone()
 	rest.Del("Authorization")
-	fmt.Fprintln(p.paper, r.Method, r.URL, r.Host, rest) // the one place for the token is the Authorization header
+	fmt.Fprintln(p.out, r.Method, r.URL, r.Host, rest) // only the Authorization header has the token
 	return p.fake.Client().Transport.RoundTrip(r)
 }
 
@@ -128,23 +136,39 @@ func token(n int) string {
 	return fmt.Sprintf("%022d.%s.%d", n, mark, n)
 }
 
-// faults are all the ways in which an answer can go wrong; those that can repeat the token do.
+// faults are the ways in which a response can go wrong. Those that can repeat the token do.
 var faults = map[string]requestertest.Fault{
-	"nothing": nil, "reset": requestertest.Reset(), "reset in the body": requestertest.ResetMidBody(), "truncated": requestertest.Truncated(),
-	"oversized": requestertest.Body(200, "application/json", strings.Repeat(" ", 70<<10)), "hang": requestertest.Hang(), "HTML": requestertest.HTML(200), "garbage": echoing(func(token string) requestertest.Fault { return requestertest.Raw("garbage " + token) }),
+	"none":       nil,
+	"reset":      requestertest.Reset(),
+	"body_reset": requestertest.ResetMidBody(),
+	"truncated":  requestertest.Truncated(),
+	"oversized":  requestertest.Body(200, "application/json", strings.Repeat(" ", 70<<10)),
+	"hang":       requestertest.Hang(),
+	"html":       requestertest.HTML(200),
+	"panic":      func(http.Handler) http.Handler { return nil },
+	"echo_200":   requestertest.EchoToken(200),
+	"echo_400":   requestertest.EchoToken(400),
+	"echo_401":   requestertest.EchoToken(401),
+	"echo_403":   requestertest.EchoToken(403),
+	"echo_404":   requestertest.EchoToken(404),
+	"echo_429":   requestertest.EchoToken(429),
+	"echo_500":   requestertest.EchoToken(500),
+	"echo_503":   requestertest.EchoToken(503),
+	"garbage": echoing(func(token string) requestertest.Fault {
+		return requestertest.Raw("garbage " + token)
+	}),
 	"redirect": echoing(func(token string) requestertest.Fault {
 		return requestertest.Redirect(307, "https://elsewhere.example/?token="+token)
-	}), "rate limit": echoing(func(token string) requestertest.Fault {
+	}),
+	"rate_limit": echoing(func(token string) requestertest.Fault {
 		return requestertest.RateLimited(token)
 	}),
-	"200 with the token": requestertest.EchoToken(200), "400": requestertest.EchoToken(400), "401": requestertest.EchoToken(401), "403": requestertest.EchoToken(403),
-	"404": requestertest.EchoToken(404), "429": requestertest.EchoToken(429), "500": requestertest.EchoToken(500), "503": requestertest.EchoToken(503),
-	"a firewall's 403": echoing(func(token string) requestertest.Fault {
+	"firewall": echoing(func(token string) requestertest.Fault {
 		return requestertest.Body(403, "text/html", "<html>"+token+"</html>")
-	}), "panic": func(http.Handler) http.Handler { return nil },
+	}),
 }
 
-// echoing makes a fault that repeats the token that was sent.
+// echoing returns a fault that repeats the token of the request.
 func echoing(fault func(token string) requestertest.Fault) requestertest.Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -154,13 +178,15 @@ func echoing(fault func(token string) requestertest.Fault) requestertest.Fault {
 	}
 }
 
-func TestTheTokenIsNowhereButInTheAuthorizationHeader(t *testing.T) {
+// TestTokenIsOnlyInTheAuthorizationHeader has each fault before the first verification and after
+// it.
+func TestTokenIsOnlyInTheAuthorizationHeader(t *testing.T) {
 	for name, fault := range faults {
 		for _, before := range []bool{true, false} {
-			when := map[bool]string{true: "before the first verification", false: "after it"}[before]
-			t.Run(name+" "+when, func(t *testing.T) {
+			when := map[bool]string{true: "before", false: "after"}[before]
+			t.Run(name+"/"+when, func(t *testing.T) {
 				t.Parallel()
-				// In a bubble, because there is a moment at which nothing moves and everything can be printed.
+				// In a bubble all goroutines can be idle, so that everything can be printed.
 				synctest.Test(t, func(t *testing.T) { scenario(t, fault, before, name == "panic") })
 			})
 		}
@@ -168,11 +194,12 @@ func TestTheTokenIsNowhereButInTheAuthorizationHeader(t *testing.T) {
 }
 
 func scenario(t *testing.T, fault requestertest.Fault, before, panics bool) {
-	paper := &paper{}
-	p := &platform{fake: requestertest.NewPlatform(), paper: paper}
+	out := &output{}
+	p := &platform{fake: requestertest.NewPlatform(), out: out}
 	first, second := issue(t, p.fake, 1), issue(t, p.fake, 2)
 	path := filepath.Join(t.TempDir(), "token")
-	require.NoError(t, os.WriteFile(path, []byte(first.Reveal()), 0o644)) // readable by others: that is warned about
+	// A file that every user can read causes a warning.
+	require.NoError(t, os.WriteFile(path, []byte(first.Reveal()), 0o644))
 
 	var transport http.RoundTripper = p
 	if panics {
@@ -183,12 +210,15 @@ func scenario(t *testing.T, fault requestertest.Fault, before, panics bool) {
 			panic(r)
 		})
 	}
-	client, err := requester.New(requester.Production, requester.WithHTTPClient(&http.Client{Transport: transport}), requester.WithTimeout(50*time.Millisecond))
+	client, err := requester.New(requester.Production,
+		requester.WithHTTPClient(&http.Client{Transport: transport}),
+		requester.WithTimeout(50*time.Millisecond))
 	require.NoError(t, err)
-	logger := slog.New(slog.NewTextHandler(paper, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	provider := credentials.Failover(credentials.File(path), credentials.Static(second.Reveal()))
 	checker, err := health.New(provider,
-		health.WithClient(client), health.WithLogger(logger), health.WithStartupTimeout(time.Second), health.WithRejectionRecheck(50*time.Millisecond),
+		health.WithClient(client), health.WithLogger(logger),
+		health.WithStartupTimeout(time.Second), health.WithRejectionRecheck(50*time.Millisecond),
 		health.WithInterval(100*time.Millisecond), health.WithMaxStale(800*time.Millisecond),
 		health.WithPollInterval(50*time.Millisecond), health.WithBreakerOpen(50*time.Millisecond),
 		health.OnChange(func(old, snap *health.Snapshot) {
@@ -207,43 +237,46 @@ func scenario(t *testing.T, fault requestertest.Fault, before, panics bool) {
 		inject()
 	}
 	synctest.Wait()
-	paper.look(t, checker)
+	out.look(t, checker)
 	err = checker.Start(t.Context())
 	if err != nil {
-		paper.print(err)
+		out.print(err)
 	}
 	inject()
-	serve(t, paper, checker, p)
+	serve(t, out, checker, p)
 	for range 5 {
 		if err := checker.Refresh(t.Context()); err != nil {
-			paper.print(err)
+			out.print(err)
 		}
-		paper.look(t, checker)
+		out.look(t, checker)
 	}
-	// Rotation: to a good token, to one that nobody knows, to one that is none, and to nothing.
+	// Rotation to a valid token, an unknown one, two values that are no token, and an empty file.
 	third := issue(t, p.fake, 3)
 	p.fake.DeleteToken(first)
 	for _, content := range []string{third.Reveal(), token(4), token(5) + " " + mark, mark + "\x00", ""} {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
 		if err := checker.Refresh(t.Context()); err != nil {
-			paper.print(err)
+			out.print(err)
 		}
-		paper.look(t, checker)
-		serve(t, paper, checker, p)
+		out.look(t, checker)
+		serve(t, out, checker, p)
 	}
 	synctest.Wait()
-	for _, v := range []any{provider, client, checker, first, &second, []credentials.Token{third}, map[string]any{"t": first}} {
-		paper.print(v)
+	values := []any{
+		provider, client, checker, first, &second, []credentials.Token{third}, map[string]any{"t": first},
+	}
+	for _, v := range values {
+		out.print(v)
 	}
 	checker.Drain()
-	paper.look(t, checker)
+	out.look(t, checker)
 	require.NoError(t, checker.Close())
-	paper.look(t, checker)
-	serve(t, paper, checker, p)
+	out.look(t, checker)
+	serve(t, out, checker, p)
 
-	assert.Empty(t, paper.holds(), "the token has leaked")
+	assert.Empty(t, out.leak())
 	if !panics {
-		assert.Positive(t, p.arrive, "the token was sent, so it could have leaked")
+		assert.Positive(t, p.arrive, "the token was never sent")
 	}
 }
 
@@ -256,20 +289,24 @@ func issue(t *testing.T, p *requestertest.Platform, n int) credentials.Token {
 	return parsed
 }
 
-// look prints everything that a checker says of itself.
-func (p *paper) look(t *testing.T, c *health.Checker) {
+// look prints everything that a checker returns.
+func (p *output) look(t *testing.T, c *health.Checker) {
 	snap := c.Snapshot()
 	token, tokenErr := c.Token()
 	account, accountErr := c.Account()
-	for _, v := range []any{snap, *snap, token, &token, account, tokenErr, accountErr, c.Check(t.Context()), snap.Cause(), snap.Reasons(), snap.TokenFingerprint(), snap.TokenSource()} {
+	values := []any{
+		snap, *snap, token, &token, account, tokenErr, accountErr, c.Check(t.Context()),
+		snap.Cause(), snap.Reasons(), snap.TokenFingerprint(), snap.TokenSource(),
+	}
+	for _, v := range values {
 		if v != nil && !(v == any(account) && account == nil) {
 			p.print(v)
 		}
 	}
 }
 
-// serve asks everything that the service serves, and lets it make a call of its own.
-func serve(t *testing.T, paper *paper, c *health.Checker, p *platform) {
+// serve requests every route of a service, and makes outgoing requests.
+func serve(t *testing.T, out *output, c *health.Checker, p *platform) {
 	details := middleware.WithDetails(func(*http.Request) bool { return true })
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		account, _ := middleware.AccountFrom(r.Context())
@@ -279,17 +316,20 @@ func serve(t *testing.T, paper *paper, c *health.Checker, p *platform) {
 	nethttp.RegisterHealth(mux, c, details)
 	mux.Handle("/account", nethttp.Gate(c, middleware.WithAccountInContext())(handler))
 	e := echo.New()
-	e.Logger.SetOutput(paper)
+	e.Logger.SetOutput(out)
 	echoadapter.RegisterHealth(e, c, details)
 	e.GET("/account", func(ctx echo.Context) error {
 		account, _ := echoadapter.Account(ctx)
 		return ctx.JSON(http.StatusOK, account)
 	}, echoadapter.GateWithConfig(echoadapter.Config{Checker: c, AccountInContext: true}))
 	for _, service := range []http.Handler{mux, e} {
-		for _, path := range []string{"/healthz", "/healthz?verbose", "/readyz?verbose", "/livez", "/startupz", "/account"} {
+		paths := []string{
+			"/healthz", "/healthz?verbose", "/readyz?verbose", "/livez", "/startupz", "/account",
+		}
+		for _, path := range paths {
 			w := httptest.NewRecorder()
 			service.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-			fmt.Fprintln(paper, w.Code, w.Header(), w.Body)
+			fmt.Fprintln(out, w.Code, w.Header(), w.Body)
 		}
 	}
 	outgoing := nethttp.Transport(c, p)
@@ -299,15 +339,15 @@ func serve(t *testing.T, paper *paper, c *health.Checker, p *platform) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 		require.NoError(t, err)
 		resp, err := outgoing.RoundTrip(req)
-		fmt.Fprintln(paper, req.URL, req.Header) // the caller's own request must not carry it afterwards
+		fmt.Fprintln(out, req.URL, req.Header) // the caller's request must not have the token
 		var verdict *health.Error
 		if errors.As(err, &verdict) {
-			paper.print(verdict)
+			out.print(verdict)
 		}
 		if err != nil {
-			continue // the transport's own error, about its own answer
+			continue // an error of the base transport
 		}
-		_, _ = io.Copy(io.Discard, resp.Body) // what the platform says to the service is not the library's
+		_, _ = io.Copy(io.Discard, resp.Body) // the platform's body is not the library's output
 		_ = resp.Body.Close()
 	}
 }
@@ -316,10 +356,18 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestThePaperFindsWhatItLooksFor(t *testing.T) {
-	for _, leak := range []any{token(1), []byte(token(1)), fmt.Errorf("x: %w", errors.New(token(1))), struct{ s string }{token(1)}, &http.Request{Header: http.Header{"Authorization": {token(1)}}}} {
-		p := &paper{}
-		p.print(leak)
-		assert.NotEmpty(t, p.holds(), "%T", leak)
+// TestOutput tests that leaks are found.
+func TestOutput(t *testing.T) {
+	leaks := []any{
+		token(1),
+		[]byte(token(1)),
+		fmt.Errorf("x: %w", errors.New(token(1))),
+		struct{ s string }{token(1)},
+		&http.Request{Header: http.Header{"Authorization": {token(1)}}},
+	}
+	for _, leak := range leaks {
+		out := &output{}
+		out.print(leak)
+		assert.NotEmpty(t, out.leak(), "%T", leak)
 	}
 }

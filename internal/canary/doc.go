@@ -1,3 +1,3 @@
-// Package canary has no code but a test: it sends one marked token through every path of the library and searches all that
-// comes out for it.
+// Package canary has only a test. It sends a marked token through every path of the library and
+// searches all output for it.
 package canary

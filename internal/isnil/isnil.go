@@ -1,10 +1,11 @@
-// Package isnil tells of an interface value whether there is anything behind it.
+// Package isnil detects nil pointers in interface values.
 package isnil
 
 import "reflect"
 
-// Value reports whether v is nil, or a nil pointer, func, map, slice or channel in an interface: what an ignored error of a
-// constructor leaves, and == nil does not see. It is for the time when things are wired, not for the read path.
+// Value reports whether v is nil, or an interface with a nil pointer, func, map, slice or channel,
+// such as the result of a constructor whose error was ignored. It uses reflection: call it in
+// constructors, not on the read path.
 func Value(v any) bool {
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.Invalid:

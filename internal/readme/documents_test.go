@@ -29,8 +29,9 @@ const root = "../.."
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 
-// TestSnippets finds every Go snippet of the documents in an Example of this package, which compiles
-// and runs it, or in an example program. TestProgram runs the snippets that are whole programs.
+// TestSnippets finds every Go snippet of the documents in an Example of this package, which
+// compiles and runs it, or in an example program. TestProgram runs the snippets that are whole
+// programs.
 func TestSnippets(t *testing.T) {
 	code := flatten(goSource(t, ".")) + flatten(goSource(t, filepath.Join(root, "examples")))
 	for _, document := range documents(t) {

@@ -88,7 +88,7 @@ func TestProgram(t *testing.T) {
 func constant(line string) string {
 	for pattern, value := range map[string]string{
 		`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d`: "TIME",
-		`latency=\S+`:                     "latency=LATENCY",
+		`latency_ms=\S+`:                  "latency_ms=LATENCY",
 		`token.fingerprint=\S{4}…#\S{8}`:  "token.fingerprint=FINGERPRINT",
 	} {
 		line = regexp.MustCompile(pattern).ReplaceAllString(line, value)
@@ -163,8 +163,8 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// fakeOf serves https://host by the handler, and returns the environment in which programs reach it:
-// a proxy that connects everything to the fake, and its certificate.
+// fakeOf serves https://host by the handler, and returns the environment in which programs reach
+// it: a proxy that connects everything to the fake, and its certificate.
 func fakeOf(t *testing.T, host string, handler http.Handler) []string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
