@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
@@ -189,5 +190,19 @@ func TestHangingSource(t *testing.T) {
 			assert.Error(t, w.checker.Refresh(t.Context()))
 			assert.Zero(t, time.Since(begin), "the source hangs already")
 		})
+	})
+}
+
+// A chain names its source only after the first read, which is before the line about the start.
+func TestSourceNameOfFirstRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		t.Setenv("TOKEN_OF_CHAIN", tokenA)
+		chain := credentials.Chain(credentials.Env("NO_SUCH_TOKEN"), credentials.Env("TOKEN_OF_CHAIN"))
+		w := newWorldOf(t, chain, always(account("1")))
+		require.NoError(t, w.checker.Start(t.Context()))
+		assert.Equal(t, "env:TOKEN_OF_CHAIN", w.checker.Snapshot().TokenSource())
+		if lines := w.lines(); assert.Len(t, lines, 1) {
+			assert.Contains(t, lines[0], " token.source=env:TOKEN_OF_CHAIN ")
+		}
 	})
 }
