@@ -110,7 +110,7 @@ func TestSecurity(t *testing.T) {
 // TestWidth keeps the text of the documents readable in a terminal. Tables, code and links that do
 // not fit are exempt.
 func TestWidth(t *testing.T) {
-	const limit = 120
+	const limit = 110
 	for _, document := range documents(t) {
 		text := regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(read(t, document), "")
 		for line := range strings.Lines(text) {
