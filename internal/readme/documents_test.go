@@ -88,22 +88,21 @@ func TestCommands(t *testing.T) {
 	assert.Positive(t, found)
 }
 
-// TestSecurity finds the tests that SECURITY.md names.
-func TestSecurity(t *testing.T) {
-	text := read(t, "SECURITY.md")
-	file := regexp.MustCompile("`([a-z0-9/]+/[a-z0-9_/]+(?:_test\\.go)?)`")
-	assert.NotRegexp(t, "`[a-z0-9_]+_test\\.go`", text, "a test without its directory is not checked")
-	named := file.FindAllStringSubmatch(text, -1)
-	require.NotEmpty(t, named)
-	for _, match := range named {
-		_, err := os.Stat(filepath.Join(root, match[1]))
-		assert.NoError(t, err)
-	}
-
-	function := regexp.MustCompile("`(Test[A-Za-z0-9]+|Fuzz[A-Za-z0-9]+)`")
-	code := goSource(t, root)
-	for _, match := range function.FindAllStringSubmatch(text, -1) {
-		assert.True(t, strings.Contains(code, "func "+match[1]+"("), match[1])
+// TestSourceFiles finds the Go files that SECURITY.md and ARCHITECTURE.md name. Names without a
+// directory are of package health.
+func TestSourceFiles(t *testing.T) {
+	file := regexp.MustCompile("`([a-z0-9/_]+\\.go)`")
+	for _, document := range []string{"SECURITY.md", ".github/ARCHITECTURE.md"} {
+		named := file.FindAllStringSubmatch(read(t, document), -1)
+		require.NotEmpty(t, named, document)
+		for _, match := range named {
+			path := match[1]
+			if !strings.Contains(path, "/") {
+				path = "health/" + path
+			}
+			_, err := os.Stat(filepath.Join(root, path))
+			assert.NoError(t, err, document)
+		}
 	}
 }
 
