@@ -30,6 +30,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/isnil"
 	"github.com/tolokacheck/tolokacheck/middleware"
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
@@ -299,7 +300,7 @@ func (p *output) look(t *testing.T, c *health.Checker) {
 		snap.Cause(), snap.Reasons(), snap.TokenFingerprint(), snap.TokenSource(),
 	}
 	for _, v := range values {
-		if v != nil && !(v == any(account) && account == nil) {
+		if !isnil.Value(v) {
 			p.print(v)
 		}
 	}

@@ -74,19 +74,34 @@ func running(client *requester.Client) *health.Checker {
 	return checker
 }
 
+// framework stands for a health framework.
+type framework struct{}
+
+func (framework) Register(name string, check func(context.Context) error) {
+	fmt.Println(name, check(context.Background()))
+}
+
 func Example_worker() {
 	client, stop := fake()
 	defer stop()
 	checker := running(client)
 	defer checker.Close()
-	ctx := context.Background()
-
-	err := checker.WaitVerified(ctx)    // workers and jobs: waits until the status is pass or warn
-	err = checker.Check(ctx)            // health frameworks: nil, or why the credential cannot be used
-	ready := checker.Snapshot().Ready() // readiness endpoints of your own: the verdict of /readyz
-	account, err := checker.Account()   // the verified account; Token returns its token
-	fmt.Println(err, ready, account.ID())
-	// Output: <nil> true 566ec2b0ff0deeaae5f9d500629de162
+	var framework framework
+	err := func(ctx context.Context) error {
+		if err := checker.WaitVerified(ctx); err != nil { // workers, jobs: waits until pass or warn
+			return err
+		}
+		framework.Register("toloka", checker.Check) // nil, or why the credential cannot be used
+		ready := checker.Snapshot().Ready()         // the verdict of /readyz
+		account, err := checker.Account()           // the verified account; Token returns its token
+		fmt.Println(ready, account.ID())
+		return err
+	}(context.Background())
+	fmt.Println(err)
+	// Output:
+	// toloka <nil>
+	// true 566ec2b0ff0deeaae5f9d500629de162
+	// <nil>
 }
 
 func Example_outgoing() {
