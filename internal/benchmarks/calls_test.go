@@ -102,7 +102,7 @@ func TestPollCalls(t *testing.T) {
 	})
 	t.Run("real_time", func(t *testing.T) {
 		const (
-			interval = 50 * time.Millisecond
+			interval = 100 * time.Millisecond
 			polls    = 20_000
 			pollers  = 8
 		)
@@ -110,7 +110,8 @@ func TestPollCalls(t *testing.T) {
 		t.Cleanup(platform.Close)
 		begin := time.Now()
 		checker := startedWith(t, platform.Platform,
-			[]requester.Option{requester.WithBaseURL(platform.URL)}, health.WithInterval(interval))
+			[]requester.Option{requester.WithBaseURL(platform.URL), requester.WithTimeout(interval)},
+			health.WithInterval(interval))
 		mux := http.NewServeMux()
 		nethttp.RegisterHealth(mux, checker)
 		tasks := func(http.ResponseWriter, *http.Request) { readEverything(t, checker) }
