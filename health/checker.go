@@ -47,6 +47,8 @@ type Checker struct {
 	warned    map[string]bool // warnings of the source that were logged
 	published chan struct{}   // closed with the next publication; nil while nothing waits
 	stopped   chan struct{}   // closed when the loop has ended; nil while there is none
+
+	stats stats // apart from the snapshot, because the loop writes it
 }
 
 // remindAfter is how long after New a checker that was not started says so in the log.
@@ -96,6 +98,7 @@ func (c *Checker) newMachine() machine {
 		pace:    c.cfg.pace,
 		jitter:  c.cfg.jitter,
 		cache:   newAccounts(),
+		stats:   &c.stats,
 		records: make(map[string]*record),
 		source:  sourceState{name: c.source.String, polls: c.source.polls()},
 		breaker: func() *platform.Breaker {
@@ -226,7 +229,11 @@ func (c *Checker) publishLocked(now instant) (old, snap *Snapshot) {
 	s.Name = c.cfg.rules.name
 	s.Environment = c.cfg.client.Environment()
 	s.TokenSource = c.source.String()
-	s.RetryAfter = max(c.m.dueIn(now), time.Second)
+	dueIn := c.m.dueIn(now)
+	s.RetryAfter = max(dueIn, time.Second)
+	s.NextCheck = wall.Add(dueIn)
+	s.MaxStale = c.cfg.rules.maxStale
+	s.MinBalance, s.WatchesBalance = c.cfg.rules.minBalance, c.cfg.rules.watchBalance
 	s.Since = wall
 	old = c.snapshot.Load()
 	snap = NewSnapshot(s)
