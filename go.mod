@@ -15,6 +15,7 @@ require (
 	golang.org/x/sync v0.22.0
 	golang.org/x/sys v0.46.0
 	golang.org/x/time v0.15.0
+	pgregory.net/rapid v1.2.0
 )
 
 require (
