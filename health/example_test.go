@@ -91,3 +91,21 @@ func ExampleOnChange() {
 	fmt.Println(<-changes)
 	// Output: starting > closed
 }
+
+// Health frameworks take a function such as PublicReadiness and show its error to their clients.
+// Check has the text for operators.
+func ExampleChecker_PublicReadiness() {
+	checker, err := health.New(credentials.Static("some-token"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer checker.Close()
+
+	ctx := context.Background()
+	fmt.Println(checker.PublicReadiness(ctx)) // to alexliesenfeld/health, hellofresh/health-go, …
+	fmt.Println(checker.Check(ctx))           // to the log
+	// Output:
+	// fail: no check has finished yet
+	// health: starting: the credential is not monitored: health: Start has not been called; call Start when the server listens
+}
