@@ -92,8 +92,8 @@ func ExampleOnChange() {
 	// Output: starting > closed
 }
 
-// Health frameworks take a function such as PublicReadiness and show its error to their clients.
-// Check has the text for operators.
+// Health frameworks take a function such as PublicReadiness and show its error to their clients. The
+// reason is available for a log.
 func ExampleChecker_PublicReadiness() {
 	checker, err := health.New(credentials.Static("some-token"))
 	if err != nil {
@@ -102,10 +102,13 @@ func ExampleChecker_PublicReadiness() {
 	}
 	defer checker.Close()
 
-	ctx := context.Background()
-	fmt.Println(checker.PublicReadiness(ctx)) // to alexliesenfeld/health, hellofresh/health-go, …
-	fmt.Println(checker.Check(ctx))           // to the log
+	err = checker.PublicReadiness(context.Background())
+	fmt.Println(err)
+	var verdict *health.Error
+	if errors.As(err, &verdict) {
+		fmt.Println("log:", verdict.Reason)
+	}
 	// Output:
 	// fail: no check has finished yet
-	// health: starting: the credential is not monitored: health: Start has not been called; call Start when the server listens
+	// log: starting
 }

@@ -100,11 +100,17 @@ func testHealth(t *testing.T, version Version) {
 	t.Run("group and options", func(t *testing.T) {
 		e := version(false)
 		e.RegisterHealth("/internal", because(health.ReasonRejected),
-			middleware.WithPrefix("/toloka"), middleware.WithPath("/startupz", ""))
+			middleware.WithPrefix("/toloka"), middleware.WithPath("/healthz", "/health"),
+			middleware.WithPath("/startupz", ""))
 		server := serve(t, e)
-		assertHealth(t, server, "/internal/toloka/healthz", health.StatusFail)
-		assert.Equal(t, http.StatusNotFound, ask(t, server, http.MethodGet, "/internal/toloka/startupz").status)
-		assert.Equal(t, http.StatusNotFound, ask(t, server, http.MethodGet, "/healthz").status)
+		assertHealth(t, server, "/internal/toloka/health", health.StatusFail)
+		assertHealth(t, server, "/internal/toloka/readyz", health.StatusFail)
+		assertHealth(t, server, "/internal/toloka/livez", health.StatusPass)
+		for _, path := range []string{
+			"/internal/toloka/startupz", "/internal/toloka/healthz", "/healthz",
+		} {
+			assert.Equal(t, http.StatusNotFound, ask(t, server, http.MethodGet, path).status, path)
+		}
 	})
 	t.Run("root", func(t *testing.T) {
 		e := version(false)
@@ -212,8 +218,8 @@ func testUnknownPaths(t *testing.T, version Version) {
 		wire              func(e Echo)
 		unknown, inPrefix int // statuses of GET /unknown and GET /api/unknown
 	}{
-		"route":                {false, func(e Echo) { e.Any("/api/tasks", closed) }, notFound, notFound},
-		"group with prefix":    {false, func(e Echo) { e.Group("/api", closed, "/tasks") }, notFound, unavailable},
+		"route":             {false, func(e Echo) { e.Any("/api/tasks", closed) }, notFound, notFound},
+		"group with prefix": {false, func(e Echo) { e.Group("/api", closed, "/tasks") }, notFound, unavailable},
 		"group without prefix": {
 			false, func(e Echo) { e.Group("", closed, "/api/tasks") }, unavailable, unavailable,
 		},
