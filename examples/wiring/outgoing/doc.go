@@ -7,9 +7,11 @@
 // golang.org/x/oauth2: its Transport sets Authorization itself, so the platform would get the OAuth
 // token, and never the checker's. Use a client without it for the platform.
 //
-// otelhttp: otelhttp.NewTransport(nethttp.Transport(checker, nil)) makes one span for each call,
-// and nethttp.Transport(checker, otelhttp.NewTransport(http.DefaultTransport)) one for each attempt.
-// Spans do not have the Authorization header.
+// otelhttp: around nethttp.Transport it makes one span for each call, and as its base one for each
+// attempt. Spans do not have the Authorization header.
+//
+//	otelhttp.NewTransport(nethttp.Transport(checker, nil))
+//	nethttp.Transport(checker, otelhttp.NewTransport(http.DefaultTransport))
 //
 // httputil.ReverseProxy: use Rewrite with SetURL, see [NewReverseProxy]. A Director keeps the
 // client's Host, so the request is not one for the platform and gets no token.
