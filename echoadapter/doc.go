@@ -1,7 +1,7 @@
 // Package echoadapter connects a credential checker to Echo v4: a gate as an echo.MiddlewareFunc,
 // and the health endpoints that load balancers and Kubernetes poll. It follows Echo's conventions:
 // a [Config] with a Skipper, and errors that are returned, so that the service's own
-// HTTPErrorHandler renders them.
+// HTTPErrorHandler renders them. For Echo v5 use package echoadapter/v5; both behave alike.
 //
 //	e := echo.New()
 //	echoadapter.RegisterHealth(e, checker)                // /healthz /readyz /livez /startupz

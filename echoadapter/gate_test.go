@@ -36,30 +36,6 @@ func call(gate echo.MiddlewareFunc, next echo.HandlerFunc) (*httptest.ResponseRe
 }
 
 func TestGate(t *testing.T) {
-	for reason := health.ReasonClosed; reason <= health.ReasonVerified; reason++ {
-		t.Run(reason.String(), func(t *testing.T) {
-			e := echo.New()
-			e.Any("/route", tasks, echoadapter.Gate(because(reason)))
-			e.Group("/group", echoadapter.Gate(because(reason))).Any("", tasks)
-			server := serve(t, e)
-			for _, path := range []string{"/route", "/group"} {
-				for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions} {
-					got := ask(t, server, method, path)
-					if reason.Status() == health.StatusFail {
-						assert.Equal(t, rejected, got, method+" "+path)
-					} else {
-						assert.Equal(t, "tasks", got.body, method+" "+path)
-					}
-				}
-				if reason.Status() == health.StatusFail {
-					got := ask(t, server, http.MethodHead, path)
-					assert.Equal(t, http.StatusServiceUnavailable, got.status)
-					assert.Equal(t, "7", got.header.Get("Retry-After"))
-					assert.Empty(t, got.body)
-				}
-			}
-		})
-	}
 	t.Run("Pre", func(t *testing.T) {
 		e := echo.New()
 		e.Pre(echoadapter.Gate(because(health.ReasonRejected)))
@@ -121,18 +97,6 @@ func TestGate_error(t *testing.T) {
 func TestConfig(t *testing.T) {
 	closed := because(health.ReasonRejected)
 
-	t.Run("Skipper", func(t *testing.T) {
-		e := echo.New()
-		e.Use(echoadapter.GateWithConfig(echoadapter.Config{
-			Checker: closed,
-			Skipper: func(c echo.Context) bool { return c.Path() == "/public" },
-		}))
-		e.GET("/public", tasks)
-		e.GET("/private", tasks)
-		server := serve(t, e)
-		assert.Equal(t, "tasks", ask(t, server, http.MethodGet, "/public").body)
-		assert.Equal(t, rejected, ask(t, server, http.MethodGet, "/private"))
-	})
 	t.Run("ErrorHandler returns an error", func(t *testing.T) {
 		var got *health.Error
 		want := errors.New("of the service")

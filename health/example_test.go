@@ -91,3 +91,24 @@ func ExampleOnChange() {
 	fmt.Println(<-changes)
 	// Output: starting > closed
 }
+
+// Health frameworks take a function such as PublicReadiness and show its error to their clients. The
+// reason is available for a log.
+func ExampleChecker_PublicReadiness() {
+	checker, err := health.New(credentials.Static("some-token"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer checker.Close()
+
+	err = checker.PublicReadiness(context.Background())
+	fmt.Println(err)
+	var verdict *health.Error
+	if errors.As(err, &verdict) {
+		fmt.Println("log:", verdict.Reason)
+	}
+	// Output:
+	// fail: no check has finished yet
+	// log: starting
+}

@@ -14,7 +14,9 @@ import (
 // invalid arguments. [middleware.NewGate] returns an error instead.
 //
 // fiber's net/http adaptor does not pass the request's context on to fiber's handlers, so
-// [middleware.AccountFrom] finds no account there: use the Account method of the checker.
+// [middleware.AccountFrom] finds no account there: examples/wiring/fiber3 shows a gate with
+// [middleware.Gate.Admit] instead. There are programs for gin, gorilla/mux, httprouter, chi,
+// connect-go and grpc-gateway, too.
 func Gate(c middleware.Snapshotter, opts ...middleware.GateOption) func(http.Handler) http.Handler {
 	return must(middleware.NewGate(c, opts...)).Wrap
 }

@@ -66,7 +66,7 @@ func TestWiringPanics(t *testing.T) {
 	const isNil = "the checker is nil; handle the error of health.New first"
 	const newGate, newHealth = "middleware: NewGate: ", "middleware: NewHealth: "
 	const newStartup, routes = "middleware: NewStartup: ", "middleware: Routes: "
-	const transport = "nethttp: Transport: "
+	const transport = "health: Transport: "
 	good := because(health.ReasonVerified)
 	mux := http.NewServeMux()
 	var none *health.Checker

@@ -22,6 +22,7 @@ func TestImports(t *testing.T) {
 		"github.com/stretchr/",
 		"github.com/redis/",
 		"go.uber.org/",
+		"google.golang.org/",
 		"pgregory.net/",
 		"testing",
 		"net/http/httptest",

@@ -40,6 +40,13 @@ import (
 //		},
 //		Transport: nethttp.Transport(checker, nil),
 //	}
+//
+// # Client libraries
+//
+// Libraries that retry, such as go-retryablehttp and resty, must not retry a [*health.Error]: no
+// attempt is sent before the credential is valid again. oauth2.Transport sets Authorization itself,
+// so the platform would get its token: use a client without it. examples/wiring/outgoing has tested
+// code.
 func Transport(checker *health.Checker, base http.RoundTripper) http.RoundTripper {
 	return checker.Transport(base)
 }

@@ -1,0 +1,125 @@
+package echoadapter
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v5"
+	echomw "github.com/labstack/echo/v5/middleware"
+
+	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/internal/requestcopy"
+	"github.com/tolokacheck/tolokacheck/middleware"
+)
+
+// Config configures [GateWithConfig].
+type Config struct {
+	// Skipper lets the requests for which it returns true through without a check. They have no
+	// account in their context. Nil: no request is skipped.
+	Skipper echomw.Skipper
+	// Checker provides the verdict. Required.
+	Checker middleware.Snapshotter
+	// AccountInContext makes the verified account available to handlers by [Account]. False by
+	// default, because it costs two allocations per request; the checker's Account method costs
+	// none.
+	AccountInContext bool
+	// ProblemDetails makes the gate write a problem details body (RFC 9457, media type
+	// application/problem+json) and return nil, instead of returning an error to the service's
+	// HTTPErrorHandler. It cannot be combined with ErrorHandler. False by default.
+	ProblemDetails bool
+	// ErrorHandler returns the error for a rejected request; it may also write a response and
+	// return nil. Retry-After and Cache-Control: no-store are set before it is called; it may
+	// change them. Its argument says why the gate is closed. It is not for clients, and shared by
+	// all rejected requests: do not modify it. Nil: an [*echo.HTTPError], see [Gate].
+	ErrorHandler func(c *echo.Context, err *health.Error) error
+}
+
+// Gate returns middleware that lets requests through while the credential is valid (pass or warn).
+//
+// While it is not (fail), the middleware sets Retry-After and Cache-Control: no-store and returns a
+// new [*echo.HTTPError] with status 503 and the message "Service Unavailable", which Echo's default
+// handler renders as {"message":"Service Unavailable"}. It wraps the [*health.Error] with the
+// reason, which [errors.As] finds; that is for logs, not for clients. Echo's default handler
+// includes it in the response if it is made with exposeError.
+//
+// Gate panics if the checker is nil.
+func Gate(c middleware.Snapshotter) echo.MiddlewareFunc {
+	return GateWithConfig(Config{Checker: c})
+}
+
+// GateWithConfig is [Gate] with a configuration. It panics with the error of [Config.ToMiddleware].
+func GateWithConfig(config Config) echo.MiddlewareFunc { return must(config.ToMiddleware()) }
+
+// ToMiddleware returns the middleware, or an error if the Checker is nil or if both ProblemDetails
+// and ErrorHandler are set.
+func (config Config) ToMiddleware() (echo.MiddlewareFunc, error) {
+	if config.ProblemDetails && config.ErrorHandler != nil {
+		return nil, errors.New("echoadapter: Config has both ProblemDetails and ErrorHandler: set one of them")
+	}
+	var opts []middleware.GateOption
+	if config.AccountInContext {
+		opts = append(opts, middleware.WithAccountInContext())
+	}
+	core, err := middleware.NewGate(config.Checker, opts...)
+	if err != nil {
+		return nil, err
+	}
+	g := &gate{Config: config, core: core}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error { return g.handle(c, next) }
+	}, nil
+}
+
+// Account returns the service's own account, as the nearest gate with AccountInContext found it;
+// see [middleware.AccountFrom]. It returns false if there is no such gate. Where gates of several
+// checkers are stacked, use [middleware.AccountOf] with the request's context.
+func Account(c *echo.Context) (*requester.Account, bool) {
+	return middleware.AccountFrom(c.Request().Context())
+}
+
+// gate is what the closures share.
+type gate struct {
+	Config
+	core *middleware.Gate
+}
+
+func (g *gate) handle(c *echo.Context, next echo.HandlerFunc) error {
+	if g.Skipper != nil && g.Skipper(c) {
+		return next(c)
+	}
+	outer := c.Request()
+	inner, rejection := g.core.Admit(outer)
+	switch {
+	case rejection != nil:
+		return g.reject(c, rejection)
+	case inner != outer:
+		c.SetRequest(inner)
+		defer requestcopy.HandBack(outer, inner)
+	}
+	return next(c)
+}
+
+func (g *gate) reject(c *echo.Context, rejection *middleware.Rejection) error {
+	if g.ProblemDetails {
+		rejection.ServeHTTP(c.Response(), c.Request())
+		return nil
+	}
+	rejection.SetHeader(c.Response().Header())
+	if g.ErrorHandler != nil {
+		return g.ErrorHandler(c, rejection.Err())
+	}
+	// A new error for each rejection, because middleware further out may modify it.
+	return echo.HTTPError{
+		Code:    http.StatusServiceUnavailable,
+		Message: http.StatusText(http.StatusServiceUnavailable),
+	}.Wrap(rejection.Err())
+}
+
+// must panics with the error of a constructor.
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
