@@ -84,8 +84,7 @@ type modelRun struct {
 	checker  *health.Checker
 	starting atomic.Bool
 	closing  atomic.Bool
-	waiting  sync.WaitGroup // callers in the background
-	pending  atomic.Int64   // how many of them
+	pending  atomic.Int64 // how many of them
 	drained  bool
 }
 
