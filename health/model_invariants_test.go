@@ -68,9 +68,7 @@ func (w *modelWorld) settled() {
 		}
 		return
 	}
-	w.pinLocked(inUse)
-	w.forgetLocked(inUse)
-	w.inUseSeen = inUse
+	w.lookLocked(inUse)
 	w.checkReasonsLocked(snap, inUse, source)
 	if inUse >= 0 {
 		w.checkGateLocked(snap, inUse, now)
@@ -116,7 +114,9 @@ func (w *modelWorld) checkGateLocked(snap *health.Snapshot, inUse int, now time.
 		}
 		return
 	}
-	fresh := rec.sent != never && ageWithSleep < c.maxStale && !(c.lowBalanceFails && rec.poor)
+	// An acceptance counts for the token that is in use since then without interruption.
+	fresh := rec.sent != never && rec.ended[accepted] >= w.inUseFrom && ageWithSleep < c.maxStale &&
+		!(c.lowBalanceFails && rec.poor)
 	switch {
 	case !fresh || rec.forgotten:
 	case rec.verdict == accepted:
@@ -268,8 +268,10 @@ func (w *modelWorld) checkAdoptionLocked(
 		if now <= max(source.goodSince, w.troubleEndedLocked(token, accepted))+patience {
 			continue
 		}
+		// A token that replaces the one in use may bring a balance that closes the gate.
+		poor := c.lowBalanceFails && inUse >= 0 && w.tokens[inUse].poor
 		switch {
-		case !snap.Open():
+		case !snap.Open() && !poor:
 			w.complainLocked("closed (%v: %v), and token %d is offered and accepted since %v",
 				snap.Reasons(), snap.Cause(), token, rec.would[accepted])
 		case rank == 0 && inUse != token:

@@ -158,11 +158,15 @@ func (s *modelSource) read(ctx context.Context, several bool) ([]credentials.Tok
 	for _, i := range previous {
 		s.knownUntil[i] = s.deliveredAt
 	}
+	sure := holding
 	if mode != reads { // the checker may take it or leave it
 		s.delivered = append(slices.Clone(holding), previous...)
+		sure = slices.DeleteFunc(slices.Clone(holding), func(i int) bool {
+			return !slices.Contains(previous, i)
+		})
 	}
 	s.ever = s.ever || mode == reads || mode == readsPartly && several
-	s.w.noteOffered(s.delivered)
+	s.w.noteOffered(sure)
 	var tokens []credentials.Token
 	for _, i := range holding {
 		tokens = append(tokens, modelTokenValues[i])

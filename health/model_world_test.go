@@ -45,9 +45,10 @@ type modelWorld struct {
 	slept           time.Duration // when the machine woke up last
 	wokenFrom       modelWake
 
-	lastOpen int // the token in use when the gate was open last, -1 if it never was
-	// The token in use at the last look.
-	inUseSeen int
+	lastOpen  int           // the token in use when the gate was open last, -1 if it never was
+	inUseSeen int           // the token in use at the last look
+	lookedAt  time.Duration // when that was
+	inUseFrom time.Duration // the last look at which another token was in use
 	count     modelCount
 }
 
@@ -102,7 +103,7 @@ type modelRecord struct {
 func newModelWorld(config modelConfig) *modelWorld {
 	w := &modelWorld{
 		config: config, born: time.Now(), released: make(chan struct{}), resting: true,
-		genuine: map[modelGood]bool{}, lastOpen: -1, wokenFrom: modelWake{token: -1},
+		genuine: map[modelGood]bool{}, lastOpen: -1, inUseSeen: -1, wokenFrom: modelWake{token: -1},
 		tokens: make([]modelRecord, modelTokens), startEnded: never, slept: never,
 	}
 	for i := range w.tokens {
@@ -153,6 +154,16 @@ func (w *modelWorld) traceLocked(format string, args ...any) {
 	if *modelTrace {
 		w.trace = append(w.trace, fmt.Sprintf("    %v ", w.now())+fmt.Sprintf(format, args...))
 	}
+}
+
+// lookLocked notes which token is in use.
+func (w *modelWorld) lookLocked(inUse int) {
+	if inUse != w.inUseSeen {
+		w.inUseSeen, w.inUseFrom = inUse, w.lookedAt
+	}
+	w.lookedAt = w.now()
+	w.pinLocked(inUse)
+	w.forgetLocked(inUse)
 }
 
 // platform changes what the platform answers.
@@ -238,9 +249,9 @@ func (w *modelWorld) beforeCall(call *modelCall) {
 	known, justNow := w.source.offers(call.sentAt)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.pinLocked(inUse)
-	w.forgetLocked(inUse)
 	rec := &w.tokens[call.token]
+	before := w.inUseSeen
+	w.lookLocked(inUse)
 	rec.inFlight++
 	w.traceLocked("call about token %d", call.token)
 	w.count.calls[call.token]++
@@ -264,7 +275,7 @@ func (w *modelWorld) beforeCall(call *modelCall) {
 		w.complainLocked("%d calls at once", all)
 	case call.sentBoot < rec.held:
 		w.complainLocked("a call about token %d, which is held until %v", call.token, rec.held)
-	case call.token != inUse && !known[call.token] && !(call.token == w.inUseSeen && w.answeredJustNowLocked()):
+	case call.token != inUse && !known[call.token] && !(call.token == before && w.answeredJustNowLocked()):
 		w.complainLocked("a call about token %d, which is neither in use nor offered", call.token)
 	}
 }
@@ -281,8 +292,7 @@ func (w *modelWorld) endCall(call *modelCall, answer modelAnswer) {
 	inUse := inUseOf(w.checker.Snapshot())
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.pinLocked(inUse)
-	w.forgetLocked(inUse)
+	w.lookLocked(inUse)
 	now, rec, c := w.now(), &w.tokens[call.token], w.config
 	verdict := w.verdictOnLocked(answer)
 	rec.inFlight--
