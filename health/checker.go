@@ -27,6 +27,7 @@ type Checker struct {
 	caller  *platform.Caller
 	changes *dispatcher[change]
 	log     *lines
+	stats   stats
 
 	// Every request reads it. Only fields that do not change are near it: mu and what follows
 	// are on another cache line, so that the checker's own work does not slow the readers down.
@@ -96,6 +97,7 @@ func (c *Checker) newMachine() machine {
 		pace:    c.cfg.pace,
 		jitter:  c.cfg.jitter,
 		cache:   newAccounts(),
+		stats:   &c.stats,
 		records: make(map[string]*record),
 		source:  sourceState{name: c.source.String, polls: c.source.polls()},
 		breaker: func() *platform.Breaker {

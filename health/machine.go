@@ -19,6 +19,7 @@ type machine struct {
 	jitter  func() float64           // random numbers in [0, 1)
 	breaker func() *platform.Breaker // makes one
 	cache   *accounts
+	stats   *stats
 
 	begun    bool // Start was called
 	starting bool // Start has not returned
@@ -134,6 +135,7 @@ func (m *machine) forget(r *record) {
 func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	r.asking = false
 	defer m.forget(r)
+	m.stats.called(a)
 	m.answers++
 	r.heard = m.answers
 	switch a.Class {
@@ -163,6 +165,7 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	if was == nil && as == candidate && m.inUse.rank < 0 && r.turnedDown() != nil {
 		n.passedOver, n.why = r.token, r.turnedDown()
 	}
+	m.stats.rotated(n)
 	m.schedule(now, r, a)
 	if r.slept {
 		r.slept, r.due = false, now // the answer is older than it looks

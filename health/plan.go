@@ -98,6 +98,7 @@ func (m *machine) planSource(now instant, t *todo) {
 
 // readEnded notes that a read has ended, or is not waited for any more.
 func (m *machine) readEnded(now instant, err error) {
+	m.stats.read(err)
 	s := &m.source
 	s.done = s.begun
 	s.readErr, s.holdsNone, s.pollErr = err, false, nil
