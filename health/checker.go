@@ -228,7 +228,11 @@ func (c *Checker) publishLocked(now instant) (old, snap *Snapshot) {
 	s.Name = c.cfg.rules.name
 	s.Environment = c.cfg.client.Environment()
 	s.TokenSource = c.source.String()
-	s.RetryAfter = max(c.m.dueIn(now), time.Second)
+	dueIn := c.m.dueIn(now)
+	s.RetryAfter = max(dueIn, time.Second)
+	s.NextCheck = wall.Add(dueIn)
+	s.MaxStale = c.cfg.rules.maxStale
+	s.MinBalance, s.WatchesBalance = c.cfg.rules.minBalance, c.cfg.rules.watchBalance
 	s.Since = wall
 	old = c.snapshot.Load()
 	snap = NewSnapshot(s)

@@ -3,6 +3,8 @@ package health
 import (
 	"time"
 
+	"github.com/govalues/decimal"
+
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
@@ -42,6 +44,15 @@ type State struct {
 	Latency time.Duration
 	// Breaker is the circuit breaker's state as last seen: "closed", "open" or "half-open".
 	Breaker string
+
+	// NextCheck is when the token in use, or the source if there is no token, is checked next.
+	NextCheck time.Time
+	// MaxStale is the age at which the last good answer is too old ([WithMaxStale]).
+	MaxStale time.Duration
+	// MinBalance is the balance under which the account gets a reason ([WithMinBalance]). It
+	// counts if WatchesBalance is set.
+	MinBalance     decimal.Decimal
+	WatchesBalance bool
 
 	// Since is when the status and the primary reason became what they are.
 	Since time.Time
@@ -181,6 +192,19 @@ func (s *Snapshot) Latency() time.Duration { return s.state.Latency }
 
 // Breaker returns the circuit breaker's state as last seen: "closed", "open" or "half-open".
 func (s *Snapshot) Breaker() string { return s.state.Breaker }
+
+// NextCheck returns when the token in use, or the source if there is no token, is checked next. A
+// time in the past means that the check is going on.
+func (s *Snapshot) NextCheck() time.Time { return s.state.NextCheck }
+
+// MaxStale returns the age at which the last good answer is too old ([WithMaxStale]).
+func (s *Snapshot) MaxStale() time.Duration { return s.state.MaxStale }
+
+// MinBalance returns the balance, in US dollars, under which the account gets a reason
+// ([WithMinBalance]), and false if there is none.
+func (s *Snapshot) MinBalance() (decimal.Decimal, bool) {
+	return s.state.MinBalance, s.state.WatchesBalance
+}
 
 // Since returns when the status and the primary reason became what they are.
 func (s *Snapshot) Since() time.Time { return s.state.Since }

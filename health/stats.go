@@ -17,8 +17,8 @@ type Stats struct {
 	// Durations is how long these calls took.
 	Durations Durations
 	// SourceReads is the number of reads of the token's source that succeeded, and
-	// SourceReadErrors of those that failed or took too long. Polls between reads are not
-	// counted.
+	// SourceReadErrors of those that failed or took too long. Polls between reads are counted
+	// only if they take too long.
 	SourceReads, SourceReadErrors uint64
 	// Rotations is how often a new token has replaced a verified one, and RefusedRotations how
 	// often a new token was turned down while the one in use worked.
