@@ -65,7 +65,7 @@ func TestConstructorErrors(t *testing.T) {
 		"routes/nil option":          {routes(good, nil), "middleware: Routes: nil option"},
 		"routes/unknown name": {routes(good, middleware.WithPath("/health", "/x")),
 			`middleware: Routes: WithPath("/health", "/x"): there is no endpoint of that name; ` +
-				`use /healthz, /readyz, /livez or /startupz`},
+				`use /healthz, /readyz, /livez, /startupz or /statusz`},
 		"routes/same path": {routes(good, middleware.WithPath("/readyz", "/healthz/")),
 			`middleware: Routes: /healthz and /readyz have the same path "/healthz"`},
 		"routes/wildcard": {routes(good, middleware.WithPath("/readyz", "/{id}")),

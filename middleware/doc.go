@@ -19,6 +19,9 @@
 //	/readyz    the same                                       Snapshot.Readiness
 //	/livez     the process answers                            nothing
 //	/startupz  Start has returned nil (permanent)             Snapshot.Started
+//	/statusz   the request may see details                    everything
+//
+// /statusz is a page for people, which is off by default; see [WithStatusPage].
 //
 // The gate follows Snapshot.Status, so it stays open while the service drains. A closed gate
 // answers 503 with a constant problem details body (RFC 9457). Every 503 of this package has a

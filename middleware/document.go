@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/health"
@@ -45,6 +46,15 @@ type (
 		TokenFingerprint string          `json:"tokenFingerprint"`
 		Time             time.Time       `json:"time,omitzero"`
 		Output           string          `json:"output,omitempty"`
+		Changes          []change        `json:"changes,omitempty"`
+	}
+
+	// change is a change of the primary reason.
+	change struct {
+		Time  time.Time     `json:"time"`
+		From  health.Reason `json:"from"`
+		To    health.Reason `json:"to"`
+		Cause string        `json:"cause,omitempty"`
 	}
 
 	accountCheck struct {
@@ -123,6 +133,10 @@ func (c *checks) addCredential(who component, s *health.Snapshot) {
 	}
 	if s.Status() != health.StatusPass {
 		check.Output = advice(s.Reason())
+	}
+	for _, last := range slices.Backward(s.History()) {
+		check.Changes = append(check.Changes,
+			change{last.At.UTC(), last.From, last.To, errorText(last.Err)})
 	}
 	c.Credential = append(c.Credential, check)
 }

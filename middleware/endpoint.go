@@ -24,6 +24,7 @@ type Endpoint struct {
 	// tellsEnvoy adds Envoy's header while a checker drains.
 	tellsEnvoy bool
 	details    *detailsPolicy // nil: no details
+	page       bool           // the status page
 	// last is the rendering of the latest snapshots, nil before the first request. Requests that
 	// race to replace it do the same work twice, and a late one may store an older rendering; the
 	// next request replaces that.
@@ -40,6 +41,7 @@ type healthConfig struct {
 	details    func(*http.Request) bool
 	paths      paths
 	pathOption string // the last option given that only Routes accepts
+	statusPage bool
 }
 
 // WithCheckers makes the endpoints answer for several checkers, with the worst of their verdicts.
@@ -62,12 +64,8 @@ func WithCheckers(more ...Snapshotter) HealthOption {
 // [WithPath] are options of [Routes] and invalid here.
 func NewHealth(c Snapshotter, opts ...HealthOption) (*Endpoint, error) {
 	config, err := newHealthConfig(c, opts)
-	if config.pathOption != "" {
-		err = errors.Join(err, fmt.Errorf("%s: use it with Routes or RegisterHealth; a single endpoint has no path",
-			config.pathOption))
-	}
-	if err != nil {
-		return nil, wiringError("NewHealth", err)
+	if err := wiringError("NewHealth", err, config.noPathOption()); err != nil {
+		return nil, err
 	}
 	return newHealth(c, config), nil
 }
@@ -94,6 +92,14 @@ func newHealthConfig(c Snapshotter, opts []HealthOption) (*healthConfig, error) 
 	return config, errors.Join(checkNotNil(c), apply(config, opts))
 }
 
+// noPathOption returns an error if an option was given that only Routes accepts.
+func (c *healthConfig) noPathOption() error {
+	if c.pathOption == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: use it with Routes or RegisterHealth; a single endpoint has no path", c.pathOption)
+}
+
 func newHealth(c Snapshotter, config *healthConfig) *Endpoint {
 	return &Endpoint{
 		checkers:   append([]Snapshotter{c}, config.checkers...),
@@ -116,6 +122,10 @@ func started(s *health.Snapshot) health.Status {
 
 // ServeHTTP answers a probe.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e.page {
+		e.servePage(w, r)
+		return
+	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 	default:

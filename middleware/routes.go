@@ -3,6 +3,7 @@ package middleware
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,7 +14,7 @@ type Route struct {
 }
 
 // Routes returns the four health endpoints with their paths: /healthz, /readyz, /livez and
-// /startupz. It is for adapters, and for routers that no adapter fits:
+// /startupz, and the status page if [WithStatusPage] is given. It is for adapters, and for routers that no adapter fits:
 //
 //	routes, err := middleware.Routes(checker)
 //	…
@@ -27,6 +28,11 @@ type Route struct {
 // Routes returns an error that lists every invalid option, or that a checker is nil.
 func Routes(c Snapshotter, opts ...HealthOption) ([]Route, error) {
 	config, err := newHealthConfig(c, opts)
+	if config.statusPage {
+		err = errors.Join(err, config.needDetails())
+	} else {
+		config.paths.drop(statusPath)
+	}
 	paths, pathErr := config.paths.resolve()
 	if err := wiringError("Routes", err, pathErr); err != nil {
 		return nil, err
@@ -38,6 +44,7 @@ func Routes(c Snapshotter, opts ...HealthOption) ([]Route, error) {
 		readyPath:   readiness,
 		livePath:    NewLive(),
 		startupPath: newStartup(readiness.checkers),
+		statusPath:  newStatus(c, config),
 	}
 	var routes []Route
 	for _, p := range paths {
@@ -58,7 +65,7 @@ func WithPrefix(prefix string) HealthOption {
 
 // WithPath moves one endpoint of [Routes] from its default path to another: WithPath("/healthz",
 // "/health"). The empty path leaves the endpoint out: WithPath("/readyz", ""). Another name than
-// the four default paths is an error.
+// a default path is an error. WithPath("/statusz", …) has an effect only with [WithStatusPage].
 func WithPath(name, path string) HealthOption {
 	return func(c *healthConfig) error {
 		c.pathOption = "WithPath"
@@ -68,8 +75,8 @@ func WithPath(name, path string) HealthOption {
 				return nil
 			}
 		}
-		return fmt.Errorf("WithPath(%q, %q): there is no endpoint of that name; use %s, %s, %s or %s",
-			name, path, healthPath, readyPath, livePath, startupPath)
+		return fmt.Errorf("WithPath(%q, %q): there is no endpoint of that name; use %s, %s, %s, %s or %s",
+			name, path, healthPath, readyPath, livePath, startupPath, statusPath)
 	}
 }
 
@@ -78,6 +85,7 @@ const (
 	readyPath   = "/readyz"
 	livePath    = "/livez"
 	startupPath = "/startupz"
+	statusPath  = "/statusz"
 )
 
 // paths is where the endpoints of Routes are.
@@ -91,10 +99,15 @@ type namedPath struct{ name, path string }
 
 func defaultPaths() paths {
 	var p paths
-	for _, name := range []string{healthPath, readyPath, livePath, startupPath} {
+	for _, name := range []string{healthPath, readyPath, livePath, startupPath, statusPath} {
 		p.list = append(p.list, namedPath{name, name})
 	}
 	return p
+}
+
+// drop leaves an endpoint out.
+func (p *paths) drop(name string) {
+	p.list = slices.DeleteFunc(p.list, func(e namedPath) bool { return e.name == name })
 }
 
 // resolve returns the whole paths, without the endpoints that are left out.

@@ -1,0 +1,298 @@
+package middleware
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/health"
+)
+
+// runbook is where the anchors of the reasons are.
+const runbook = "https://github.com/tolokacheck/tolokacheck/blob/main/.github/docs/operations.md#"
+
+const keyContentSecurityPolicy = "Content-Security-Policy"
+
+var (
+	//go:embed status.html
+	statusHTML string
+	//go:embed status.css
+	statusCSS string
+
+	statusTemplate = template.Must(template.New("status").Parse(statusHTML))
+
+	// The page loads nothing, runs nothing, and is in no frame. Only its own style is applied.
+	statusHeader = []field{
+		{keyContentSecurityPolicy, []string{"default-src 'none'; style-src 'sha256-" + digest(statusCSS) +
+			"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}},
+		{"Referrer-Policy", []string{"no-referrer"}},
+	}
+
+	statusForbidden = newProblem(http.StatusForbidden,
+		"The status page is for operators. The service decides who they are.")
+	statusMethodNotAllowed = newProblem(http.StatusMethodNotAllowed,
+		"The status page answers GET and HEAD.",
+		field{keyAllow, []string{"GET, HEAD"}})
+)
+
+func digest(style string) string {
+	sum := sha256.Sum256([]byte(style))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// NewStatus returns the endpoint of the status page for people, usually at /statusz: for each
+// checker what is wrong, what to do, since when, the account and its balance, the last and the next
+// check, the source and the fingerprint of the token, and the last 50 changes. The page is one HTML
+// document without script; it is rendered for every request.
+//
+// The page needs [WithDetails]: requests that the policy does not allow get 403. The browser of an
+// operator passes [LoopbackOnly] through a port forward ("kubectl port-forward"). Allowed requests get
+// 200 whatever the status, so do not configure the page as a health check. Methods other than GET and
+// HEAD get 405.
+//
+// NewStatus returns an error that lists every invalid option, or that a checker is nil.
+func NewStatus(c Snapshotter, opts ...HealthOption) (*Endpoint, error) {
+	config, err := newHealthConfig(c, opts)
+	if err := wiringError("NewStatus", err, config.noPathOption(), config.needDetails()); err != nil {
+		return nil, err
+	}
+	return newStatus(c, config), nil
+}
+
+// WithStatusPage adds the status page to [Routes], at /statusz; see [NewStatus]. It needs
+// [WithDetails]. [WithPath] moves it. By default there is no status page.
+func WithStatusPage() HealthOption {
+	return func(c *healthConfig) error {
+		c.pathOption = "WithStatusPage"
+		c.statusPage = true
+		return nil
+	}
+}
+
+func newStatus(c Snapshotter, config *healthConfig) *Endpoint {
+	e := newHealth(c, config)
+	e.page = true
+	return e
+}
+
+// needDetails returns an error if there is no policy of who may see the status page.
+func (c *healthConfig) needDetails() error {
+	if c.details == nil {
+		return errors.New("the status page needs WithDetails, which decides who may see it")
+	}
+	return nil
+}
+
+// servePage answers a request for the status page.
+func (e *Endpoint) servePage(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		statusMethodNotAllowed.write(w, r)
+	case !e.details.allows(r):
+		statusForbidden.write(w, r)
+	default:
+		body := renderStatus(e.checkers, time.Now())
+		newResponse(http.StatusOK, "text/html; charset=utf-8", body, statusHeader...).write(w, r)
+	}
+}
+
+// statusPage is what the template shows. Everything is text: the template escapes it.
+type statusPage struct {
+	Status   health.Status // the worst
+	Style    template.CSS
+	Now      moment
+	Checkers []statusOfChecker
+}
+
+type statusOfChecker struct {
+	ID, Title string
+	Status    health.Status
+	Symbol    string // for those who see it; screen readers read the status
+	Since     moment
+	Draining  bool
+	Reasons   []statusReason
+	Cause     string
+	Details   []statusDetail
+	Changes   []statusChange
+}
+
+type statusReason struct{ Name, Meaning, Advice, Runbook string }
+
+// statusDetail has a time or a value.
+type statusDetail struct {
+	Term, Value string
+	Time        *moment
+}
+
+type statusChange struct {
+	Time            moment
+	From, To, Cause string
+}
+
+// moment is a time as people and programs read it.
+type moment struct{ Text, Machine, Distance string }
+
+func renderStatus(checkers []Snapshotter, now time.Time) []byte {
+	page := statusPage{
+		Status: health.StatusPass,
+		// The style is this package's own.
+		Style: template.CSS(statusCSS), //nolint:gosec
+		Now:   momentOf(now, now),
+	}
+	page.Now.Distance = ""
+	for i, c := range checkers {
+		s := c.Snapshot()
+		if s == nil {
+			s = unknown
+		}
+		page.Status = min(page.Status, s.Status())
+		page.Checkers = append(page.Checkers, newStatusOfChecker("checker-"+strconv.Itoa(i+1), s, now))
+	}
+	var b bytes.Buffer
+	// It fails only if the template and the types disagree, which the tests would show.
+	_ = statusTemplate.Execute(&b, page)
+	return b.Bytes()
+}
+
+var statusSymbols = map[health.Status]string{
+	health.StatusPass: "✓", health.StatusWarn: "⚠", health.StatusFail: "✕",
+}
+
+func newStatusOfChecker(id string, s *health.Snapshot, now time.Time) statusOfChecker {
+	c := statusOfChecker{
+		ID:       id,
+		Title:    s.Name(),
+		Status:   s.Status(),
+		Symbol:   statusSymbols[s.Status()],
+		Since:    momentOf(s.Since(), now),
+		Draining: s.Draining(),
+		Cause:    errorText(s.Cause()),
+		Details:  statusDetails(s, now),
+	}
+	if c.Title == "" {
+		c.Title = s.Environment()
+	}
+	if c.Title == "" {
+		c.Title = "credential"
+	}
+	for r := range s.Reasons().All() {
+		c.Reasons = append(c.Reasons, statusReason{r.String(), r.Meaning(), r.Advice(), runbook + r.String()})
+	}
+	for _, change := range slices.Backward(s.History()) {
+		c.Changes = append(c.Changes, statusChange{
+			Time:  momentOf(change.At, now),
+			From:  change.From.String(),
+			To:    change.To.String(),
+			Cause: errorText(change.Err),
+		})
+	}
+	return c
+}
+
+func statusDetails(s *health.Snapshot, now time.Time) []statusDetail {
+	var details []statusDetail
+	value := func(term, value string) {
+		if value != "" {
+			details = append(details, statusDetail{Term: term, Value: value})
+		}
+	}
+	at := func(term string, t time.Time) {
+		if !t.IsZero() {
+			m := momentOf(t, now)
+			details = append(details, statusDetail{Term: term, Time: &m})
+		}
+	}
+	value("Environment", s.Environment())
+	if s.Ready() {
+		value("Health endpoints", "answer 200")
+	} else {
+		value("Health endpoints", "answer 503")
+	}
+	if s.Open() {
+		value("Gate", "open")
+	} else {
+		value("Gate", "closed")
+	}
+	if account := s.LastAccount(); account != nil {
+		value("Account", account.ID())
+		value("Account name", account.Name())
+		if company, ok := account.Company(); ok {
+			value("Company", company.ID)
+		}
+		if balance, ok := account.Balance(); ok {
+			value("Balance", balance.String()+" USD")
+		}
+	}
+	if least, ok := s.MinBalance(); ok {
+		value("Minimum balance", least.String()+" USD")
+	}
+	at("Last verified", s.VerifiedAt())
+	if s.Open() && !s.VerifiedAt().IsZero() && s.MaxStale() > 0 {
+		at("Good until", s.VerifiedAt().Add(s.MaxStale()))
+	}
+	at("Last answer", s.AnsweredAt())
+	if !s.AnsweredAt().IsZero() {
+		value("Latency", fmt.Sprintf("%.3g ms", float64(s.Latency())/float64(time.Millisecond)))
+	}
+	at("Next check", s.NextCheck())
+	value("Circuit breaker", s.Breaker())
+	value("Token source", s.TokenSource())
+	value("Token fingerprint", s.TokenFingerprint())
+	return details
+}
+
+// momentOf returns t and how far it is from now.
+func momentOf(t, now time.Time) moment {
+	if t.IsZero() {
+		return moment{Text: "an unknown time"}
+	}
+	m := moment{
+		Text:    t.UTC().Format("2006-01-02 15:04:05 UTC"),
+		Machine: t.UTC().Format(time.RFC3339),
+	}
+	switch d := now.Sub(t); {
+	case d >= time.Second:
+		m.Distance = " (" + roughly(d) + " ago)"
+	case d <= -time.Second:
+		m.Distance = " (in " + roughly(-d) + ")"
+	default:
+		m.Distance = " (now)"
+	}
+	return m
+}
+
+// roughly returns a duration with its one or two largest units.
+func roughly(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < day:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%d d %d h", d/day, d%day/time.Hour)
+	}
+}
+
+// errorText returns the text of an error, which may be foreign code that panics.
+func errorText(err error) (text string) {
+	if err == nil {
+		return ""
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			text = fmt.Sprintf("an error of type %T, which cannot be printed", err)
+		}
+	}()
+	return err.Error()
+}
