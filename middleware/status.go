@@ -115,7 +115,6 @@ type statusPage struct {
 type statusOfChecker struct {
 	ID, Title string
 	Status    health.Status
-	Symbol    string // for those who see it; screen readers read the status
 	Since     moment
 	Draining  bool
 	Reasons   []statusReason
@@ -162,16 +161,11 @@ func renderStatus(checkers []Snapshotter, now time.Time) []byte {
 	return b.Bytes()
 }
 
-var statusSymbols = map[health.Status]string{
-	health.StatusPass: "✓", health.StatusWarn: "⚠", health.StatusFail: "✕",
-}
-
 func newStatusOfChecker(id string, s *health.Snapshot, now time.Time) statusOfChecker {
 	c := statusOfChecker{
 		ID:       id,
 		Title:    s.Name(),
 		Status:   s.Status(),
-		Symbol:   statusSymbols[s.Status()],
 		Since:    momentOf(s.Since(), now),
 		Draining: s.Draining(),
 		Cause:    errorText(s.Cause()),

@@ -107,7 +107,7 @@ func TestStatus_everyReason(t *testing.T) {
 			page := ask(newStatus(newChecker(fullState(t, reason)), toAll), http.MethodGet, "/").Body.String()
 			assertComplete(t, page)
 			assert.Contains(t, page, "<title>"+reason.Status().String()+": Toloka credential</title>")
-			assert.Contains(t, page, "</span> "+reason.Status().String()+"</p>", "not by colour alone")
+			assert.Contains(t, page, `<p class="status">`+reason.Status().String()+"</p>", "not by colour alone")
 			assert.Contains(t, page, "operations.md#"+reason.String()+`"`)
 			assert.Contains(t, page, "566ec2b0ff0deeaae5f9d500629de162", "the account, whatever the reason")
 			assert.NotContains(t, page, "canarycanary", "the token")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the servers that the tests in pollers need, as Debian packages. Run it as root on Debian
+# Installs the servers that the tests need, as Debian packages. Run it as root on Debian
 # or a distribution that is based on it; elsewhere it prints what is missing and fails. It starts no
 # server, and does nothing if all of them are installed.
 set -eu
@@ -17,6 +17,10 @@ missing() {
 		apache2 apache2-bin
 		varnishd varnish
 		prometheus-blackbox-exporter prometheus-blackbox-exporter
+		prometheus prometheus
+		chromium chromium
+		npm npm
+		systemd-analyze systemd
 	END
 }
 
