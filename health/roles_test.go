@@ -40,7 +40,7 @@ func newTestMachine(t *testing.T) *machine {
 	cfg, err := newConfig(nil)
 	require.NoError(t, err)
 	return &machine{
-		rules: cfg.rules, pace: cfg.pace, jitter: func() float64 { return 0.5 },
+		rules: cfg.rules, stats: &stats{}, pace: cfg.pace, jitter: func() float64 { return 0.5 },
 		breaker: func() *platform.Breaker {
 			return platform.NewBreaker(platform.Settings{Failures: 3, Open: cfg.pace.breakerOpen})
 		},
