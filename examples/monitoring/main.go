@@ -1,0 +1,84 @@
+// Command monitoring is the service of examples/nethttp with metrics for Prometheus at /metrics and
+// the status page at /statusz. README.md shows how to run it with Prometheus and Grafana.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/govalues/decimal"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/examples/internal/service"
+	"github.com/tolokacheck/tolokacheck/health"
+	tolokaprom "github.com/tolokacheck/tolokacheck/health/prometheus"
+	"github.com/tolokacheck/tolokacheck/middleware"
+	"github.com/tolokacheck/tolokacheck/nethttp"
+)
+
+func main() {
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	if err := run(logger); err != nil {
+		logger.Error("service stopped", "error", err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(logger *slog.Logger) error {
+	cfg, err := service.FromEnv(os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	balance, err := balanceOptions()
+	if err != nil {
+		return err
+	}
+	opts := append(cfg.CheckerOptions, health.WithLogger(logger))
+	checker, err := health.New(token(), append(opts, balance...)...)
+	if err != nil {
+		return err
+	}
+	defer checker.Close()
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(tolokaprom.NewCollector(checker))
+	mux := http.NewServeMux()
+	// Without a login, the status page is for requests from this machine and for port forwards.
+	nethttp.RegisterHealth(mux, checker,
+		middleware.WithDetails(middleware.LoopbackOnly), middleware.WithStatusPage())
+	// 200 whatever the status: Prometheus takes anything else for a failed scrape.
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /tasks", nethttp.Gate(checker)(http.HandlerFunc(tasks)))
+	return service.Run(cfg, checker, mux, logger)
+}
+
+// balanceOptions returns the options for MIN_BALANCE, in US dollars, and FAIL_ON_LOW_BALANCE.
+func balanceOptions() ([]health.Option, error) {
+	var opts []health.Option
+	if value := os.Getenv("MIN_BALANCE"); value != "" {
+		least, err := decimal.Parse(value)
+		if err != nil {
+			return nil, errors.New("MIN_BALANCE: not an amount in US dollars; write it like 50 or 12.5")
+		}
+		opts = append(opts, health.WithMinBalance(least))
+	}
+	if os.Getenv("FAIL_ON_LOW_BALANCE") != "" {
+		opts = append(opts, health.FailOnLowBalance())
+	}
+	return opts, nil
+}
+
+// token returns the provider of the token and, if TOLOKA_FALLBACK_FILE is set, of a second one.
+func token() credentials.Provider {
+	if fallback := os.Getenv("TOLOKA_FALLBACK_FILE"); fallback != "" {
+		return credentials.Failover(credentials.Default(), credentials.File(fallback))
+	}
+	return credentials.Default()
+}
+
+func tasks(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "no tasks") }
