@@ -36,6 +36,7 @@ func TestRules(t *testing.T) {
 
 // story is two replicas of the service, whose alerts a Prometheus evaluates.
 type story struct {
+	all        *testing.T // processes live until the end of it, not of the step
 	platform   *platform
 	prometheus *server
 	a, b       *replica
@@ -81,10 +82,10 @@ func TestAlerts(t *testing.T) {
 	p.SetAccount(requestertest.Account{ID: "another", Balance: "2000"})
 	p.SetBalance("", "2000")
 	binary := build(t)
-	s := &story{platform: p, a: newReplica(t, binary, p), b: newReplica(t, binary, p), seen: map[string]bool{}}
+	s := &story{all: t, platform: p, a: newReplica(t, binary, p), b: newReplica(t, binary, p), seen: map[string]bool{}}
 	s.rotate(t, "")
-	s.a.start(t)
-	s.b.start(t)
+	s.a.start(s.all)
+	s.b.start(s.all)
 	s.prometheus = startPrometheus(t, s.a.address, s.b.address)
 	s.fires(t)
 	for _, step := range []struct {
@@ -179,8 +180,8 @@ func (s *story) scrape(t *testing.T) {
 	s.fires(t, "TolokaMetricsMissing")
 	s.rotate(t, "")
 	s.b.token.breaks(t)
-	s.a.start(t)
-	s.b.start(t)
+	s.a.start(s.all)
+	s.b.start(s.all)
 	s.fires(t, "TolokaCredentialMissing")
 	s.rotate(t, "")
 	s.fires(t)
@@ -190,7 +191,7 @@ func (s *story) fallback(t *testing.T) {
 	s.b.stop(t)
 	s.b.token.write(t, s.refused())
 	s.b.fallback.write(t, s.token)
-	s.b.start(t, "TOLOKA_FALLBACK_FILE="+string(s.b.fallback))
+	s.b.start(s.all, "TOLOKA_FALLBACK_FILE="+string(s.b.fallback))
 	s.fires(t, "TolokaFallbackInUse")
 	s.b.token.write(t, s.token)
 	s.fires(t)
@@ -200,7 +201,7 @@ func (s *story) insufficientBalance(t *testing.T) {
 	s.a.stop(t)
 	s.b.stop(t)
 	s.platform.SetBalance("", "10")
-	s.a.start(t, "FAIL_ON_LOW_BALANCE=1")
+	s.a.start(s.all, "FAIL_ON_LOW_BALANCE=1")
 	s.fires(t, "TolokaBalanceInsufficient")
 	s.platform.SetBalance("", "4000")
 	s.fires(t)

@@ -110,11 +110,11 @@ func (f tokenFile) write(t *testing.T, token credentials.Token) {
 	require.NoError(t, os.Rename(next, string(f)))
 }
 
-// breaks puts a symbolic link to itself in the file's place: it cannot be read, even by root, and
-// that is not the same as a file that is missing.
+// breaks makes every read of the file an input/output error, as on a disk that fails: the first
+// page of a process's memory is not mapped.
 func (f tokenFile) breaks(t *testing.T) {
 	t.Helper()
 	next := string(f) + ".next"
-	require.NoError(t, os.Symlink(filepath.Base(string(f)), next))
+	require.NoError(t, os.Symlink("/proc/self/mem", next))
 	require.NoError(t, os.Rename(next, string(f)))
 }
