@@ -2,7 +2,8 @@
 // platform on loopback and a small service, and shows step by step what happens to the service's
 // token, with real log lines and responses. It exits with 0 if every step succeeded.
 //
-// With -serve it keeps the service and the platform running, to try with curl.
+// With -monitor it shows the service's alerts in a real Prometheus, which must be installed. With
+// -serve it keeps the service and the platform running, to try with curl.
 package main
 
 import (
@@ -30,6 +31,8 @@ func run(args []string, stdout, stderr io.Writer) (exitCode int) {
 	flags.SetOutput(stderr)
 	serve := flags.String("serve", "",
 		"keep the service running on this `address`, such as :8080, to try with curl")
+	monitor := flags.Bool("monitor", false,
+		"show the alerts in a Prometheus, which must be installed; Ctrl-C ends it")
 	timeout := flags.Duration("timeout", storyTimeout, "give up on the story after this `duration`")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
@@ -40,12 +43,16 @@ func run(args []string, stdout, stderr io.Writer) (exitCode int) {
 		fmt.Fprintln(stderr, "quickstart: takes flags only; -h shows them")
 		return 2
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
 	var err error
-	if *serve != "" {
+	switch {
+	case *serve != "":
+		stop() // the service handles the signals itself
 		err = story.Play(*serve, stdout)
-	} else {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-		defer stop()
+	case *monitor:
+		err = story.Monitor(ctx, stdout)
+	default:
 		ctx, cancel := context.WithTimeout(ctx, *timeout)
 		defer cancel()
 		err = story.Tell(ctx, stdout)

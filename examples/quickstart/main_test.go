@@ -175,3 +175,12 @@ func TestServe(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, left, "files were not removed")
 }
+
+// TestMonitor_noPrometheus runs without a PATH. internal/e2e runs it with a Prometheus.
+func TestMonitor_noPrometheus(t *testing.T) {
+	code, stdout, stderr := exampletest.Run(t, exampletest.Command{Args: []string{"-monitor"}})
+	assert.Equal(t, 1, code)
+	assert.Empty(t, stdout)
+	assert.Equal(t, "quickstart: -monitor needs Prometheus: install it, so that prometheus is in the PATH "+
+		"(on Debian: apt-get install prometheus)\n", stderr)
+}

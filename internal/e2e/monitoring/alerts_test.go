@@ -81,7 +81,7 @@ func TestAlerts(t *testing.T) {
 	p := newPlatform(t)
 	p.SetAccount(requestertest.Account{ID: "another", Balance: "2000"})
 	p.SetBalance("", "2000")
-	binary := build(t)
+	binary := build(t, "monitoring")
 	s := &story{all: t, platform: p, a: newReplica(t, binary, p), b: newReplica(t, binary, p), seen: map[string]bool{}}
 	s.rotate(t, "")
 	s.a.start(s.all)

@@ -25,11 +25,11 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// build builds the example service with the root module's versions of all dependencies.
-func build(t *testing.T) string {
+// build builds an example with the root module's versions of all dependencies.
+func build(t *testing.T, name string) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "monitoring")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-race", "-o", binary, "./examples/monitoring")
+	binary := filepath.Join(t.TempDir(), name)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-race", "-o", binary, "./examples/"+name)
 	cmd.Dir = filepath.Join("..", "..", "..")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
