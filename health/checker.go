@@ -27,7 +27,6 @@ type Checker struct {
 	caller  *platform.Caller
 	changes *dispatcher[change]
 	log     *lines
-	stats   stats
 
 	// Every request reads it. Only fields that do not change are near it: mu and what follows
 	// are on another cache line, so that the checker's own work does not slow the readers down.
@@ -48,6 +47,8 @@ type Checker struct {
 	warned    map[string]bool // warnings of the source that were logged
 	published chan struct{}   // closed with the next publication; nil while nothing waits
 	stopped   chan struct{}   // closed when the loop has ended; nil while there is none
+
+	stats stats // apart from the snapshot, because the loop writes it
 }
 
 // remindAfter is how long after New a checker that was not started says so in the log.
