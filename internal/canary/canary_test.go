@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -28,6 +30,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/echoadapter"
 	"github.com/tolokacheck/tolokacheck/health"
+	tolokaprom "github.com/tolokacheck/tolokacheck/health/prometheus"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 	"github.com/tolokacheck/tolokacheck/internal/isnil"
@@ -314,18 +317,23 @@ func serve(t *testing.T, out *output, c *health.Checker, p *platform) {
 		_ = json.NewEncoder(w).Encode(account)
 	})
 	mux := http.NewServeMux()
-	nethttp.RegisterHealth(mux, c, details)
+	page := middleware.WithStatusPage()
+	nethttp.RegisterHealth(mux, c, details, page)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(tolokaprom.NewCollector(c))
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("/account", nethttp.Gate(c, middleware.WithAccountInContext())(handler))
 	e := echo.New()
 	e.Logger.SetOutput(out)
-	echoadapter.RegisterHealth(e, c, details)
+	echoadapter.RegisterHealth(e, c, details, page)
 	e.GET("/account", func(ctx echo.Context) error {
 		account, _ := echoadapter.Account(ctx)
 		return ctx.JSON(http.StatusOK, account)
 	}, echoadapter.GateWithConfig(echoadapter.Config{Checker: c, AccountInContext: true}))
 	for _, service := range []http.Handler{mux, e} {
 		paths := []string{
-			"/healthz", "/healthz?verbose", "/readyz?verbose", "/livez", "/startupz", "/account",
+			"/healthz", "/healthz?verbose", "/readyz?verbose", "/livez", "/startupz",
+			"/statusz", "/metrics", "/account",
 		}
 		for _, path := range paths {
 			w := httptest.NewRecorder()
