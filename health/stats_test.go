@@ -73,24 +73,24 @@ func TestStats_durations(t *testing.T) {
 func TestStats_source(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := started(t)
-		assert.Equal(t, []uint64{1, 0}, reads(w))
+		assert.Equal(t, []uint64{1, 0}, sourceReads(w))
 		require.NoError(t, w.checker.Refresh(t.Context()))
-		assert.Equal(t, []uint64{2, 0}, reads(w))
+		assert.Equal(t, []uint64{2, 0}, sourceReads(w))
 		w.source.breaks(errors.New("sealed"))
 		require.Error(t, w.checker.Refresh(t.Context()))
-		assert.Equal(t, []uint64{2, 1}, reads(w))
+		assert.Equal(t, []uint64{2, 1}, sourceReads(w))
 
 		released := make(chan struct{})
 		w.source.hangsUntil(released)
 		require.Error(t, w.checker.Refresh(t.Context()))
-		assert.Equal(t, []uint64{2, 2}, reads(w), "given up")
+		assert.Equal(t, []uint64{2, 2}, sourceReads(w), "given up")
 		close(released)
 		synctest.Wait()
-		assert.Equal(t, []uint64{2, 2}, reads(w), "counted once")
+		assert.Equal(t, []uint64{2, 2}, sourceReads(w), "counted once")
 	})
 }
 
-func reads(w *world) []uint64 {
+func sourceReads(w *world) []uint64 {
 	s := w.checker.Stats()
 	return []uint64{s.SourceReads, s.SourceReadErrors}
 }
