@@ -332,8 +332,8 @@ func serve(t *testing.T, out *output, c *health.Checker, p *platform) {
 	}, echoadapter.GateWithConfig(echoadapter.Config{Checker: c, AccountInContext: true}))
 	for _, service := range []http.Handler{mux, e} {
 		paths := []string{
-			"/healthz", "/healthz?verbose", "/readyz?verbose", "/livez", "/startupz", "/statusz",
-			"/metrics", "/account",
+			"/healthz", "/healthz?verbose", "/readyz?verbose", "/livez", "/startupz",
+			"/statusz", "/metrics", "/account",
 		}
 		for _, path := range paths {
 			w := httptest.NewRecorder()
