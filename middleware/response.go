@@ -3,6 +3,7 @@ package middleware
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -74,6 +75,12 @@ func newProblem(status int, detail string, more ...field) *response {
 		Status: status,
 		Detail: detail,
 	}), more...)
+}
+
+// with returns the response with one more header.
+func (resp *response) with(more field) *response {
+	header := append(slices.Clip(resp.header), more)
+	return &response{status: resp.status, header: header, body: resp.body}
 }
 
 // write sends the response, to HEAD without the body. It allocates nothing.

@@ -1,0 +1,23 @@
+// Package callers verifies the tokens that requests bring, for package middleware. An [Engine]
+// caches verdicts, limits and shares the calls to the platform, and decides whether a token is
+// good. It knows nothing of HTTP but the Authorization header.
+//
+// # Lanes
+//
+// Tokens that were verified before and all others use separate lanes. Each lane has a circuit
+// breaker, a hold after 429 answers, and a limit of calls in flight of its own; only unknown tokens
+// are limited by the budget. A flood of made-up tokens therefore cannot delay, evict or close
+// anything for a token that was verified.
+//
+// # Caches
+//
+// Verified tokens have a cache that nothing else can enter. The cache of refused tokens and of
+// those without a verdict grows only by tokens that the platform was asked about. Both are
+// W-TinyLFU caches of github.com/maypok86/otter/v2; internal/benchmarks compares it with
+// hashicorp/golang-lru, which takes a lock for each hit, and with dgraph-io/ristretto, which may
+// drop a new entry when it is busy, so that the token is asked about again at its next use.
+// patrickmn/go-cache has no bound.
+//
+// Entries do not expire in the caches. They carry their times, because an old verdict of a
+// verified token still decides which lane it uses and whether it may pass during an outage.
+package callers

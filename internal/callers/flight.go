@@ -1,0 +1,237 @@
+package callers
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/internal/platform"
+)
+
+// flight is the result of one shared call, or why it was not made.
+type flight struct {
+	record     *Record // the token's record afterwards; nil if it has none
+	refused    bool
+	retryAfter time.Duration
+	err        error
+}
+
+// fly shares one call about the token between all that wait for it.
+func (e *Engine) fly(k key, t credentials.Token) <-chan singleflight.Result {
+	return e.flights.DoChan(string(k[:]), func() (any, error) { return e.ask(k, t), nil })
+}
+
+// refresh asks about a verified token in the background.
+func (e *Engine) refresh(k key, h header, entry *known) {
+	t, err := h.token()
+	if err != nil { // its key was verified, so it is valid
+		return
+	}
+	go func() {
+		defer entry.refreshing.Store(false)
+		<-e.fly(k, t)
+	}()
+}
+
+// ask makes the call of a flight, if it is needed and allowed.
+func (e *Engine) ask(k key, t credentials.Token) flight {
+	if !e.begin() {
+		return flight{retryAfter: time.Second, err: ErrClosed}
+	}
+	defer e.running.Done()
+	if entry, ok := e.verified.GetIfPresent(k); ok {
+		return e.askAgain(k, t, entry)
+	}
+	return e.askNew(k, t)
+}
+
+// askNew asks about a token that was never verified, within the budget.
+func (e *Engine) askNew(k key, t credentials.Token) flight {
+	now := e.now()
+	var last pace
+	if u, ok := e.others.GetIfPresent(k); ok {
+		if now < u.retryAt { // another flight has just landed
+			v := u.verdict(now)
+			return flight{refused: u.refused, retryAfter: v.RetryAfter, err: v.Err}
+		}
+		if now < u.retryAt+2*maxBackoff {
+			last.failures = u.failures
+		}
+	}
+	l := e.strange
+	if wait, err := l.forbidden(now); err != nil {
+		return flight{retryAfter: wait, err: err}
+	}
+	if !l.tryEnter() {
+		return flight{retryAfter: time.Second, err: errBusy}
+	}
+	defer l.leave()
+	reservation := e.budget.Reserve()
+	if wait := reservation.Delay(); wait > 0 {
+		reservation.Cancel()
+		return flight{retryAfter: wait, err: errBudget}
+	}
+	a, forgets := e.call(l, k, t, last)
+	return e.landNew(k, forgets, last, a)
+}
+
+// askAgain asks about a token that was verified. It is not limited by the budget.
+func (e *Engine) askAgain(k key, t credentials.Token, entry *known) flight {
+	l := e.proven
+	if !l.enter(e.ctx, e.client.Timeout()) {
+		return flight{record: entry.record.Load(), retryAfter: time.Second, err: errBusy}
+	}
+	defer l.leave()
+	r, now := entry.record.Load(), e.now()
+	switch {
+	case now < r.refreshAt && r.refusals == 0: // another flight has just landed
+		return flight{record: r}
+	case now < r.retryAt:
+		return flight{record: r, retryAfter: r.retryAt - now, err: errPaced}
+	}
+	if wait, err := l.forbidden(now); err != nil {
+		return flight{record: e.postpone(entry), retryAfter: wait, err: err}
+	}
+	a, forgets := e.call(l, k, t, r.pace)
+	return e.landAgain(k, forgets, entry, a)
+}
+
+// call makes the call and does the accounting of the lane. It returns the count of Forget calls
+// from before.
+func (e *Engine) call(l *lane, k key, t credentials.Token, last pace) (platform.Answer, uint32) {
+	e.mu.Lock()
+	forgets := e.forgets[k[0]]
+	e.mu.Unlock()
+	a := l.ask(last.failures > 0, e.now, func() (a platform.Answer) {
+		defer func() {
+			if p := recover(); p != nil { // an error of the user's transport; by type only
+				a = platform.Answer{
+					Class: requester.Unavailable, Err: fmt.Errorf("an error of the HTTP client panicked with a %T", p),
+				}
+			}
+		}()
+		return e.caller.Call(e.ctx, t)
+	})
+	e.counts.call(a.Class)
+	if a.Class == requester.RateLimited {
+		l.limit(k, e.now(), e.holdOf(a))
+	}
+	return a, forgets
+}
+
+// landNew records the answer about a token that was never verified.
+func (e *Engine) landNew(k key, forgets uint32, last pace, a platform.Answer) flight {
+	now := e.now()
+	switch a.Class {
+	case requester.NotAsked:
+		return flight{retryAfter: time.Second, err: a.Err} // a probe of the breaker is in flight
+	case requester.Cancelled:
+		return flight{retryAfter: time.Second, err: ErrClosed}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	keep := forgets == e.forgets[k[0]]
+	if a.Class == requester.Verified {
+		r := e.newRecord(a)
+		if keep {
+			entry := &known{}
+			entry.record.Store(r)
+			e.verified.Set(k, entry)
+			e.others.Invalidate(k)
+		}
+		return flight{record: r}
+	}
+	u := &unproven{refused: a.Class == requester.Rejected, err: a.Err}
+	if u.refused {
+		u.retryAt = now + e.config.RefusedTTL
+	} else {
+		u.pace = e.failed(last, now, a)
+	}
+	if keep {
+		e.others.Set(k, u)
+	}
+	return flight{refused: u.refused, retryAfter: u.retryAt - now, err: a.Err}
+}
+
+// landAgain records the answer about a token that was verified before.
+func (e *Engine) landAgain(k key, forgets uint32, entry *known, a platform.Answer) flight {
+	if a.Class == requester.NotAsked { // a probe of the breaker is in flight
+		return flight{record: e.postpone(entry), retryAfter: time.Second, err: a.Err}
+	}
+	now := e.now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := *entry.record.Load()
+	switch a.Class {
+	case requester.Cancelled:
+		return flight{record: &r, retryAfter: time.Second, err: ErrClosed}
+	case requester.Verified:
+		r = *e.newRecord(a)
+	case requester.Rejected:
+		r.refusals++
+		r.failures, r.retryAt = 0, now+recheckAfter
+		if r.refusals >= confirmations || now-r.verified >= e.config.MaxStale {
+			if forgets == e.forgets[k[0]] {
+				e.verified.Invalidate(k)
+				e.others.Set(k, &unproven{
+					refused: true, err: a.Err, pace: pace{retryAt: now + e.config.RefusedTTL},
+				})
+			}
+			return flight{refused: true, err: a.Err}
+		}
+	default:
+		refusals := r.refusals
+		r.pace = e.failed(r.pace, now, a)
+		r.refusals, r.refreshAt = refusals, r.retryAt
+	}
+	entry.record.Store(&r) // without effect if the entry was forgotten or evicted meanwhile
+	return flight{record: &r, retryAfter: max(r.retryAt-now, 0), err: a.Err}
+}
+
+// postpone makes the token's next uses cheap while no call is allowed, for a second at most.
+func (e *Engine) postpone(entry *known) *Record {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := *entry.record.Load()
+	r.retryAt = e.now() + time.Second
+	r.refreshAt = max(r.refreshAt, r.retryAt)
+	entry.record.Store(&r)
+	return &r
+}
+
+func (e *Engine) newRecord(a platform.Answer) *Record {
+	verified := a.SentAt.Sub(e.start)
+	return &Record{
+		Account: a.Account, VerifiedAt: a.SentAt, verified: verified, refreshAt: e.refreshTime(verified),
+	}
+}
+
+// failed returns the pace after an answer without a verdict.
+func (e *Engine) failed(last pace, now time.Duration, a platform.Answer) pace {
+	p := pace{failures: last.failures + 1}
+	if a.Class == requester.RateLimited {
+		p.retryAt = now + e.holdOf(a)
+	} else {
+		p.retryAt = now + max(backoff(p.failures), min(a.RetryAfter, e.config.TTL))
+	}
+	return p
+}
+
+// holdOf returns how long a 429 forbids calls.
+func (e *Engine) holdOf(a platform.Answer) time.Duration {
+	return max(time.Second, min(a.RetryAfter, time.Hour, e.config.MaxStale/2))
+}
+
+// begin reports whether the engine is open, and if so counts the flight until running.Done.
+func (e *Engine) begin() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed.Load() {
+		return false
+	}
+	e.running.Add(1)
+	return true
+}

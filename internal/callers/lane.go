@@ -1,0 +1,122 @@
+package callers
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/internal/platform"
+)
+
+// Why the platform was not asked.
+var (
+	errHeld   = errors.New("the platform limits the rate of calls (429)")
+	errBusy   = errors.New("too many calls to the platform are in flight")
+	errBudget = errors.New("the budget of calls for unknown tokens is spent")
+	errPaced  = errors.New("the platform gave no verdict on this token a moment ago")
+)
+
+// tripAfter is how many different tokens in a row must get no verdict to open a breaker.
+const tripAfter = 3
+
+// lane is one way to the platform. Trouble in one lane does not affect the other.
+type lane struct {
+	breaker *platform.Breaker
+	open    time.Duration // how long the breaker stays open
+	slots   chan struct{}
+
+	mu        sync.Mutex
+	openUntil time.Duration
+	heldUntil time.Duration
+	limited   key           // the last token that got a 429
+	until     time.Duration // and until when it must not be asked about
+}
+
+func newLane(open time.Duration, inFlight int) *lane {
+	return &lane{
+		breaker: platform.NewBreaker(platform.Settings{Failures: tripAfter, Open: open}),
+		open:    open,
+		slots:   make(chan struct{}, inFlight),
+	}
+}
+
+// tryEnter takes one of the slots for calls in flight, if there is one.
+func (l *lane) tryEnter() bool {
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// enter waits for a slot.
+func (l *lane) enter(ctx context.Context, limit time.Duration) bool {
+	if l.tryEnter() {
+		return true
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (l *lane) leave() { <-l.slots }
+
+// forbidden returns why no call may be made now and for how long, or nil. It does not count: the
+// breaker itself decides in ask.
+func (l *lane) forbidden(now time.Duration) (time.Duration, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case now < l.heldUntil:
+		return l.heldUntil - now, errHeld
+	case now < l.openUntil:
+		return l.openUntil - now, platform.ErrOpen
+	}
+	return 0, nil
+}
+
+// ask makes the call if the breaker allows it. The failures of one token count once, because the
+// platform's trouble with one token is not an outage: a repeated failure neither opens the breaker
+// nor keeps it closed.
+func (l *lane) ask(repeated bool, clock func() time.Duration, call func() platform.Answer) platform.Answer {
+	var a platform.Answer
+	if repeated && l.breaker.State() == "closed" {
+		if a = call(); platform.Conclusive(a.Class) {
+			l.breaker.Do(func() platform.Answer { return a })
+		}
+		return a
+	}
+	a = l.breaker.Do(call)
+	if a.Class == requester.NotAsked {
+		return a
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch now := clock(); {
+	case !l.breaker.Open():
+		l.openUntil = 0
+	case now >= l.openUntil: // otherwise it was open when this answer arrived
+		l.openUntil = now + l.open + platform.OpenMargin
+	}
+	return a
+}
+
+// limit records a 429 about a token. The whole lane is held when two tokens get one within the
+// wait: the quota of a single account must not stop the others.
+func (l *lane) limit(k key, now, wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.limited != k && now < l.until {
+		l.heldUntil = max(l.heldUntil, now+wait)
+	}
+	l.limited, l.until = k, max(l.until, now+wait)
+}
