@@ -1,6 +1,7 @@
 package callers
 
 import (
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -50,12 +51,16 @@ const (
 	maxBackoff   = 30 * time.Second
 )
 
-// backoff returns the time to wait after the given number of failures in a row: 1 s, 2 s, 4 s, up
-// to 30 s.
+// backoff returns the time to wait after the given number of failures in a row: 1 s, 2 s, 4 s, and
+// from 30 s on with up to half as much again. A token that always fails thereby misses some of the
+// moments at which a breaker allows a probe, and leaves them to others.
 func backoff(failures int) time.Duration {
 	d := firstBackoff
 	for i := 1; i < failures && d < maxBackoff; i++ {
 		d *= 2
 	}
-	return min(d, maxBackoff)
+	if d < maxBackoff {
+		return d
+	}
+	return maxBackoff + rand.N(maxBackoff/2)
 }

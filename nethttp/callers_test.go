@@ -1,0 +1,60 @@
+package nethttp_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/middleware"
+	"github.com/tolokacheck/tolokacheck/nethttp"
+)
+
+func newCallers(t testing.TB, p *requestertest.Platform) *middleware.Callers {
+	client, err := requester.New(requester.Production, requester.WithHTTPClient(p.Client()))
+	require.NoError(t, err)
+	c, err := middleware.NewCallers(client)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func TestCallers(t *testing.T) {
+	p := requestertest.NewPlatform()
+	good, made := p.IssueToken("1").Reveal(), p.IssueToken("2")
+	p.DeleteToken(made)
+	var pattern string
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /tasks/{id}", func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := middleware.CallerFrom(r.Context())
+		body, _ := io.ReadAll(r.Body)
+		_, _ = io.WriteString(w, caller.Account.ID()+" "+r.Header.Get("Authorization")+string(body))
+	})
+	gated := nethttp.Callers(newCallers(t, p))(mux)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		gated.ServeHTTP(w, r)
+		pattern = r.Pattern // as a metrics middleware reads it
+	})
+	for _, proto := range []struct{ major, minor int }{{1, 1}, {1, 0}} {
+		for token, want := range map[string]int{good: 200, made.Reveal(): 401, "": 401} {
+			r := httptest.NewRequest(http.MethodPost, "/tasks/7", nil)
+			r.ProtoMajor, r.ProtoMinor = proto.major, proto.minor
+			r.Header.Set("Authorization", "ApiKey "+token)
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, r)
+			assert.Equal(t, want, rec.Code)
+			if want == 200 {
+				assert.Equal(t, "1 ", rec.Body.String())
+				assert.Equal(t, "POST /tasks/{id}", pattern)
+			}
+		}
+	}
+	assert.PanicsWithError(t,
+		"middleware: NewCallerGate: the Callers is nil; handle the error of NewCallers first",
+		func() { nethttp.Callers(nil) })
+}
