@@ -17,3 +17,9 @@ func Callers(
 ) func(http.Handler) http.Handler {
 	return must(middleware.NewCallerGate(c, opts...)).Wrap
 }
+
+// ForwardAuth returns the decision of [Callers] as an endpoint for reverse proxies; see
+// [middleware.CallerGate.ForwardAuth]. It panics like Callers.
+func ForwardAuth(c *middleware.Callers, opts ...middleware.CallerGateOption) http.Handler {
+	return must(middleware.NewCallerGate(c, opts...)).ForwardAuth()
+}

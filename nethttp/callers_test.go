@@ -1,6 +1,7 @@
 package nethttp_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -57,4 +58,51 @@ func TestCallers(t *testing.T) {
 	assert.PanicsWithError(t,
 		"middleware: NewCallerGate: the Callers is nil; handle the error of NewCallers first",
 		func() { nethttp.Callers(nil) })
+}
+
+// A hit allocates the context and the request that carries it, and nothing else.
+func TestCallers_allocations(t *testing.T) {
+	p := requestertest.NewPlatform()
+	h := nethttp.Callers(newCallers(t, p))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	values := []string{"ApiKey " + p.IssueToken("1").Reveal()}
+	w := httptest.NewRecorder()
+	serve := func() {
+		r.Header["Authorization"] = values
+		h.ServeHTTP(w, r)
+	}
+	serve()
+	assert.LessOrEqual(t, testing.AllocsPerRun(1000, serve), 2.0)
+}
+
+func ExampleCallers() {
+	platform := requestertest.NewPlatform() // in a service: requester.Production
+	client, err := requester.New(requester.Production, requester.WithHTTPClient(platform.Client()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	callers, err := middleware.NewCallers(client)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer callers.Close()
+	tasks := nethttp.Callers(callers, middleware.AllowAccounts("566ec2b0"))(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			caller, _ := middleware.CallerFrom(r.Context())
+			fmt.Println("hello,", caller.Account.ID())
+		}))
+
+	for _, account := range []string{"566ec2b0", "another"} {
+		r := httptest.NewRequest(http.MethodGet, "/tasks", nil)
+		r.Header.Set("Authorization", "ApiKey "+platform.IssueToken(account).Reveal())
+		w := httptest.NewRecorder()
+		tasks.ServeHTTP(w, r)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// hello, 566ec2b0
+	// 200
+	// 403
 }

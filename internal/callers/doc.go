@@ -12,11 +12,14 @@
 // # Caches
 //
 // Verified tokens have a cache that nothing else can enter. The cache of refused tokens and of
-// those without a verdict grows only by tokens that the platform was asked about. Both are
-// W-TinyLFU caches of github.com/maypok86/otter/v2; internal/benchmarks compares it with
-// hashicorp/golang-lru, which takes a lock for each hit, and with dgraph-io/ristretto, which may
-// drop a new entry when it is busy, so that the token is asked about again at its next use.
-// patrickmn/go-cache has no bound.
+// those without a verdict grows only by tokens that the platform was asked about.
+//
+// Both are W-TinyLFU caches of github.com/maypok86/otter/v2: a hit takes no lock, and new keys do
+// not evict what is in use. internal/benchmarks (BenchmarkBoundedCache) inserts a new key for every
+// lookup, with 8,000 live keys in 10,000 entries: otter and the 2Q cache of hashicorp/golang-lru
+// keep nearly all of them, golang-lru's LRU 66 to 83 %, dgraph-io/ristretto 56 to 98 % because it
+// drops writes when it is busy. A hit costs about the same in otter and golang-lru, but golang-lru
+// takes a lock that all requests share. patrickmn/go-cache has no bound.
 //
 // Entries do not expire in the caches. They carry their times, because an old verdict of a
 // verified token still decides which lane it uses and whether it may pass during an outage.

@@ -1,0 +1,102 @@
+package middleware_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+)
+
+// Unknown tokens that get no verdict close the way for unknown tokens, and not for verified ones.
+func TestCallers_lanes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCallersWorld(t)
+		good := w.platform.IssueToken("1")
+		assert.Equal(t, 200, w.use(good))
+		time.Sleep(ttl)
+		for i := range 3 {
+			w.platform.SetTokenFaults(made(i), requestertest.Status(500))
+			assert.Equal(t, 503, w.use(made(i)))
+		}
+		assert.Equal(t, "open", w.callers.Stats().UnprovenBreaker)
+		rec, _ := w.send([]string{authorization(w.platform.IssueToken("2"))})
+		assert.Equal(t, 503, rec.Code)
+		assert.Equal(t, "31", rec.Header().Get("Retry-After")) // 30 s and a margin, rounded up
+		assert.Equal(t, 4, w.platform.Count())
+
+		assert.Equal(t, 200, w.use(good))
+		assert.Equal(t, 2, w.platform.CountToken(good))
+		assert.Equal(t, "closed", w.callers.Stats().VerifiedBreaker)
+	})
+}
+
+// The trouble of one token is not the platform's.
+func TestCallers_oneTokenFails(t *testing.T) {
+	for name, fault := range map[string]requestertest.Fault{
+		"error": requestertest.Status(500),
+		"429":   requestertest.RateLimited(requestertest.AfterSeconds(30)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newCallersWorld(t)
+				w.platform.SetTokenFaults(made(0), fault)
+				for i := range 60 {
+					assert.Equal(t, 503, w.use(made(0)))
+					assert.Equal(t, 401, w.use(made(i+1)))
+					time.Sleep(time.Second)
+				}
+				assert.LessOrEqual(t, w.platform.CountToken(made(0)), 6)
+			})
+		})
+	}
+	t.Run("alone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newCallersWorld(t)
+			w.platform.SetTokenFaults(made(0), requestertest.Status(500))
+			for range 20 {
+				assert.Equal(t, 503, w.use(made(0)))
+				time.Sleep(time.Second)
+			}
+			assert.Equal(t, "closed", w.callers.Stats().UnprovenBreaker)
+			assert.Equal(t, 401, w.use(made(1)))
+		})
+	})
+}
+
+// Two tokens that get a 429 hold all calls of their kind.
+func TestCallers_hold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCallersWorld(t)
+		w.platform.SetFaults(requestertest.RateLimited(requestertest.AfterSeconds(30)))
+		for i := range 2 {
+			assert.Equal(t, 503, w.use(made(i)))
+		}
+		w.platform.ClearFaults()
+		rec, _ := w.send([]string{authorization(made(2))})
+		assert.Equal(t, 503, rec.Code)
+		assert.Equal(t, "30", rec.Header().Get("Retry-After"))
+		assert.Equal(t, 2, w.platform.Count())
+		time.Sleep(30 * time.Second)
+		assert.Equal(t, 401, w.use(made(2)))
+	})
+}
+
+// A cache that is full evicts, and stays bounded.
+func TestCallers_bounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCallersWorld(t)
+		var tokens []credentials.Token
+		for i := range 11_000 {
+			tokens = append(tokens, w.platform.IssueToken(fmt.Sprint(i)))
+			assert.Equal(t, 200, w.use(tokens[i]))
+			time.Sleep(50 * time.Millisecond)
+		}
+		assert.LessOrEqual(t, w.callers.Stats().Verified, 10_000)
+		assert.Equal(t, 200, w.use(tokens[0]))
+	})
+}
