@@ -36,7 +36,8 @@ type CallersConfig struct {
 // allowed account, for [Caller]. See [middleware.Callers] for the decisions.
 //
 // For other requests it sets WWW-Authenticate or Retry-After, and Cache-Control: no-store, and
-// returns a new [*echo.HTTPError] with status 401, 403 or 503 and the text of the status as a string
+// returns a new [*echo.HTTPError] with status 401, 403 or 503 and the text of the status as a
+// string
 // in Message. Its Internal is the [*middleware.CallerError] with the cause; it is for logs, not for
 // clients.
 //

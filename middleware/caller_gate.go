@@ -21,7 +21,8 @@ import (
 // one therefore finds no token.
 //
 // Other responses are 401 with WWW-Authenticate, 403, or 503 with Retry-After; all have a constant
-// problem details body (RFC 9457) that does not reveal the reason. See [Callers] for which is which.
+// problem details body (RFC 9457) that does not reveal the reason. See [Callers] for which is
+// which.
 //
 // Create a CallerGate with [NewCallerGate]. It is safe for concurrent use.
 type CallerGate struct {

@@ -39,7 +39,7 @@ func TestCallers_lanes(t *testing.T) {
 func TestCallers_oneTokenFails(t *testing.T) {
 	for name, fault := range map[string]requestertest.Fault{
 		"error": requestertest.Status(500),
-		"429":   requestertest.RateLimited(requestertest.AfterSeconds(30)),
+		"429":   requestertest.RateLimited("30"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestCallers_oneTokenFails(t *testing.T) {
 func TestCallers_hold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newCallersWorld(t)
-		w.platform.SetFaults(requestertest.RateLimited(requestertest.AfterSeconds(30)))
+		w.platform.SetFaults(requestertest.RateLimited("30"))
 		for i := range 2 {
 			assert.Equal(t, 503, w.use(made(i)))
 		}

@@ -28,7 +28,7 @@ var modelFaults = []requestertest.Fault{
 	nil,
 	requestertest.Status(401),
 	requestertest.Status(500),
-	requestertest.RateLimited(requestertest.AfterSeconds(30)),
+	requestertest.RateLimited("30"),
 	requestertest.HTML(403),
 	requestertest.Hang(),
 }
@@ -154,7 +154,8 @@ func (m *model) play(moves []move) error {
 	return m.live()
 }
 
-// live checks that a token that the platform accepts from now on is fresh soon, whatever is answered
+// live checks that a token that the platform accepts from now on is fresh soon, whatever is
+// answered
 // about the others.
 func (m *model) live() error {
 	m.platform.ClearFaults()

@@ -367,7 +367,7 @@ func TestCallers_table(t *testing.T) {
 		},
 		"rate limited": func(w world) []step {
 			return []step{
-				{do: func() { w.platform.SetFaults(requestertest.RateLimited(requestertest.AfterSeconds(30))) }, status: 503, calls: 1},
+				{do: func() { w.platform.SetFaults(requestertest.RateLimited("30")) }, status: 503, calls: 1},
 				{do: func() { w.platform.ClearFaults() }, after: 29 * time.Second, status: 503, calls: 1},
 				{after: time.Second, status: 200, calls: 2},
 			}

@@ -16,8 +16,10 @@ const (
 // auth_request, Caddy's forward_auth, Traefik's ForwardAuth and Envoy's ext_authz over HTTP. It
 // looks at the Authorization header only and answers any method and path.
 //
-// For a caller that may pass it answers 200 without a body and with the headers X-Toloka-Account-Id,
-// X-Toloka-Account-Name and X-Toloka-Company-Id, which are empty if the account has none. Values are
+// For a caller that may pass it answers 200 without a body and with the headers
+// X-Toloka-Account-Id,
+// X-Toloka-Account-Name and X-Toloka-Company-Id, which are empty if the account has none. Values
+// are
 // percent-encoded UTF-8, which leaves usual ids as they are. Otherwise it answers as the
 // gate does. The proxy must remove headers of these names from the client's request, and should
 // remove Authorization.

@@ -78,7 +78,8 @@ func newCallers() (*middleware.Callers, error) {
 		middleware.WithCallerTTL(ttl), middleware.WithCallerMaxStale(maxStale))
 }
 
-// rules admit the accounts and companies in ALLOW_ACCOUNTS and ALLOW_COMPANIES, separated by commas.
+// rules admit the accounts and companies in ALLOW_ACCOUNTS and ALLOW_COMPANIES, separated by
+// commas.
 // Without both, every account of the platform is admitted.
 func rules() []middleware.CallerGateOption {
 	var rules []middleware.CallerGateOption
