@@ -158,7 +158,7 @@ func TestCallers_header(t *testing.T) {
 // A token of every accepted form passes, and the handler does not see it.
 func TestCallers_good(t *testing.T) {
 	w := newCallersWorld(t)
-	key, oauth := w.platform.IssueToken("1"), mustToken(t, "OAuth AgAAAAbcdefghijklmnopqrstuv")
+	key, oauth := w.platform.IssueToken("1"), mustToken(t, "OAuth legacy")
 	w.platform.AcceptToken("2", oauth)
 	long := mustToken(t, strings.Repeat("A", 4<<10))
 	w.platform.AcceptToken("3", long)
