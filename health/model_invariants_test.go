@@ -69,6 +69,12 @@ func (w *modelWorld) settled() {
 		return
 	}
 	w.lookLocked(inUse)
+	if w.resting { // Start has failed, and an answer that came at that moment is lost
+		if snap.Open() {
+			w.complainLocked("open (%v), and the checker is not started", snap.Reasons())
+		}
+		return
+	}
 	w.checkReasonsLocked(snap, inUse, source)
 	if inUse >= 0 {
 		w.checkGateLocked(snap, inUse, now)

@@ -49,7 +49,10 @@ type modelWorld struct {
 	inUseSeen int           // the token in use at the last look
 	lookedAt  time.Duration // when that was
 	inUseFrom time.Duration // the last look at which another token was in use
-	count     modelCount
+	// The token that was in use before, and when it was replaced.
+	wasInUse   int
+	replacedAt time.Duration
+	count      modelCount
 }
 
 // modelGood is an answer that accepted a token.
@@ -151,7 +154,7 @@ func (w *modelWorld) err() error {
 }
 
 func (w *modelWorld) traceLocked(format string, args ...any) {
-	if *modelTrace {
+	if *modelTrace && len(w.problems) == 0 {
 		w.trace = append(w.trace, fmt.Sprintf("    %v ", w.now())+fmt.Sprintf(format, args...))
 	}
 }
@@ -159,6 +162,7 @@ func (w *modelWorld) traceLocked(format string, args ...any) {
 // lookLocked notes which token is in use.
 func (w *modelWorld) lookLocked(inUse int) {
 	if inUse != w.inUseSeen {
+		w.wasInUse, w.replacedAt = w.inUseSeen, w.now()
 		w.inUseSeen, w.inUseFrom = inUse, w.lookedAt
 	}
 	w.lookedAt = w.now()
@@ -250,8 +254,9 @@ func (w *modelWorld) beforeCall(call *modelCall) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	rec := &w.tokens[call.token]
-	before := w.inUseSeen
 	w.lookLocked(inUse)
+	// A call may have been decided upon just before its token was replaced.
+	justReplaced := call.token == w.wasInUse && w.replacedAt == call.sentAt
 	rec.inFlight++
 	w.traceLocked("call about token %d", call.token)
 	w.count.calls[call.token]++
@@ -275,16 +280,9 @@ func (w *modelWorld) beforeCall(call *modelCall) {
 		w.complainLocked("%d calls at once", all)
 	case call.sentBoot < rec.held:
 		w.complainLocked("a call about token %d, which is held until %v", call.token, rec.held)
-	case call.token != inUse && !known[call.token] && !(call.token == before && w.answeredJustNowLocked()):
+	case call.token != inUse && !known[call.token] && !justReplaced:
 		w.complainLocked("a call about token %d, which is neither in use nor offered", call.token)
 	}
-}
-
-// answeredJustNowLocked reports whether the token in use may have been replaced at this very moment.
-func (w *modelWorld) answeredJustNowLocked() bool {
-	return slices.ContainsFunc(w.tokens, func(r modelRecord) bool {
-		return slices.Contains(r.ended[:], w.now())
-	})
 }
 
 // endCall notes what the checker is told.
