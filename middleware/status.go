@@ -54,9 +54,9 @@ func digest(style string) string {
 // document without script; it is rendered for every request.
 //
 // The page needs [WithDetails]: requests that the policy does not allow get 403. The browser of an
-// operator passes [LoopbackOnly] through a port forward ("kubectl port-forward"). Allowed requests get
-// 200 whatever the status, so do not configure the page as a health check. Methods other than GET and
-// HEAD get 405.
+// operator passes [LoopbackOnly] through a port forward ("kubectl port-forward"). Allowed requests
+// get 200 whatever the status, so do not configure the page as a health check. Methods other than
+// GET and HEAD get 405.
 //
 // NewStatus returns an error that lists every invalid option, or that a checker is nil.
 func NewStatus(c Snapshotter, opts ...HealthOption) (*Endpoint, error) {

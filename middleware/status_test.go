@@ -104,7 +104,8 @@ func assertComplete(t *testing.T, page string) {
 func TestStatus_everyReason(t *testing.T) {
 	for _, reason := range reasons() {
 		t.Run(reason.String(), func(t *testing.T) {
-			page := ask(newStatus(newChecker(fullState(t, reason)), toAll), http.MethodGet, "/").Body.String()
+			endpoint := newStatus(newChecker(fullState(t, reason)), toAll)
+			page := ask(endpoint, http.MethodGet, "/").Body.String()
 			assertComplete(t, page)
 			assert.Contains(t, page, "<title>"+reason.Status().String()+": Toloka credential</title>")
 			assert.Contains(t, page, `<p class="status">`+reason.Status().String()+"</p>", "not by colour alone")
@@ -178,18 +179,20 @@ func TestStatus_nilSnapshot(t *testing.T) {
 
 func TestStatus_refuses(t *testing.T) {
 	problem := func(status, title, detail string) string {
-		return `{"type":"about:blank","title":"` + title + `","status":` + status + `,"detail":"` + detail + `"}`
+		return `{"type":"about:blank","title":"` + title + `","status":` + status +
+			`,"detail":"` + detail + `"}`
 	}
+	forbidden := problem("403", "Forbidden",
+		"The status page is for operators. The service decides who they are.")
+	panics := middleware.WithDetails(func(*http.Request) bool { panic("the policy is broken") })
 	tests := map[string]struct {
 		policy middleware.HealthOption
 		method string
 		code   int
 		body   string
 	}{
-		"not allowed": {toNone, http.MethodGet, 403, problem("403", "Forbidden",
-			"The status page is for operators. The service decides who they are.")},
-		"a policy that panics": {middleware.WithDetails(func(r *http.Request) bool { panic(r) }), http.MethodGet, 403,
-			problem("403", "Forbidden", "The status page is for operators. The service decides who they are.")},
+		"not allowed":          {toNone, http.MethodGet, 403, forbidden},
+		"a policy that panics": {panics, http.MethodGet, 403, forbidden},
 		"POST": {toAll, http.MethodPost, 405, problem("405", "Method Not Allowed",
 			"The status page answers GET and HEAD.")},
 		"OPTIONS": {toAll, http.MethodOptions, 405, problem("405", "Method Not Allowed",
@@ -212,7 +215,8 @@ func TestStatus_wiring(t *testing.T) {
 		opts    []middleware.HealthOption
 		want    string
 	}{
-		"no policy":   {good, nil, "middleware: NewStatus: the status page needs WithDetails, which decides who may see it"},
+		"no policy": {good, nil, "middleware: NewStatus: the status page needs WithDetails, " +
+			"which decides who may see it"},
 		"nil checker": {nil, []middleware.HealthOption{toAll}, "middleware: NewStatus: the checker is nil"},
 		"nil option":  {good, []middleware.HealthOption{toAll, nil}, "middleware: NewStatus: nil option"},
 		"a path": {good, []middleware.HealthOption{toAll, middleware.WithPrefix("/x")},
@@ -254,7 +258,10 @@ func TestDetailsDocument_changes(t *testing.T) {
 	s := fullState(t, health.ReasonRejected)
 	s.History = []health.Change{
 		{At: since, From: health.ReasonStarting, To: health.ReasonVerified},
-		{At: since.Add(time.Hour), From: health.ReasonVerified, To: health.ReasonRejected, Err: errors.New("refused")},
+		{
+			At: since.Add(time.Hour), From: health.ReasonVerified, To: health.ReasonRejected,
+			Err: errors.New("refused"),
+		},
 	}
 	body := ask(newHealth(newChecker(s), toAll), http.MethodGet, "/healthz?verbose").Body.String()
 	assert.Contains(t, body, `"changes":[`+

@@ -19,7 +19,8 @@ func TestMain(m *testing.M) { exampletest.Main(m) }
 func start(t *testing.T, p *exampletest.Platform, env ...string) *exampletest.Process {
 	t.Helper()
 	return exampletest.Start(t, exampletest.Command{Secrets: []string{p.Token()}, Env: append([]string{
-		"LISTEN_ADDR=127.0.0.1:0", "TOLOKA_BASE_URL=" + p.URL, "TOLOKA_TOKEN=" + p.Token(), "CHECK_INTERVAL=100ms",
+		"LISTEN_ADDR=127.0.0.1:0", "TOLOKA_BASE_URL=" + p.URL, "TOLOKA_TOKEN=" + p.Token(),
+		"CHECK_INTERVAL=100ms",
 	}, env...)})
 }
 
@@ -55,7 +56,7 @@ func TestBadEnvironment(t *testing.T) {
 	tests := map[string]struct{ variable, want string }{
 		"no amount":      {"MIN_BALANCE=much", "MIN_BALANCE: not an amount in US dollars"},
 		"no minimum":     {"FAIL_ON_LOW_BALANCE=1", "FailOnLowBalance has no effect without WithMinBalance"},
-		"below nothing":  {"MIN_BALANCE=-1", "must not be negative"},
+		"negative":       {"MIN_BALANCE=-1", "must not be negative"},
 		"service's rule": {"CHECK_INTERVAL=soon", "CHECK_INTERVAL"},
 	}
 	for name, tt := range tests {

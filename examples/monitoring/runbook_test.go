@@ -27,7 +27,8 @@ func read(t *testing.T, path ...string) string {
 func sections(t *testing.T) (byAnchor map[string]string, anchors []string) {
 	t.Helper()
 	byAnchor = map[string]string{}
-	for _, section := range strings.Split(read(t, "..", "..", ".github", "docs", "operations.md"), "\n### ")[1:] {
+	runbook := read(t, "..", "..", ".github", "docs", "operations.md")
+	for _, section := range strings.Split(runbook, "\n### ")[1:] {
 		anchor, text, _ := strings.Cut(section, "\n")
 		byAnchor[anchor] = text
 		anchors = append(anchors, anchor)
@@ -45,13 +46,14 @@ func TestRunbook(t *testing.T) {
 	}
 	assert.Equal(t, reasons, anchors[:len(reasons)], "all reasons, in their order")
 
+	logLine := regexp.MustCompile("\\*\\*Log:\\*\\* `([^`]+)`(?: with `reason=([^`]+)`)?")
 	logger := read(t, "..", "..", "health", "log.go")
 	for _, anchor := range anchors {
 		for _, part := range []string{"Meaning", "Confirm", "Do", "Traffic", "Alert"} {
 			assert.Contains(t, byAnchor[anchor], "- **"+part+":** ", anchor)
 		}
 		text := strings.Join(strings.Fields(byAnchor[anchor]), " ")
-		line := regexp.MustCompile("\\*\\*Log:\\*\\* `([^`]+)`(?: with `reason=([^`]+)`)?").FindStringSubmatch(text)
+		line := logLine.FindStringSubmatch(text)
 		if !slices.Contains(reasons, anchor) {
 			assert.Nil(t, line, anchor)
 			continue
@@ -68,7 +70,8 @@ func TestAlertsAndRunbook(t *testing.T) {
 	byAnchor, _ := sections(t)
 	documented := regexp.MustCompile("\\*\\*Alert:\\*\\* `(\\w+)` \\((\\w+)\\)")
 	rule := regexp.MustCompile(`(?s)alert: (\w+)\n.*?severity: (\w+)\n.*?` +
-		`runbook_url: https://github\.com/tolokacheck/tolokacheck/blob/main/\.github/docs/operations\.md#([\w-]+)\n`)
+		`runbook_url: https://github\.com/tolokacheck/tolokacheck/blob/main/` +
+		`\.github/docs/operations\.md#([\w-]+)\n`)
 	alerts := read(t, "alerts.yml")
 	rules := rule.FindAllStringSubmatch(alerts, -1)
 	require.Len(t, rules, strings.Count(alerts, "- alert:"))

@@ -44,12 +44,14 @@ func NewCollector(checkers ...Checker) *Collector {
 	}
 	for _, checker := range checkers {
 		if isnil.Value(checker) {
-			c.err = errors.New("toloka: NewCollector: a checker is nil; handle the error of health.New first")
+			c.err = errors.New(
+				"toloka: NewCollector: a checker is nil; handle the error of health.New first")
 			break
 		}
 		name := snapshotOf(checker).Name()
 		if slices.Contains(c.names, name) {
-			c.err = fmt.Errorf("toloka: NewCollector: two checkers have the name %q; use health.WithName", name)
+			c.err = fmt.Errorf(
+				"toloka: NewCollector: two checkers have the name %q; use health.WithName", name)
 			break
 		}
 		c.names = append(c.names, name)

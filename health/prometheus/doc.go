@@ -21,8 +21,8 @@
 //	account_balance_dollars               absent while unknown
 //	min_balance_dollars                   absent without health.WithMinBalance
 //	circuit_breaker_state{state}          1 for one of closed, half-open, open
-//	platform_requests_total{class}        verified, rejected, rate_limited, unavailable, malformed,
-//	                                      misdirected, cancelled
+//	platform_requests_total{class}        verified, rejected, rate_limited, unavailable,
+//	                                      malformed, misdirected, cancelled
 //	platform_request_duration_seconds     a classic and a native histogram
 //	source_reads_total{result}            ok, error
 //	rotations_total{result}               accepted, refused

@@ -121,13 +121,15 @@ func TestKubernetes(t *testing.T) {
 	for _, c := range append(pod.Spec.InitContainers, container) {
 		require.Len(t, c.VolumeMounts, 1)
 		assert.Empty(t, c.VolumeMounts[0].SubPath, "a subPath is never updated")
-		assert.True(t, strings.HasPrefix(variable(c.Env, "TOLOKA_TOKEN_FILE"), c.VolumeMounts[0].MountPath+"/"))
+		file := variable(c.Env, "TOLOKA_TOKEN_FILE")
+		assert.True(t, strings.HasPrefix(file, c.VolumeMounts[0].MountPath+"/"), file)
 		assert.True(t, *c.SecurityContext.ReadOnlyRootFilesystem)
 	}
 
 	drain, err := time.ParseDuration(variable(container.Env, "DRAIN_DELAY"))
 	require.NoError(t, err)
-	notice := time.Duration(container.ReadinessProbe.PeriodSeconds*container.ReadinessProbe.FailureThreshold) * time.Second
+	probe := container.ReadinessProbe
+	notice := time.Duration(probe.PeriodSeconds*probe.FailureThreshold) * time.Second
 	assert.GreaterOrEqual(t, drain, notice, "the drain ends before the kubelet notices")
 	needed := time.Duration(container.Lifecycle.PreStop.Sleep.Seconds)*time.Second + drain + shutdownTime
 	assert.Greater(t, time.Duration(*pod.Spec.TerminationGracePeriodSeconds)*time.Second, needed)
@@ -157,11 +159,12 @@ func TestStrict(t *testing.T) {
 func TestSystemd(t *testing.T) {
 	unit := read(t, folder, "toloka-service.service")
 	setting := func(name string) string {
-		match := regexp.MustCompile(`(?m)^`+name+`=(.*)$`).FindStringSubmatch(unit)
+		match := regexp.MustCompile(`(?m)^` + name + `=(.*)$`).FindStringSubmatch(unit)
 		require.NotNil(t, match, name)
 		return match[1]
 	}
-	assert.True(t, strings.HasPrefix(setting("LoadCredential"), "toloka-token:"), "the name that credentials.Default reads")
+	assert.True(t, strings.HasPrefix(setting("LoadCredential"), "toloka-token:"),
+		"the name that credentials.Default reads")
 	drain := regexp.MustCompile(`DRAIN_DELAY=(\S+)`).FindStringSubmatch(setting("Environment"))
 	require.NotNil(t, drain)
 	assert.Greater(t, duration(t, setting("TimeoutStopSec")+"s"), duration(t, drain[1])+shutdownTime)

@@ -71,7 +71,8 @@ type tab struct {
 
 // collectViolations runs in the page before anything of the page does.
 const collectViolations = `window.violations = [];
-document.addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI));`
+document.addEventListener("securitypolicyviolation",
+	e => violations.push(e.violatedDirective + " " + e.blockedURI));`
 
 func open(t *testing.T, parent context.Context, url string, width int64, scheme string) *tab {
 	t.Helper()

@@ -29,8 +29,8 @@ func state(t *testing.T, name, accountName string, reasons ...health.Reason) hea
 	token, err := credentials.ParseToken("AbCdEfGhIjKlMnOpQrStUvWxYz0123456789")
 	require.NoError(t, err)
 	account, err := requester.ParseAccount(fmt.Appendf(nil,
-		`{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,"public_name":{"EN":%q},"company":{"id":"123"}}`,
-		accountName))
+		`{"id":"566ec2b0ff0deeaae5f9d500629de162","balance":121.3,"public_name":{"EN":%q},`+
+			`"company":{"id":"123"}}`, accountName))
 	require.NoError(t, err)
 	return health.State{
 		Name: name, Environment: "production", Reasons: health.ReasonsOf(reasons...), Started: true,
@@ -42,8 +42,8 @@ func state(t *testing.T, name, accountName string, reasons ...health.Reason) hea
 		History: []health.Change{
 			{At: now.Add(-75 * time.Hour), From: health.ReasonStarting, To: health.ReasonVerified},
 			{
-				At: now.Add(-3*time.Hour - 12*time.Minute), From: health.ReasonVerified, To: health.ReasonStale,
-				Err: errors.New("dial tcp 192.0.2.7:443: connect: connection refused"),
+				At: now.Add(-3*time.Hour - 12*time.Minute), From: health.ReasonVerified,
+				To: health.ReasonStale, Err: errors.New("dial tcp 192.0.2.7:443: connect: connection refused"),
 			},
 			{At: now.Add(-3 * time.Hour), From: health.ReasonStale, To: health.ReasonVerified},
 		},

@@ -15,8 +15,9 @@ func TestStatusPage(t *testing.T) {
 	for name, states := range pages(t) {
 		url := serve(t, states)
 		for _, width := range []int64{1200, 360} {
+			screen := map[int64]string{1200: "wide", 360: "phone"}[width]
 			for _, scheme := range []string{"light", "dark"} {
-				t.Run(name+"/"+map[int64]string{1200: "wide", 360: "phone"}[width]+"/"+scheme, func(t *testing.T) {
+				t.Run(name+"/"+screen+"/"+scheme, func(t *testing.T) {
 					p := open(t, chromium, url, width, scheme)
 					assert.Empty(t, p.audit(t, audit), "accessibility")
 					assert.Empty(t, p.blocked(t), "Content-Security-Policy and the browser's log")
