@@ -14,7 +14,8 @@ type Route struct {
 }
 
 // Routes returns the four health endpoints with their paths: /healthz, /readyz, /livez and
-// /startupz, and the status page if [WithStatusPage] is given. It is for adapters, and for routers that no adapter fits:
+// /startupz, and the status page if [WithStatusPage] is given. It is for adapters, and for routers
+// that no adapter fits:
 //
 //	routes, err := middleware.Routes(checker)
 //	…
