@@ -74,5 +74,5 @@ func assertRetryAfter(t *testing.T, rec *httptest.ResponseRecorder) {
 		assert.Empty(t, retryAfter)
 		return
 	}
-	assert.Contains(t, []string{"7", "10", "20", "30", "40", "50", "60"}, retryAfter)
+	assert.Contains(t, []string{"7", "10", "20", "30", "40", "50", "60", "70"}, retryAfter)
 }

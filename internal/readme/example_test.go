@@ -91,16 +91,18 @@ func Example_worker() {
 		if err := checker.WaitVerified(ctx); err != nil { // workers, jobs: waits until pass or warn
 			return err
 		}
-		framework.Register("toloka", checker.Check) // nil, or why the credential cannot be used
-		ready := checker.Snapshot().Ready()         // the verdict of /readyz
-		account, err := checker.Account()           // the verified account; Token returns its token
-		fmt.Println(ready, account.ID())
+		framework.Register("toloka", checker.PublicReadiness) // the verdict of /readyz; its error is public
+		if err := checker.Check(ctx); err != nil {            // the whole cause, for logs
+			return err
+		}
+		account, err := checker.Account() // the verified account
+		fmt.Println(account.ID())
 		return err
 	}(context.Background())
 	fmt.Println(err)
 	// Output:
 	// toloka <nil>
-	// true 566ec2b0ff0deeaae5f9d500629de162
+	// 566ec2b0ff0deeaae5f9d500629de162
 	// <nil>
 }
 
