@@ -9,8 +9,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 )
 
-// What the model needs of the engine beyond its stable API. To run the model on another engine, only
-// this file changes.
+// This file has what the model needs of the engine beyond its stable API. To run the model on
+// another engine, only this file changes.
 
 // modelSuspended replaces the system's account of how long the machine was suspended.
 func modelSuspended(f func() time.Duration) health.Option { return health.WithSuspended(f) }

@@ -201,7 +201,8 @@ func (w *modelWorld) anyLocked(but int, f func(*modelRecord) bool) bool {
 	return false
 }
 
-// troubleEndedLocked is since when nothing but the checker's own pace keeps it from a verdict about token.
+// troubleEndedLocked returns since when nothing but the checker's own pace keeps it from a verdict
+// about token.
 func (w *modelWorld) troubleEndedLocked(token int, but modelVerdict) time.Duration {
 	rec := &w.tokens[token]
 	last := max(rec.would[but], rec.endedPoor, rec.heldMost, w.held, w.startEnded)
@@ -216,7 +217,8 @@ func (w *modelWorld) troubleEndedLocked(token int, but modelVerdict) time.Durati
 	return last
 }
 
-// steadyLocked reports whether the platform has accepted token for so long that it has been verified.
+// steadyLocked reports whether the platform has accepted token for so long that it has been
+// verified.
 func (w *modelWorld) steadyLocked(token int, now time.Duration) bool {
 	return w.started && w.tokens[token].would[accepted] != never &&
 		now > w.troubleEndedLocked(token, accepted)+w.config.reaction()
@@ -230,7 +232,7 @@ func (w *modelWorld) checkLivenessLocked(snap *health.Snapshot, inUse int, now t
 	c, rec := w.config, &w.tokens[inUse]
 	if w.steadyLocked(inUse, now) {
 		switch age := now - rec.sent; {
-		case rec.sent == never || age > c.reaction()+c.timeout: // it counts from when the request was sent
+		case rec.sent == never || age > c.reaction()+c.timeout: // age counts from the request
 			w.complainLocked("token %d is in use and would be accepted since %v; it was accepted %v ago",
 				inUse, rec.would[accepted], age)
 		case !snap.Open():

@@ -26,8 +26,8 @@ var modelTokenValues, modelFingerprints = func() (values []credentials.Token, sh
 	return values, shown
 }()
 
-// modelScript is everything that happens to a checker from outside. It is drawn before the bubble in
-// which it is replayed.
+// modelScript is everything that happens to a checker from outside. It is drawn before the bubble
+// in which it is replayed.
 type modelScript struct {
 	config  modelConfig
 	answers [modelTokens]modelAnswer

@@ -81,11 +81,9 @@ type modelTally [health.ReasonVerified + 1]atomic.Int64
 // modelRun is one replay of a script.
 type modelRun struct {
 	*modelWorld
-	checker  *health.Checker
 	starting atomic.Bool
 	closing  atomic.Bool
 	pending  atomic.Int64 // how many of them
-	drained  bool
 }
 
 // replay runs the script in a bubble. It returns how many steps it took, and what was wrong.
@@ -120,7 +118,7 @@ func newModelRun(s modelScript) (*modelRun, error) {
 			r.tokens[i].answer = a
 		}
 	})
-	r.modelWorld.source.set(s.holding, reads)
+	r.source.set(s.holding, reads)
 	client, err := requester.New(requester.Production,
 		requester.WithHTTPClient(&http.Client{Transport: r}), requester.WithTimeout(s.config.timeout))
 	if err != nil {
@@ -129,12 +127,11 @@ func newModelRun(s modelScript) (*modelRun, error) {
 	opts := append(s.config.options(), health.WithClient(client), modelSuspended(r.suspended),
 		health.OnChange(r.callback.changed), health.WithLogger(slog.New(modelHandler{&r.log})))
 	r.checker, err = health.New(r.provider(), opts...)
-	r.modelWorld.checker = r.checker
 	return r, err
 }
 
 func (r *modelRun) provider() credentials.Provider {
-	single, multi := modelSingle{&r.modelWorld.source}, modelMulti{&r.modelWorld.source}
+	single, multi := modelSingle{&r.source}, modelMulti{&r.source}
 	switch c := r.config; {
 	case c.several && c.pollable:
 		return modelMultiPoller{multi}
@@ -175,7 +172,7 @@ func (r *modelRun) start() {
 		r.tokens[i].forgotten, r.tokens[i].held = true, 0
 	}
 	r.mu.Unlock()
-	r.modelWorld.source.forget()
+	r.source.forget()
 	begin := r.now()
 	r.spawn(func() {
 		defer r.starting.Store(false)
@@ -224,10 +221,10 @@ func (r *modelRun) do(s modelStep) {
 	case doEndOutage:
 		r.platform(func() { w.outage = nil })
 	case doSource:
-		w.source.set(s.holding, w.source.mode)
+		r.source.set(s.holding, r.source.mode)
 		r.causes(2)
 	case doSourceMode:
-		w.source.set(w.source.holding, s.mode)
+		r.source.set(r.source.holding, s.mode)
 		r.causes(2)
 	case doLog:
 		w.log.set(s.manner)
@@ -257,7 +254,6 @@ func (r *modelRun) do(s modelStep) {
 		r.suspend(s.suspend)
 	case doDrain:
 		r.checker.Drain()
-		r.drained = true
 	case doStart:
 		if r.starting.Load() || r.checker.Snapshot().Started() {
 			if err := r.checker.Start(context.Background()); !errors.Is(err, health.ErrStarted) {
@@ -376,7 +372,7 @@ func (r *modelRun) end() error {
 	time.Sleep(2 * r.config.interval)
 	r.log.set(behaves)
 	r.callback.set(behaves)
-	r.modelWorld.source.set(r.modelWorld.source.holding, reads)
+	r.source.set(r.source.holding, reads)
 	r.config.stuck = false
 	r.platform(func() {})
 	// Time stands still in a bubble whose first goroutine has ended.
