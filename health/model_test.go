@@ -69,8 +69,8 @@ func TestModel(t *testing.T) {
 	t.Logf("%d steps", steps.Load())
 	for reason := health.ReasonClosed; reason <= health.ReasonVerified; reason++ {
 		t.Logf("%d times %v", seen[reason].Load(), reason)
-		if *modelSteps >= 20_000 {
-			assert.Greater(t, seen[reason].Load(), *modelSteps/5000, "the scripts hardly reach %v", reason)
+		if *modelSteps >= 50_000 {
+			assert.Positive(t, seen[reason].Load(), "no script reaches %v", reason)
 		}
 	}
 }
