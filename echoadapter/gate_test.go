@@ -53,7 +53,7 @@ func TestGate(t *testing.T) {
 func TestGate_error(t *testing.T) {
 	t.Run("HTTPError", func(t *testing.T) {
 		rec, err := call(echoadapter.Gate(because(health.ReasonRejected)), tasks)
-		httpError, ok := err.(*echo.HTTPError) //nolint:errorlint // as Echo's default handler does
+		httpError, ok := err.(*echo.HTTPError) // as Echo's default handler does
 		require.True(t, ok)
 		assert.Equal(t, http.StatusServiceUnavailable, httpError.Code)
 		assert.Equal(t, "Service Unavailable", httpError.Message.(string))

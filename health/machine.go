@@ -136,6 +136,7 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	r.asking = false
 	defer m.forget(r)
 	m.stats.called(a)
+	first := m.checks.current != nil && r.heard <= m.checks.current.after
 	m.answers++
 	r.heard = m.answers
 	switch a.Class {
@@ -160,7 +161,7 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	}
 	n := m.apply(as, o, r)
 	if o == refused && r == m.inUse {
-		m.readAgain() // it may have been replaced in this very moment
+		m.readAgain(first) // it may have been replaced in this very moment
 	}
 	if was == nil && as == candidate && m.inUse.rank < 0 && r.turnedDown() != nil {
 		n.passedOver, n.why = r.token, r.turnedDown()

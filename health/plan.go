@@ -219,7 +219,7 @@ func (m *machine) dueOther(r *record) instant {
 	switch {
 	case m.checks.forces(r) && m.roundRead():
 		due = 0
-	case !m.works() && r.refusals > 0 && r.refusals < m.rules.rejectionThreshold:
+	case !m.works() && r.outages == 0 && r.refusals > 0 && r.refusals < m.rules.rejectionThreshold:
 		due = min(due, r.refusedAt+m.rules.recheck) // it may be the only token that works
 	}
 	return max(due, m.blockedOther(r))

@@ -67,10 +67,11 @@ func (m *machine) join(read uint64, force bool) *round {
 	return r
 }
 
-// readAgain reads the source as soon as possible. The current round waits for it.
-func (m *machine) readAgain() {
+// readAgain reads the source as soon as possible. The current round waits for it after the first
+// answer about the token in use; later ones must not keep it from ending.
+func (m *machine) readAgain(first bool) {
 	m.source.wanted = true
-	if r := m.checks.current; r != nil {
+	if r := m.checks.current; r != nil && first {
 		r.read = m.source.begun + 1
 	}
 }
@@ -111,9 +112,12 @@ func (m *machine) finishRound(now instant, t *todo) {
 			return
 		}
 	}
-	if r := c.current.doubt; r != nil && r == m.inUse && !r.recently(now, reverifyPause) {
+	if r := c.current.doubt; r != nil && r == m.inUse {
+		if r.asking {
+			return // the answer settles the doubt
+		}
 		c.current.doubt = nil
-		if now >= r.blockedUntil() {
+		if now >= r.blockedUntil() && !r.recently(now, reverifyPause) {
 			m.ask(now, r, t)
 			return
 		}

@@ -83,7 +83,8 @@ func WithRealm(realm string) CallerGateOption {
 	return func(c *callerGateConfig) error {
 		for i := range len(realm) {
 			if b := realm[i]; b < ' ' || b > '~' || b == '"' || b == '\\' {
-				return errors.New("WithRealm: the realm has a quote, a backslash or a character outside printable ASCII")
+				return errors.New("WithRealm: the realm has a quote, a backslash or a character " +
+					"outside printable ASCII")
 			}
 		}
 		if realm == "" {

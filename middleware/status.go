@@ -142,9 +142,8 @@ type moment struct{ Text, Machine, Distance string }
 func renderStatus(checkers []Snapshotter, now time.Time) []byte {
 	page := statusPage{
 		Status: health.StatusPass,
-		// The style is this package's own.
-		Style: template.CSS(statusCSS), //nolint:gosec
-		Now:   momentOf(now, now),
+		Style:  template.CSS(statusCSS), // this package's own
+		Now:    momentOf(now, now),
 	}
 	page.Now.Distance = ""
 	for i, c := range checkers {

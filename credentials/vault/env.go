@@ -107,7 +107,9 @@ func configProblem(err error) string {
 		return "VAULT_MAX_RETRIES is not a number"
 	}
 	text := err.Error()
-	for _, file := range []string{api.EnvVaultCACert, api.EnvVaultCAPath, api.EnvVaultClientCert, api.EnvVaultClientKey} {
+	for _, file := range []string{
+		api.EnvVaultCACert, api.EnvVaultCAPath, api.EnvVaultClientCert, api.EnvVaultClientKey,
+	} {
 		path := os.Getenv(file)
 		if shown := names.Path(path); shown.Problem != "" {
 			text = strings.ReplaceAll(text, path, shown.Text)

@@ -51,7 +51,7 @@ func dialOf(t *http.Transport) dialFunc {
 		return t.DialContext
 	}
 	//lint:ignore SA1019 A transport that was set up with Dial must keep using it.
-	if dial := t.Dial; dial != nil {
+	if dial := t.Dial; dial != nil { //nolint:staticcheck // likewise, for golangci-lint
 		return func(_ context.Context, network, addr string) (net.Conn, error) {
 			return dial(network, addr)
 		}
