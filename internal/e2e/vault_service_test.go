@@ -52,10 +52,12 @@ func newServiceOn(t *testing.T, w *world, provider credentials.Provider,
 	t.Cleanup(s.platform.Close)
 	s.first = s.platform.IssueToken("")
 	w.put(s.first.Reveal())
-	client, err := requester.New(requester.Production, requester.WithBaseURL(s.platform.URL))
+	const interval = 500 * time.Millisecond // a call has as long
+	client, err := requester.New(requester.Production,
+		requester.WithBaseURL(s.platform.URL), requester.WithTimeout(interval))
 	require.NoError(t, err)
 	opts = append([]health.Option{
-		health.WithClient(client), health.WithInterval(200 * time.Millisecond),
+		health.WithClient(client), health.WithInterval(interval),
 		health.WithRejectionRecheck(50 * time.Millisecond),
 		health.WithLogger(slog.New(slog.NewJSONHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		health.OnChange(s.changed),

@@ -45,7 +45,7 @@ func TestSlowNetwork(t *testing.T) {
 
 func TestFlappingNetwork(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, health.WithInterval(100*time.Millisecond),
+	w := newWorld(t, health.WithInterval(timeout),
 		health.WithMaxStale(time.Minute), health.WithBreakerOpen(200*time.Millisecond))
 	require.NoError(t, w.checker.Start(t.Context()))
 	want := []string{"pass: verified"}
