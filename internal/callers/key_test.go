@@ -22,12 +22,14 @@ func FuzzHeader(f *testing.F) {
 		if !ok {
 			return
 		}
+		name, value, _ := strings.Cut(s, " ")
 		token, err := h.token()
 		if err != nil {
-			assert.NotContains(t, err.Error(), "secret")
+			if len(value) >= 20 { // longer than a word of the error's own text
+				assert.NotContains(t, err.Error(), value)
+			}
 			return
 		}
-		name, value, _ := strings.Cut(s, " ")
 		assert.True(t, strings.EqualFold(name, string(token.Scheme())))
 		assert.Equal(t, strings.TrimLeft(value, " "), token.Reveal())
 		assert.NotContains(t, token.Reveal(), " ")
