@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/internal/foreign"
 )
 
 func TestCall(t *testing.T) {
@@ -87,14 +88,14 @@ func TestCallMisbehaves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				caller, token := callerOf(t, tt.transport)
-				for range 2 * maxAbandoned {
+				for range 2 * foreign.MaxAbandoned {
 					a := caller.Call(context.Background(), token)
 					assert.EqualError(t, a.Err, tt.want)
 					assert.Equal(t, requester.Unavailable, a.Class)
 					assert.False(t, a.Answered)
 					assert.Zero(t, a.Latency)
 				}
-				assert.Zero(t, caller.abandoned.Load())
+				assert.Zero(t, caller.calls.Abandoned())
 			})
 		})
 	}
@@ -142,20 +143,20 @@ func TestCallHangs(t *testing.T) {
 				calls.Add(1)
 				return hangs(r)
 			})
-			for range maxAbandoned {
+			for range foreign.MaxAbandoned {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				assert.Equal(t, requester.Cancelled, caller.Call(ctx, token).Class)
 				cancel()
 			}
 			a := caller.Call(context.Background(), token)
-			assert.ErrorIs(t, a.Err, errAllHang)
+			assert.ErrorIs(t, a.Err, foreign.ErrAllHang)
 			assert.Equal(t, requester.Unavailable, a.Class)
 			assert.Zero(t, a.SentAt, "no request was made")
-			assert.EqualValues(t, maxAbandoned, calls.Load())
+			assert.EqualValues(t, foreign.MaxAbandoned, calls.Load())
 
 			close(release)
 			synctest.Wait()
-			assert.Zero(t, caller.abandoned.Load())
+			assert.Zero(t, caller.calls.Abandoned())
 			assert.Equal(t, requester.Verified, caller.Call(context.Background(), token).Class, "it recovers")
 		})
 	})
@@ -181,5 +182,5 @@ func TestCallRaces(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Eventually(t, func() bool { return caller.abandoned.Load() == 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return caller.calls.Abandoned() == 0 }, 5*time.Second, time.Millisecond)
 }
