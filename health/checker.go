@@ -13,6 +13,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/internal/isnil"
 	"github.com/tolokacheck/tolokacheck/internal/platform"
+	"github.com/tolokacheck/tolokacheck/internal/sharing"
 )
 
 // Checker monitors one credential: it loads the token from its provider, verifies it with the
@@ -25,6 +26,7 @@ type Checker struct {
 	clock   *clock
 	source  *source
 	caller  *platform.Caller
+	member  *sharing.Member // nil without a shared store
 	changes *dispatcher[change]
 	log     *lines
 
@@ -84,6 +86,9 @@ func New(p credentials.Provider, opts ...Option) (*Checker, error) {
 	}
 	c.changes = newChanges(cfg.onChange, c.log)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if cfg.store != nil {
+		c.member = sharing.NewMember(cfg.store, lookLimit(cfg.pace))
+	}
 	c.m = c.newMachine()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,7 +98,7 @@ func New(p credentials.Provider, opts ...Option) (*Checker, error) {
 }
 
 func (c *Checker) newMachine() machine {
-	return machine{
+	m := machine{
 		rules:   c.cfg.rules,
 		pace:    c.cfg.pace,
 		jitter:  c.cfg.jitter,
@@ -109,6 +114,12 @@ func (c *Checker) newMachine() machine {
 			})
 		},
 	}
+	if c.member != nil {
+		m.fleet = newFleet(c.member.ID, c.cfg.pace, c.member.Stats(), func(t credentials.Token) sharing.Keys {
+			return sharing.KeysOf(c.cfg.client, t)
+		})
+	}
+	return m
 }
 
 // Snapshot returns what is known at this moment. It is never nil.

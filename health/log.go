@@ -14,6 +14,9 @@ const (
 	msgRotated     = "toloka credential rotated"
 	msgRefused     = "toloka credential: new token refused, the old one stays in use"
 	msgSource      = "toloka credential source needs attention"
+	msgStoreLost   = "toloka credential: the shared store does not answer, this replica works on its own"
+	msgStoreFound  = "toloka credential: the shared store answers again"
+	msgUnsealed    = "toloka credential: an entry of the shared store cannot be opened and is ignored"
 	msgDraining    = "toloka credential checker draining"
 	msgClosed      = "toloka credential checker closed"
 	msgForeignHost = "toloka credential: a request to the platform got no token, because its Host " +
@@ -45,6 +48,7 @@ func (c *Checker) report(old, snap *Snapshot, n note) {
 				slog.String("token.previous", n.rotatedFrom.Fingerprint()))
 		})
 	}
+	c.reportStore(snap, n)
 	same := snap.reason == old.reason && snap.status == old.status
 	gaveUp := snap.Started() && !old.Started() && !snap.open
 	switch {
@@ -71,6 +75,25 @@ func (c *Checker) report(old, snap *Snapshot, n note) {
 	}
 	if snap.Draining() && !old.Draining() {
 		c.line(slog.LevelInfo, msgDraining, snap, nil)
+	}
+}
+
+// reportStore logs when the shared store is lost and found, and the first entry that was not what
+// a holder of the token stored.
+func (c *Checker) reportStore(snap *Snapshot, n note) {
+	withError := func(msg string, err error) {
+		c.line(slog.LevelWarn, msg, snap, func() []slog.Attr {
+			return []slog.Attr{slog.String("error", err.Error())}
+		})
+	}
+	if n.lost != nil {
+		withError(msgStoreLost, n.lost)
+	}
+	if n.found {
+		c.line(slog.LevelInfo, msgStoreFound, snap, nil)
+	}
+	if n.unsealed != nil {
+		withError(msgUnsealed, n.unsealed)
 	}
 }
 

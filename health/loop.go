@@ -30,6 +30,12 @@ func (c *Checker) run(ctx context.Context, done chan<- struct{}) {
 		for _, r := range next.ask {
 			go c.ask(ctx, r, r.breaker)
 		}
+		for _, l := range next.look {
+			go c.look(ctx, l)
+		}
+		for _, p := range next.put {
+			go c.put(ctx, p)
+		}
 		if next.read {
 			go c.read(ctx)
 		}
@@ -74,6 +80,18 @@ func (c *Checker) send(ctx context.Context, e event) {
 func (c *Checker) ask(ctx context.Context, r *record, breaker *platform.Breaker) {
 	answer := breaker.Do(func() platform.Answer { return c.caller.Call(ctx, r.token) })
 	c.send(ctx, func(now instant) note { return c.m.answer(now, r, answer) })
+}
+
+// look looks at the shared store.
+func (c *Checker) look(ctx context.Context, l look) {
+	began := c.clock.now()
+	view, err := c.member.Look(ctx, &l.r.team.keys, l.query)
+	c.send(ctx, func(now instant) note { return c.m.looked(now, began, l.r, view, err) })
+}
+
+// put stores an answer in the shared store. Its failure needs no reaction: the next look tells.
+func (c *Checker) put(ctx context.Context, p put) {
+	_ = c.member.Put(ctx, &p.keys, p.answer, p.lease)
 }
 
 // read reads the source once.

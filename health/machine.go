@@ -7,6 +7,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/internal/platform"
+	"github.com/tolokacheck/tolokacheck/internal/sharing"
 )
 
 // machine is the state behind the snapshots: what was read from the source, what the platform
@@ -20,6 +21,7 @@ type machine struct {
 	breaker func() *platform.Breaker // makes one
 	cache   *accounts
 	stats   *stats
+	fleet   *fleet // nil without a shared store
 
 	begun    bool // Start was called
 	starting bool // Start has not returned
@@ -49,6 +51,20 @@ type note struct {
 	passedOver  credentials.Token // a candidate that was turned down for the first time
 	why         error             // why it was
 	warnings    []string          // of the source
+
+	lost     error // why the shared store does not answer, the first time
+	found    bool  // it answers again
+	unsealed error // why an entry of the shared store cannot be opened, the first time
+}
+
+// add joins what two answers did.
+func (n *note) add(more note) {
+	if n.rotatedFrom.IsZero() {
+		n.rotatedFrom = more.rotatedFrom
+	}
+	if n.passedOver.IsZero() {
+		n.passedOver, n.why = more.passedOver, more.why
+	}
 }
 
 // works reports whether the token in use was verified and not found wrong since.
@@ -77,8 +93,7 @@ func (m *machine) offer(tokens []credentials.Token) {
 		key := m.cache.key(t)
 		r := m.records[key]
 		if r == nil {
-			r = &record{token: t, key: key, rank: -1, breaker: m.breaker()}
-			m.records[key] = r
+			r = m.newRecord(t, key)
 		}
 		if r.rank < 0 { // not a duplicate
 			r.rank = len(m.offered)
@@ -89,6 +104,15 @@ func (m *machine) offer(tokens []credentials.Token) {
 		m.forget(r)
 	}
 	m.passOver()
+}
+
+func (m *machine) newRecord(t credentials.Token, key string) *record {
+	r := &record{token: t, key: key, rank: -1, breaker: m.breaker()}
+	if m.fleet != nil {
+		r.team.keys = m.fleet.keys(t)
+	}
+	m.records[key] = r
+	return r
 }
 
 // sourceRead applies what a read delivered. Tokens that come late are used, but the error that
@@ -136,11 +160,25 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	r.asking = false
 	defer m.forget(r)
 	m.stats.called(a)
+	n := m.learn(now, r, a, nil)
+	if r.team.fence > 0 && platform.Asked(a.Class) {
+		m.give(now, r, a)
+	}
+	r.team.fence = 0
+	if r.slept {
+		r.slept, r.due = false, now // the answer is older than it looks
+	}
+	return n
+}
+
+// learn applies an answer about r. shared is set if another replica got it.
+func (m *machine) learn(now instant, r *record, a platform.Answer, shared *sharing.Answer) note {
 	first := m.checks.current != nil && r.heard <= m.checks.current.after
-	m.answers++
-	r.heard = m.answers
-	switch a.Class {
-	case requester.Cancelled, requester.NotAsked:
+	if shared == nil || shared.Age < shareWithin {
+		m.answers++
+		r.heard = m.answers
+	}
+	if !platform.Asked(a.Class) {
 		r.skipped = a.Err
 		r.due = now + m.pace.backoff(1, m.jitter()) // nothing was learned
 		return note{}
@@ -149,13 +187,19 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	if a.Answered {
 		m.answeredAt = a.SentAt.Add(a.Latency)
 	}
-	m.latency = a.Latency
+	if shared == nil {
+		m.latency = a.Latency
+	}
 
 	as := m.roleOf(r)
 	was := r.turnedDown()
 	o, err := m.outcomeOf(r, a)
 	r.class = a.Class
 	r.note(o, err, r.askedAt, m.rules.recheck)
+	if shared != nil && o == refused {
+		r.refusals = max(r.refusals, shared.Refusals)
+		r.refusedAt = now // it was refused before, and its age is only an estimate
+	}
 	if a.Account != nil {
 		m.cache.put(r.key, fetched{a.Account, a.SentAt})
 	}
@@ -168,8 +212,11 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	}
 	m.stats.rotated(n)
 	m.schedule(now, r, a)
-	if r.slept {
-		r.slept, r.due = false, now // the answer is older than it looks
+	if shared == nil {
+		r.openUntil = 0
+		if r.breaker.Open() {
+			r.openUntil = now + m.pace.breakerOpen + platform.OpenMargin
+		}
 	}
 	return n
 }
@@ -241,7 +288,7 @@ func (m *machine) schedule(now instant, r *record, a platform.Answer) {
 		r.due = now + m.regular(r)
 		if r == m.inUse && m.works() {
 			// However slow the platform is, the next answer comes before this one is too old.
-			r.due = min(r.due, m.lastChance(r)-m.pace.interval/20)
+			r.due = min(r.due, m.lastDue(r))
 		}
 	case requester.Rejected:
 		r.due = now + m.regular(r)
@@ -258,11 +305,6 @@ func (m *machine) schedule(now instant, r *record, a platform.Answer) {
 		if a.Class == requester.RateLimited {
 			r.heldUntil = now + m.hold(now, r, a.RetryAfter)
 		}
-	}
-	if r.breaker.Open() {
-		r.openUntil = now + m.pace.breakerOpen + platform.OpenMargin
-	} else {
-		r.openUntil = 0
 	}
 }
 
@@ -294,6 +336,16 @@ func (m *machine) lastChance(r *record) instant {
 	return r.verifiedAt + m.rules.maxStale - m.pace.timeout
 }
 
+// lastDue returns when a check of the token in use begins at the latest, so that it ends before
+// the last good answer is too old.
+func (m *machine) lastDue(r *record) instant {
+	due := m.lastChance(r) - m.pace.interval/20
+	if m.fleet != nil {
+		due -= m.fleet.limit
+	}
+	return due
+}
+
 // wake makes the checks due that must not wait any longer after the machine was suspended: the
 // answers are older than they look, and a breaker that was open knows nothing of today.
 func (m *machine) wake(now instant) {
@@ -315,9 +367,7 @@ func (m *machine) keepHolds(old *machine, now instant) {
 	m.cache = old.cache
 	for key, r := range old.records {
 		if r.heldUntil > now {
-			m.records[key] = &record{
-				token: r.token, key: key, rank: -1, breaker: m.breaker(), heldUntil: r.heldUntil,
-			}
+			m.newRecord(r.token, key).heldUntil = r.heldUntil
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/govalues/decimal"
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/shared"
+	"github.com/tolokacheck/tolokacheck/internal/isnil"
 )
 
 const (
@@ -34,6 +36,7 @@ type Option func(*config) error
 // config holds the values of the options. It does not change after New.
 type config struct {
 	client          *requester.Client
+	store           shared.Store
 	logger          *slog.Logger
 	onChange        func(old, new *Snapshot)
 	startupTimeout  time.Duration
@@ -343,6 +346,21 @@ func RequireVerified() Option {
 func ReadyWhileUnreachable() Option {
 	return func(c *config) error {
 		c.rules.readyWhileUnreachable = true
+		return nil
+	}
+}
+
+// WithShared shares the platform's answers with the other replicas that have the same token, base
+// URL and acting account, through store, such as a redisstore.Store: all of them together call
+// the platform as often as one does. A store that is slow or away never changes a status: the
+// replica then works on its own. Default: every replica works on its own. See package shared and
+// fleet.md.
+func WithShared(store shared.Store) Option {
+	return func(c *config) error {
+		if isnil.Value(store) {
+			return errors.New("health: WithShared: the store is nil")
+		}
+		c.store = store
 		return nil
 	}
 }

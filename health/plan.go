@@ -39,6 +39,8 @@ func (s *sourceState) problem() error {
 type todo struct {
 	read, poll bool
 	ask        []*record
+	look       []look
+	put        []put
 	finished   *round
 	wake       instant // when to plan again
 	changed    bool    // the state changed
@@ -47,6 +49,7 @@ type todo struct {
 // plan decides what happens at now, and notes that it does.
 func (m *machine) plan(now instant) todo {
 	t := todo{wake: now + lookEvery}
+	m.planFleet(now, &t)
 	m.planRound(now, &t)
 	m.planSource(now, &t)
 	m.planInUse(now, &t)
@@ -225,8 +228,19 @@ func (m *machine) dueOther(r *record) instant {
 	return max(due, m.blockedOther(r))
 }
 
+// ask begins a check of r: a call, or first a look at the shared store.
 func (m *machine) ask(now instant, r *record, t *todo) {
-	r.asking, r.asked, r.askedAt = true, true, now
+	r.asking = true
+	if m.fleet != nil {
+		m.startLook(now, r, t)
+		return
+	}
+	m.call(now, r, t)
+}
+
+// call makes a call about r.
+func (m *machine) call(now instant, r *record, t *todo) {
+	r.asked, r.askedAt = true, now
 	t.ask = append(t.ask, r)
 }
 

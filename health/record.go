@@ -37,6 +37,8 @@ type record struct {
 	due       instant // when to ask again, as far as the token itself is concerned
 	heldUntil instant // rate limit (429)
 	openUntil instant // circuit breaker
+
+	team team
 }
 
 // blockedUntil returns when the next call about the token is allowed.

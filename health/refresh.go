@@ -26,6 +26,9 @@ func (c *checks) forces(r *record) bool {
 	return c.current != nil && c.current.force && r.heard <= c.current.after
 }
 
+// doubts reports whether the current round verifies r again.
+func (c *checks) doubts(r *record) bool { return c.current != nil && c.current.doubt == r }
+
 // Refresh reads the source again and verifies what it finds now. Concurrent callers share the
 // read and one call per token, also a call that is in flight when they come. Each may leave by
 // its own ctx without disturbing the others.
@@ -116,9 +119,12 @@ func (m *machine) finishRound(now instant, t *todo) {
 		if r.asking {
 			return // the answer settles the doubt
 		}
-		c.current.doubt = nil
-		if now >= r.blockedUntil() && !r.recently(now, reverifyPause) {
+		allowed := now >= r.blockedUntil() && !r.recently(now, reverifyPause)
+		if allowed {
 			m.ask(now, r, t)
+		}
+		c.current.doubt = nil
+		if allowed {
 			return
 		}
 	}

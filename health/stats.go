@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/shared"
 	"github.com/tolokacheck/tolokacheck/internal/platform"
 )
 
@@ -26,6 +27,8 @@ type Stats struct {
 	// DroppedLogLines is the number of log lines that were lost because the logger's handler
 	// was too slow or panicked.
 	DroppedLogLines uint64
+	// Shared is about the store of [WithShared].
+	Shared shared.Stats
 }
 
 // Durations is a histogram with 8 buckets for every doubling of the duration, as in the native
@@ -116,6 +119,9 @@ func (c *Checker) Stats() Stats {
 		if n := s.durations[i].Load(); n > 0 {
 			out.Durations.Buckets[i+leastBucket] = n
 		}
+	}
+	if c.member != nil {
+		out.Shared = c.member.Stats().Snapshot()
 	}
 	out.Durations.Sum = time.Duration(s.durationSum.Load())
 	return out

@@ -102,3 +102,21 @@ const MaxFence = 1<<53 - 1
 
 // Retention is how long a store keeps a verdict, trouble, and the counter of fences.
 const Retention = 24 * time.Hour
+
+// Stats counts what a replica has done with its store. The zero value is that of a replica
+// without one.
+type Stats struct {
+	// Taken is how many answers of other replicas were used, and Given how many were stored.
+	Taken, Given uint64
+	// Leases is how many leases were granted to this replica.
+	Leases uint64
+	// Errors is how many operations failed or took too long.
+	Errors uint64
+	// Opened is how many entries were read, and Rejected how many were not what a holder of the
+	// token stored there: forged, moved, cut, or older than a day.
+	Opened, Rejected uint64
+	// Mode is "active", or "away" while the store does not answer. It is "" without a store.
+	Mode string
+	// Replicas is about how many replicas there are, as far as this one knows.
+	Replicas int
+}

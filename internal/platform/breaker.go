@@ -81,6 +81,9 @@ func Conclusive(c requester.Class) bool {
 	return c == requester.Verified || c == requester.Rejected
 }
 
+// Asked reports whether a call of this class has come to an end: neither cancelled nor never made.
+func Asked(c requester.Class) bool { return c != requester.Cancelled && c != requester.NotAsked }
+
 // The errors of calls that the breaker forbids.
 var (
 	ErrOpen error = &notAsked{"circuit breaker open"}

@@ -1,0 +1,367 @@
+package health
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/shared"
+	"github.com/tolokacheck/tolokacheck/internal/platform"
+	"github.com/tolokacheck/tolokacheck/internal/sharing"
+)
+
+// Before a replica with a shared store asks the platform about a token, it looks there. It takes
+// an answer that another replica got, waits for one that is on its way, or gets the lease and
+// asks. Whatever the store says or does not say, a token that works is asked about by this
+// replica itself before its last good answer is too old.
+
+const (
+	// shareWithin is how old a shared answer may be for a check that must not wait, such as
+	// Refresh.
+	shareWithin = time.Second
+
+	// leastLook and mostLook bound an operation of the store.
+	leastLook = 10 * time.Millisecond
+	mostLook  = 250 * time.Millisecond
+
+	// leaseGrace is how much longer than the timeout of a call a lease lasts.
+	leaseGrace = 2 * time.Second
+
+	// looksPerSecond is how many looks of all replicas together that wait for the same moment
+	// fall into a second, and alonePerSecond how many calls to the platform while the store does
+	// not answer, as far as MaxStale allows.
+	looksPerSecond = 1000
+	alonePerSecond = 100
+
+	// firstWait is the pause before the first look for an answer that is on its way.
+	firstWait = 100 * time.Millisecond
+
+	// hurriedSpread bounds how long a replica that has no verdict yet, or whose check must not
+	// wait, leaves the store to the others.
+	hurriedSpread = 2 * time.Second
+
+	// giveWay is how much later than it could a replica confirms its own bad answer, so that
+	// another replica has a chance to do so first.
+	giveWay = time.Second
+)
+
+// fleet is what the machine knows of the other replicas.
+type fleet struct {
+	id    string                               // of this replica
+	keys  func(credentials.Token) sharing.Keys // what the store calls a token
+	limit time.Duration                        // of one operation of the store
+	lease time.Duration
+
+	waiting  []*record // their next step is decided by their team
+	puts     []put     // answers for the store
+	away     error     // why the last look failed, nil if it did not
+	unsealed bool      // an entry that cannot be opened was seen
+
+	replicas, before int // how many looked lately, and the most of the generation before
+
+	stats *sharing.Stats
+}
+
+// newFleet returns the fleet of a checker with this pace.
+func newFleet(
+	id string, p pace, stats *sharing.Stats, keys func(credentials.Token) sharing.Keys,
+) *fleet {
+	limit := lookLimit(p)
+	return &fleet{
+		id: id, keys: keys, limit: limit, lease: p.timeout + leaseGrace + limit, replicas: 1,
+		stats: stats,
+	}
+}
+
+// lookLimit returns how long an operation of the store may take.
+func lookLimit(p pace) time.Duration {
+	return max(leastLook, min(mostLook, p.interval/20))
+}
+
+// team is what a record knows of the other replicas' answers about its token.
+type team struct {
+	keys  sharing.Keys
+	floor uint64 // the highest fence seen
+
+	hurry   bool    // the check must not take an answer older than shareWithin
+	looking bool    // a look is in flight
+	lookAt  instant // when to look again for an answer that is on its way
+	since   instant // since when it is waited for
+	waits   int     // how often it was waited for
+	granted bool    // the platform may be asked now
+	fence   uint64  // of the lease, 0 without one
+
+	probes    int    // calls in a row of all replicas without a verdict
+	prober    string // who made the last
+	confirmed bool   // see sharing.Answer
+
+	distrust bool // an entry could not be opened: take none
+
+	alone   bool    // the last call was made because the store did not answer
+	aloneAt instant // when to ask without the store, 0 if that is not planned
+}
+
+// look is a look at the store that the loop makes.
+type look struct {
+	r     *record
+	query shared.Query
+}
+
+// put is an answer that the loop stores.
+type put struct {
+	keys   sharing.Keys
+	answer sharing.Answer
+	lease  time.Duration // how long it was asked to last
+}
+
+// startLook begins a check of r with a look at the store.
+func (m *machine) startLook(now instant, r *record, t *todo) {
+	r.team.hurry = m.checks.forces(r) || m.checks.doubts(r)
+	r.team.since, r.team.waits, r.team.distrust = now, 0, false
+	m.fleet.waiting = append(m.fleet.waiting, r)
+	m.look(r, t)
+}
+
+func (m *machine) look(r *record, t *todo) {
+	r.team.looking, r.team.lookAt = true, 0
+	t.look = append(t.look, look{r, shared.Query{
+		Lease: m.fleet.lease, Due: m.dueAge(r), Floor: r.team.floor,
+	}})
+}
+
+// dueAge returns the age from which a shared verdict on r is too old.
+func (m *machine) dueAge(r *record) time.Duration {
+	switch {
+	case r.team.distrust:
+		return 0
+	case r.team.hurry:
+		return min(shareWithin, m.pace.interval)
+	case r.refusals > 0 && r.refusals < m.rules.rejectionThreshold:
+		return m.rules.recheck
+	default:
+		return m.pace.interval * 85 / 100 // under the least regular pause, with its jitter
+	}
+}
+
+// planFleet takes the next steps of the checks that are under way.
+func (m *machine) planFleet(now instant, t *todo) {
+	f := m.fleet
+	if f == nil {
+		return
+	}
+	t.put, f.puts = f.puts, nil
+	rest := f.waiting[:0]
+	for _, r := range f.waiting {
+		switch {
+		case r.team.granted:
+			r.team.granted = false
+			m.call(now, r, t)
+			continue
+		case r.team.looking:
+		case r.team.lookAt == 0:
+			continue // the check has ended
+		case now >= r.team.lookAt:
+			m.look(r, t)
+		default:
+			t.at(r.team.lookAt)
+		}
+		rest = append(rest, r)
+	}
+	clear(f.waiting[len(rest):])
+	f.waiting = rest
+}
+
+// looked applies the result of a look that began at the instant began.
+func (m *machine) looked(now, began instant, r *record, v sharing.View, err error) note {
+	r.team.looking = false
+	var n note
+	if err != nil {
+		if m.fleet.away == nil {
+			n.lost = err
+		}
+		m.fleet.away = err
+		m.withoutStore(now, r)
+		return n
+	}
+	n.found, m.fleet.away = m.fleet.away != nil, nil
+	if v.Rejected != nil && !m.fleet.unsealed {
+		m.fleet.unsealed, n.unsealed = true, v.Rejected
+	}
+	m.fleet.count(v.Replicas)
+	r.team.aloneAt, r.team.alone = 0, false
+
+	verdict, trouble := v.Verdict, v.Trouble
+	if trouble != nil && trouble.Fence < r.team.floor {
+		trouble = nil
+	}
+	fresh := false // the verdict is young enough to end the check
+	if a := verdict; a != nil && a.Fence >= r.team.floor {
+		sentAt := began - a.Age
+		fresh = trouble == nil && a.Age < m.dueAge(r)
+		if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
+			n.add(m.heard(now, r, a, sentAt))
+		}
+		r.team.floor = a.Fence
+	}
+	switch a := trouble; {
+	case a == nil:
+		r.team.probes, r.team.prober, r.team.confirmed = 0, "", false
+	case a.Fence > r.team.floor:
+		r.team.probes, r.team.prober, r.team.confirmed = a.Probes, a.Replica, a.Confirmed
+		if sentAt := began - a.Age; a.Confirmed && sentAt > r.askedAt {
+			n.add(m.heard(now, r, a, sentAt))
+		}
+		r.team.floor = a.Fence
+	}
+	m.decide(now, r, v, trouble, fresh)
+	return n
+}
+
+// newer reports whether a shared verdict is news: it is younger than what this replica knows by
+// itself, and not too old to count.
+func (m *machine) newer(now instant, r *record, a *sharing.Answer, sentAt instant) bool {
+	return (!r.asked || sentAt > r.askedAt) &&
+		(a.Class != requester.Verified || now-sentAt < m.rules.maxStale)
+}
+
+// heard applies an answer that another replica got.
+func (m *machine) heard(now instant, r *record, a *sharing.Answer, sentAt instant) note {
+	m.fleet.stats.Taken.Add(1)
+	answer := a.Answer
+	answer.SentAt = time.Now().Add(sentAt - now)
+	if a.Trouble() {
+		answer.RetryAfter = max(0, a.Pause-a.Age)
+	}
+	r.asked, r.askedAt = true, sentAt
+	return m.learn(now, r, answer, a)
+}
+
+// decide says what follows from a look: the end of the check, a call, or another look.
+func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharing.Answer, fresh bool) {
+	switch {
+	case v.Lease > 0:
+		r.team.granted, r.team.fence = true, v.Lease
+	case fresh && !m.lastMoment(now, r):
+		m.endCheck(r, r.team.hurry)
+		if r.due <= now { // the verdict was known already
+			r.due = now + m.regular(r)
+			if r == m.inUse && m.works() {
+				r.due = min(r.due, m.lastDue(r))
+			}
+		}
+	case trouble != nil && trouble.Age < trouble.Pause && v.Busy == 0 &&
+		(trouble.Confirmed || !m.lastMoment(now, r)):
+		m.endCheck(r, r.team.hurry)
+		if !trouble.Confirmed {
+			r.skipped = fmt.Errorf("another replica got no verdict: %w", trouble.Err)
+		}
+		r.due = now + trouble.Pause - trouble.Age + m.spreadLooks(r)
+	case m.lastMoment(now, r):
+		r.team.granted = true
+	case v.Rejected != nil && !r.team.distrust:
+		r.team.distrust, r.team.lookAt = true, now
+	case now-r.team.since < 2*m.fleet.lease:
+		wait := min(firstWait<<min(r.team.waits, 10), m.fleet.lease/4)
+		r.team.waits++
+		r.team.lookAt = now + time.Duration(float64(wait)*(1+m.jitter())) + m.spreadLooks(r)
+	case r.team.hurry || !r.verified:
+		r.team.granted = true // those who should answer do not
+	default:
+		m.endCheck(r, false)
+		r.due = now + m.regular(r)
+	}
+}
+
+// endCheck ends a check of r without a call. heard says whether it has an answer that is recent
+// enough for those who wait for a check.
+func (m *machine) endCheck(r *record, heard bool) {
+	r.asking = false
+	if heard {
+		m.answers++
+		r.heard = m.answers
+	}
+	m.forget(r)
+}
+
+// withoutStore decides what follows from a look that failed. The more replicas there are, the
+// longer they wait with their own calls.
+func (m *machine) withoutStore(now instant, r *record) {
+	window := min(time.Duration(m.fleet.size())*time.Second/alonePerSecond, m.rules.maxStale)
+	confirming := r.refusals > 0 && r.refusals < m.rules.rejectionThreshold
+	switch {
+	case window < time.Second, !r.asked, r.team.hurry, confirming, m.lastMoment(now, r),
+		r.team.aloneAt > 0 && now >= r.team.aloneAt:
+		r.team.granted, r.team.alone, r.team.aloneAt = true, true, 0
+		return
+	case r.team.aloneAt > 0:
+	case r.team.alone:
+		r.team.aloneAt = now + spread(window, m.jitter())
+	default:
+		r.team.aloneAt = now + time.Duration(float64(window)*m.jitter())
+	}
+	m.endCheck(r, false)
+	r.due = min(r.team.aloneAt, now+m.regular(r))
+	if r == m.inUse && m.works() && !m.expired(now) {
+		r.due = min(r.due, m.lastDue(r))
+	}
+}
+
+// lastMoment reports whether this replica must ask about r by itself now.
+func (m *machine) lastMoment(now instant, r *record) bool {
+	return r == m.inUse && m.works() && !m.expired(now) && now >= m.lastDue(r)
+}
+
+// spreadLooks returns a random pause before a look at the store, so that the replicas that wait
+// for the same moment do not come together.
+func (m *machine) spreadLooks(r *record) time.Duration {
+	most := m.pace.interval
+	if r.team.hurry || !r.asked {
+		most = min(most, hurriedSpread)
+	}
+	all := min(time.Duration(m.fleet.size())*time.Second/looksPerSecond, most)
+	return time.Duration(float64(all) * m.jitter())
+}
+
+// count notes how many replicas there are. The store forgets its count from time to time.
+func (f *fleet) count(n int) {
+	if n < f.replicas/2 {
+		f.before = f.replicas
+	} else if n > f.before {
+		f.before = 0
+	}
+	f.replicas = n
+}
+
+// size returns about how many replicas there are.
+func (f *fleet) size() int { return max(f.replicas, f.before) }
+
+// give plans to store an answer that this replica got under its lease, and to give way to
+// another replica where the answer must be confirmed.
+func (m *machine) give(now instant, r *record, a platform.Answer) {
+	f := m.fleet
+	answer := sharing.Answer{Answer: a, Fence: r.team.fence}
+	if answer.Trouble() {
+		r.team.confirmed = r.team.confirmed || a.Answered ||
+			r.team.probes > 0 && r.team.prober != f.id
+		r.team.probes++
+		r.team.prober = f.id
+		answer.Probes, answer.Confirmed = r.team.probes, r.team.confirmed
+		answer.Pause = max(m.pace.backoff(r.team.probes, m.jitter()), min(a.RetryAfter, m.pace.interval))
+		if r.heldUntil > now {
+			answer.Pause = r.heldUntil - now
+		}
+		r.due = now + answer.Pause + m.spreadLooks(r)
+	} else {
+		r.team.probes, r.team.prober, r.team.confirmed = 0, "", false
+		answer.Refusals = r.refusals
+	}
+	unconfirmed := answer.Trouble() && !answer.Confirmed ||
+		r.refusals > 0 && r.refusals < m.rules.rejectionThreshold
+	if unconfirmed && f.size() > 1 {
+		r.due += giveWay
+	}
+	r.team.floor = max(r.team.floor, r.team.fence)
+	r.team.fence = 0
+	f.puts = append(f.puts, put{r.team.keys, answer, f.lease})
+}
