@@ -30,7 +30,7 @@ func because(reason health.Reason) *checker {
 		panic(err)
 	}
 	return &checker{health.NewSnapshot(health.State{
-		Reasons: health.ReasonsOf(reason), RetryAfter: 7 * time.Second, Started: true, Account: account,
+		Reasons: []health.Reason{reason}, RetryAfter: 7 * time.Second, Started: true, Account: account,
 	})}
 }
 

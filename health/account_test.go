@@ -155,12 +155,12 @@ func TestAccountIsShownInEveryStatus(t *testing.T) {
 				time.Sleep(20 * time.Minute)
 				require.Equal(t, tt.want, w.verdict())
 				snap := w.checker.Snapshot()
-				require.NotNil(t, snap.LastAccount())
+				require.NotNil(t, snap.State().Account)
 				if name != "wrong_account" {
-					assert.Equal(t, "1", snap.LastAccount().ID())
+					assert.Equal(t, "1", snap.State().Account.ID())
 				}
 				if tt.answer.status != 200 {
-					assert.True(t, verifiedAt.Equal(snap.VerifiedAt()))
+					assert.True(t, verifiedAt.Equal(snap.State().VerifiedAt))
 				}
 			})
 		})

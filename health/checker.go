@@ -147,7 +147,7 @@ func (c *Checker) WaitVerified(ctx context.Context) error {
 		switch {
 		case snap.Open():
 			return nil
-		case snap.Reasons().Has(ReasonClosed):
+		case snap.reasons.has(ReasonClosed):
 			return ErrClosed
 		}
 		select {
@@ -222,7 +222,7 @@ func (c *Checker) update(apply func(now instant) (n note, news bool)) {
 	}
 	now := c.clock.now()
 	n, news := apply(now)
-	if !news && c.m.reasons(now) == c.Snapshot().Reasons() {
+	if !news && c.m.reasons(now) == c.Snapshot().reasons {
 		return
 	}
 	old, snap := c.publishLocked(now)
@@ -244,7 +244,7 @@ func (c *Checker) publishLocked(now instant) (old, snap *Snapshot) {
 	s.RetryAfter = max(dueIn, time.Second)
 	s.NextCheck = wall.Add(dueIn)
 	s.MaxStale = c.cfg.rules.maxStale
-	s.MinBalance, s.WatchesBalance = c.cfg.rules.minBalance, c.cfg.rules.watchBalance
+	s.MinBalance = c.cfg.rules.minBalance
 	s.Since = wall
 	old = c.snapshot.Load()
 	snap = NewSnapshot(s)
@@ -293,8 +293,8 @@ func newChanges(callback func(old, new *Snapshot), log *lines) *dispatcher[chang
 // differ reports whether OnChange must be called. Every verification publishes a snapshot,
 // most change nothing.
 func differ(old, snap *Snapshot) bool {
-	return old.Reasons() != snap.Reasons() || old.Readiness() != snap.Readiness() ||
-		old.Draining() != snap.Draining() || old.Started() != snap.Started() ||
+	return old.reasons != snap.reasons || old.Readiness() != snap.Readiness() ||
+		old.state.Draining != snap.state.Draining || old.state.Started != snap.state.Started ||
 		!old.state.Token.Equal(snap.state.Token) || accountID(old) != accountID(snap)
 }
 

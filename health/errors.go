@@ -96,16 +96,16 @@ func (e *Error) Is(target error) bool { return target == ErrClosed && e.Reason =
 type NotAskedError struct {
 	// Wait is how long no call will be made.
 	Wait time.Duration
-	// Why is "circuit breaker open" or "rate limited by the platform".
-	Why string
+	why  string // says which of the two it is
 }
 
 // Error says why, and how long to wait.
 func (e *NotAskedError) Error() string {
 	if e.Wait <= 0 {
-		return fmt.Sprintf("health: the platform was not asked: %s", e.Why)
+		return fmt.Sprintf("health: the platform was not asked: %s", e.why)
 	}
-	return fmt.Sprintf("health: the platform was not asked: %s; try again in %s", e.Why, e.Wait.Round(time.Millisecond))
+	wait := e.Wait.Round(time.Millisecond)
+	return fmt.Sprintf("health: the platform was not asked: %s; try again in %s", e.why, wait)
 }
 
 // Class returns requester.NotAsked.

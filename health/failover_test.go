@@ -186,7 +186,7 @@ func TestFailoverBackoff(t *testing.T) {
 			60 * time.Second, 61250 * time.Millisecond, 63750 * time.Millisecond, // opens its own breaker
 		}, calls[:3])
 		assert.LessOrEqual(t, len(calls), 12)
-		assert.Equal(t, "closed", w.checker.Snapshot().Breaker(), "the one of the token in use")
+		assert.Equal(t, "closed", w.checker.Snapshot().State().Breaker, "the one of the token in use")
 	})
 }
 

@@ -189,7 +189,7 @@ func (m *meeting) until(what string, holds func() bool) {
 
 func (m *meeting) take(w *faultWorld) {
 	snap := w.checker.Snapshot()
-	m.verdict, m.breaker, m.ready = verdictOf(snap), snap.Breaker(), snap.Ready()
+	m.verdict, m.breaker, m.ready = verdictOf(snap), snap.State().Breaker, snap.Ready()
 	m.calls = w.dials.all()
 	m.log = strings.Join(w.log.take(), "\n")
 }
@@ -241,7 +241,7 @@ func meetLater(t testing.TB, f fault) *meeting {
 	}
 	switch f.means {
 	case meansUnavailable, meansMalformed, meansMisdirected:
-		m.until("the breaker", func() bool { return w.checker.Snapshot().Breaker() == "open" })
+		m.until("the breaker", func() bool { return w.checker.Snapshot().State().Breaker == "open" })
 	}
 	// The callback and the line come a little later than the snapshot.
 	m.until("the callback", func() bool {

@@ -74,7 +74,7 @@ func (p *hooked) Describe() string {
 // noToken asserts that neither the log nor the snapshot shows the token.
 func noToken(t *testing.T, w *world) {
 	t.Helper()
-	text := strings.Join(w.lines(), "\n") + w.checker.Snapshot().TokenSource()
+	text := strings.Join(w.lines(), "\n") + w.checker.Snapshot().State().TokenSource
 	if err := w.checker.Snapshot().Cause(); err != nil {
 		text += err.Error()
 	}
@@ -131,7 +131,7 @@ func TestForeignProvider(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorldOf(t, &hooked{describe: misbehave}, always(account("1")))
 				require.NoError(t, w.checker.Start(t.Context()))
-				assert.Equal(t, "*health_test.hooked", w.checker.Snapshot().TokenSource())
+				assert.Equal(t, "*health_test.hooked", w.checker.Snapshot().State().TokenSource)
 				time.Sleep(10 * time.Minute)
 				assert.Equal(t, "pass: verified", w.verdict())
 				noToken(t, w)
@@ -148,7 +148,7 @@ func TestForeignDescribe(t *testing.T) {
 			w := newWorldOf(t, &hooked{describe: func() { <-release }}, always(account("1")))
 			require.NoError(t, w.checker.Start(t.Context()))
 			assert.Less(t, time.Since(w.born), time.Second)
-			assert.Equal(t, "*health_test.hooked", w.checker.Snapshot().TokenSource())
+			assert.Equal(t, "*health_test.hooked", w.checker.Snapshot().State().TokenSource)
 			time.Sleep(10 * time.Minute)
 			assert.Equal(t, "pass: verified", w.verdict())
 		})
@@ -159,7 +159,7 @@ func TestForeignDescribe(t *testing.T) {
 			w := newWorldOf(t, &hooked{describe: once}, always(account("1")))
 			require.NoError(t, w.checker.Start(t.Context()))
 			time.Sleep(10 * time.Minute)
-			assert.Equal(t, "hooked", w.checker.Snapshot().TokenSource())
+			assert.Equal(t, "hooked", w.checker.Snapshot().State().TokenSource)
 		})
 	})
 	// Many a provider guards its token with a lock that its Describe takes, too.

@@ -53,7 +53,7 @@ func runAsChild() bool {
 	go func() {
 		for {
 			snap := c.Snapshot()
-			fmt.Println(time.Now().UnixMilli(), snap.VerifiedAt().UnixMilli(), snap.Open())
+			fmt.Println(time.Now().UnixMilli(), snap.State().VerifiedAt.UnixMilli(), snap.Open())
 			time.Sleep(childLooksEach)
 		}
 	}()

@@ -71,7 +71,7 @@ func TestDrain(t *testing.T) {
 		assert.Equal(t, "pass: verified", w.verdict(), "the gate stays open")
 		assert.True(t, snap.Open())
 		assert.False(t, snap.Ready())
-		assert.True(t, snap.Draining())
+		assert.True(t, snap.State().Draining)
 		time.Sleep(10 * time.Minute)
 		assert.False(t, w.checker.Snapshot().Ready(), "it stays drained")
 		require.Len(t, w.lines(), 1)
@@ -81,7 +81,7 @@ func TestDrain(t *testing.T) {
 			w := newWorld(t, always(account("1")))
 			w.checker.Drain()
 			require.NoError(t, w.checker.Start(t.Context()))
-			assert.True(t, w.checker.Snapshot().Draining())
+			assert.True(t, w.checker.Snapshot().State().Draining)
 			assert.False(t, w.checker.Snapshot().Ready())
 		})
 	})
@@ -93,7 +93,7 @@ func TestOnChange(t *testing.T) {
 			var got []string
 			var last *health.Snapshot
 			w := newWorld(t, always(account("1")), health.OnChange(func(old, snap *health.Snapshot) {
-				got = append(got, old.Reasons().String()+" > "+snap.Reasons().String())
+				got = append(got, joined(old.Reasons())+" > "+joined(snap.Reasons()))
 				if last != nil {
 					assert.Same(t, last, old, "old is what new was before")
 				}

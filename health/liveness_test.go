@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -94,7 +95,7 @@ func (w *liveWorld) outageOf(d time.Duration, kind modelKind) {
 func (w *liveWorld) changed(_, after *health.Snapshot) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.watching && !after.Open() && !after.Reasons().Has(health.ReasonClosed) {
+	if w.watching && !after.Open() && !slices.Contains(after.Reasons(), health.ReasonClosed) {
 		w.closings = append(w.closings, fmt.Sprintf("%v: %v", w.now(), after.Check()))
 	}
 }
@@ -277,7 +278,7 @@ func TestFirstWithoutVerdict(t *testing.T) {
 					t.Errorf("Start took %v", took)
 				}
 				checkHourAfter(w)
-				assert.Contains(t, w.checker.Snapshot().Reasons().String(), "using_fallback")
+				assert.Contains(t, w.checker.Snapshot().Reasons(), health.ReasonUsingFallback)
 			})
 		})
 	}
@@ -381,7 +382,7 @@ func TestOutgoingPace(t *testing.T) {
 			from := w.now()
 			storm(w, 5)
 			w.neverClosed()
-			assert.Equal(t, "closed", w.checker.Snapshot().Breaker())
+			assert.Equal(t, "closed", w.checker.Snapshot().State().Breaker)
 			assert.Equal(t, health.ReasonVerified, w.checker.Snapshot().Reason())
 			if calls := w.asked(0, from); assert.NotEmpty(t, calls) && assert.LessOrEqual(t, len(calls), 3) {
 				assert.LessOrEqual(t, calls[1]-from, 2*time.Second, "the second call")
@@ -644,8 +645,8 @@ func TestTruth(t *testing.T) {
 			time.Sleep(time.Minute + time.Millisecond)
 			snap := w.checker.Snapshot()
 			assert.False(t, snap.Open())
-			require.NotNil(t, snap.LastAccount())
-			balance, ok := snap.LastAccount().Balance()
+			require.NotNil(t, snap.State().Account)
+			balance, ok := snap.State().Account.Balance()
 			assert.True(t, ok)
 			assert.Equal(t, "49.99", balance.String())
 		})
@@ -677,7 +678,7 @@ func TestSourceTroubles(t *testing.T) {
 				between(t, 58, 62, len(w.asked(0, 0)), "calls about the token in use in an hour")
 				_, reads := w.all(0)
 				between(t, 58, 75, reads, "reads of the source in an hour")
-				assert.True(t, w.checker.Snapshot().Reasons().Has(health.ReasonSourceUnavailable))
+				assert.True(t, slices.Contains(w.checker.Snapshot().Reasons(), health.ReasonSourceUnavailable))
 			})
 		})
 	}

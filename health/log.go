@@ -50,7 +50,7 @@ func (c *Checker) report(old, snap *Snapshot, n note) {
 	}
 	c.reportStore(snap, n)
 	same := snap.reason == old.reason && snap.status == old.status
-	gaveUp := snap.Started() && !old.Started() && !snap.open
+	gaveUp := snap.state.Started && !old.state.Started && !snap.open
 	switch {
 	case same && !gaveUp:
 		if !n.passedOver.IsZero() {
@@ -66,14 +66,14 @@ func (c *Checker) report(old, snap *Snapshot, n note) {
 		})
 	case !n.rotatedFrom.IsZero() && snap.status == StatusPass:
 		// The line about the rotation has everything.
-	case !snap.open && !snap.Started():
+	case !snap.open && !snap.state.Started:
 		// Start returns the error.
 	default:
 		c.line(levelOfStep(old, snap), messageOf(snap), snap, func() []slog.Attr {
 			return statusAttrs(old, snap)
 		})
 	}
-	if snap.Draining() && !old.Draining() {
+	if snap.state.Draining && !old.state.Draining {
 		c.line(slog.LevelInfo, msgDraining, snap, nil)
 	}
 }
@@ -123,7 +123,7 @@ func messageOf(snap *Snapshot) string {
 
 // levelOfOpening: at startup a credential with a flaw is a warning, later it is an improvement.
 func levelOfOpening(old, snap *Snapshot) slog.Level {
-	if snap.status == StatusWarn && !old.Started() {
+	if snap.status == StatusWarn && !old.state.Started {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
@@ -135,7 +135,7 @@ func levelOfStep(old, snap *Snapshot) slog.Level {
 	switch {
 	case snap.status > old.status, snap.status == StatusPass:
 		return slog.LevelInfo
-	case snap.status == StatusWarn, !old.Started():
+	case snap.status == StatusWarn, !old.state.Started:
 		return slog.LevelWarn
 	default:
 		return slog.LevelError
@@ -151,7 +151,7 @@ func statusAttrs(old, snap *Snapshot) []slog.Attr {
 	if snap.reason == ReasonVerified {
 		return attrs
 	}
-	attrs = append(attrs, slog.String("reason", snap.Reasons().String()))
+	attrs = append(attrs, slog.String("reason", snap.reasons.String()))
 	if err := snap.Cause(); err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}
@@ -177,7 +177,7 @@ func accountAttrs(snap *Snapshot) []slog.Attr {
 	if balance, ok := account.Balance(); ok {
 		attrs = append(attrs, slog.String("balance", balance.String()))
 	}
-	return append(attrs, slog.Float64("latency_ms", milliseconds(snap.Latency())))
+	return append(attrs, slog.Float64("latency_ms", milliseconds(snap.state.Latency)))
 }
 
 // milliseconds returns d in milliseconds, with three digits at most: slog's JSON handler would
@@ -190,14 +190,14 @@ func milliseconds(d time.Duration) float64 {
 func (c *Checker) line(level slog.Level, msg string, snap *Snapshot, attrs func() []slog.Attr) {
 	c.log.add(level, msg, func() []slog.Attr {
 		var all []slog.Attr
-		if snap.Name() != "" {
-			all = append(all, slog.String("checker", snap.Name()))
+		if snap.state.Name != "" {
+			all = append(all, slog.String("checker", snap.state.Name))
 		}
-		all = append(all, slog.String("environment", snap.Environment()))
+		all = append(all, slog.String("environment", snap.state.Environment))
 		if attrs != nil {
 			all = append(all, attrs()...)
 		}
-		all = append(all, slog.String("token.source", snap.TokenSource()))
+		all = append(all, slog.String("token.source", snap.state.TokenSource))
 		if !snap.state.Token.IsZero() {
 			all = append(all, slog.String("token.fingerprint", snap.TokenFingerprint()))
 		}

@@ -22,7 +22,7 @@ func (w *modelWorld) checkSnapshot(snap *health.Snapshot) {
 	if snap.Ready() != (snap.Readiness() != health.StatusFail) {
 		w.complain("ready %v, readiness %v", snap.Ready(), snap.Readiness())
 	}
-	if snap.Readiness() != snap.Status() && !snap.Draining() &&
+	if snap.Readiness() != snap.Status() && !snap.State().Draining &&
 		!(w.config.readyWhileUnreachable && snap.Reason() == health.ReasonUnreachable) {
 		w.complain("readiness %v, status %v (%v)", snap.Readiness(), snap.Status(), snap.Reasons())
 	}
@@ -34,7 +34,7 @@ func (w *modelWorld) checkSnapshot(snap *health.Snapshot) {
 		w.complain("open with a token that the source never had")
 		return
 	}
-	sent := snap.VerifiedAt().Sub(w.born)
+	sent := snap.State().VerifiedAt.Sub(w.born)
 	number := int(account.ID()[len(account.ID())-1] - '0')
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -63,7 +63,7 @@ func (w *modelWorld) settled() {
 	defer w.mu.Unlock()
 	now := w.now()
 	if w.closed {
-		if !snap.Reasons().Has(health.ReasonClosed) || snap.Open() {
+		if !slices.Contains(snap.Reasons(), health.ReasonClosed) || snap.Open() {
 			w.complainLocked("closed, and %v", snap.Reasons())
 		}
 		return
@@ -141,7 +141,7 @@ func (w *modelWorld) checkReasonsLocked(snap *health.Snapshot, inUse int, source
 			reason, snap.Reasons(), snap.Cause(), inUse, w.recordOf(inUse))
 	}
 	rec := w.recordOf(inUse)
-	for reason := range snap.Reasons().All() {
+	for _, reason := range snap.Reasons() {
 		holds := true
 		switch reason {
 		case health.ReasonClosed:

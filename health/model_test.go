@@ -255,7 +255,7 @@ func (r *modelRun) do(s modelStep) {
 	case doDrain:
 		r.checker.Drain()
 	case doStart:
-		if r.starting.Load() || r.checker.Snapshot().Started() {
+		if r.starting.Load() || r.checker.Snapshot().State().Started {
 			if err := r.checker.Start(context.Background()); !errors.Is(err, health.ErrStarted) {
 				r.complain("a second Start returned %v", err)
 			}

@@ -116,7 +116,7 @@ func (c *config) validate() error {
 		"WithMaxStale, or a short outage would close the gate", p.breakerOpen, r.maxStale/2)
 	reject(r.recheck > p.interval, "WithRejectionRecheck(%s): must be at most the interval, %s",
 		r.recheck, p.interval)
-	reject(r.lowBalanceFails && !r.watchBalance,
+	reject(r.lowBalanceFails && !r.minBalance.Valid,
 		"FailOnLowBalance has no effect without WithMinBalance")
 	reject(r.expectAccount != "" && r.allowAccountChange,
 		"AllowAccountChange contradicts ExpectAccount: the account cannot change")
@@ -316,7 +316,7 @@ func WithMinBalance(least decimal.Decimal) Option {
 		if least.Sign() < 0 {
 			return fmt.Errorf("health: WithMinBalance(%s): must not be negative", least)
 		}
-		c.rules.minBalance, c.rules.watchBalance = least, true
+		c.rules.minBalance = decimal.NullDecimal{Decimal: least, Valid: true}
 		return nil
 	}
 }

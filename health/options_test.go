@@ -194,7 +194,7 @@ func TestNewAccepts(t *testing.T) {
 			c, err := health.New(credentials.Static("t"), opts...)
 			require.NoError(t, err)
 			assert.Equal(t, "fail: starting", verdictOf(c.Snapshot()))
-			assert.Equal(t, "production", c.Snapshot().Environment())
+			assert.Equal(t, "production", c.Snapshot().State().Environment)
 			assert.NoError(t, c.Close())
 		})
 	}

@@ -223,7 +223,7 @@ func TestRefusedLoanPace(t *testing.T) {
 			w.will(always(account("1")))
 			all.Wait()
 			time.Sleep(2 * time.Second)
-			assert.Equal(t, "closed", w.checker.Snapshot().Breaker())
+			assert.Equal(t, "closed", w.checker.Snapshot().State().Breaker)
 			assert.Equal(t, "pass: verified", w.verdict())
 			assert.Equal(t, 2, w.platform.count())
 		})

@@ -24,7 +24,7 @@ func (c *Checker) PublicReadiness(context.Context) error {
 	switch {
 	case s.Ready():
 		return nil
-	case s.Draining() && s.Reason() != ReasonClosed:
+	case s.state.Draining && s.Reason() != ReasonClosed:
 		return errDraining
 	default:
 		return publicError(s.Check())

@@ -2,7 +2,6 @@ package health
 
 import (
 	"fmt"
-	"iter"
 	"math/bits"
 	"strings"
 )
@@ -168,50 +167,43 @@ func (r Reason) Status() Status {
 	}
 }
 
-// Reasons is a set of reasons. The zero value is the empty set.
-type Reasons uint16
+// reasonSet is a set of reasons, one bit for each.
+type reasonSet uint16
 
-// ReasonsOf returns the set of the given reasons.
-func ReasonsOf(reasons ...Reason) Reasons {
-	var set Reasons
+func setOf(reasons ...Reason) reasonSet {
+	var set reasonSet
 	for _, r := range reasons {
 		set |= 1 << r
 	}
 	return set
 }
 
-// Has reports whether r is in the set.
-func (s Reasons) Has(r Reason) bool { return s&(1<<r) != 0 }
+func (s reasonSet) has(r Reason) bool { return s&(1<<r) != 0 }
 
-// All yields the reasons of the set, most serious first.
-func (s Reasons) All() iter.Seq[Reason] {
-	return func(yield func(Reason) bool) {
-		for rest := s; rest != 0; rest &= rest - 1 {
-			if !yield(Reason(bits.TrailingZeros16(uint16(rest)))) {
-				return
-			}
-		}
+// list returns the reasons of the set, most serious first.
+func (s reasonSet) list() []Reason {
+	list := make([]Reason, 0, bits.OnesCount16(uint16(s)))
+	for rest := s; rest != 0; rest &= rest - 1 {
+		list = append(list, Reason(bits.TrailingZeros16(uint16(rest))))
 	}
+	return list
 }
 
 // String returns the reasons of the set, most serious first, for example "stale,low_balance".
-func (s Reasons) String() string {
-	var b strings.Builder
-	for r := range s.All() {
-		if b.Len() > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(r.String())
+func (s reasonSet) String() string {
+	var names []string
+	for _, r := range s.list() {
+		names = append(names, r.String())
 	}
-	return b.String()
+	return strings.Join(names, ",")
 }
 
 // failing are the reasons that mean fail.
-const failing = Reasons(1<<(ReasonInsufficientBalance+1) - 1<<ReasonClosed)
+const failing = reasonSet(1<<(ReasonInsufficientBalance+1) - 1<<ReasonClosed)
 
 // primary returns the most serious reason of the set. An empty set is a credential that was not
 // judged.
-func (s Reasons) primary() Reason {
+func (s reasonSet) primary() Reason {
 	if s == 0 {
 		return ReasonStarting
 	}

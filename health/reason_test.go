@@ -2,7 +2,6 @@ package health_test
 
 import (
 	"encoding/json"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,7 +49,7 @@ func TestReason(t *testing.T) {
 			text, err := json.Marshal(r)
 			require.NoError(t, err)
 			assert.Equal(t, `"`+want[i].name+`"`, string(text))
-			snap := health.NewSnapshot(health.State{Reasons: health.ReasonsOf(r)})
+			snap := health.NewSnapshot(health.State{Reasons: []health.Reason{r}})
 			assert.Equal(t, want[i].status, snap.Status())
 			assert.Equal(t, want[i].status, snap.Readiness())
 			assert.Equal(t, want[i].status != health.StatusFail, snap.Open())
@@ -69,7 +68,7 @@ func TestReason(t *testing.T) {
 func TestPrimaryReason(t *testing.T) {
 	for i, first := range allReasons {
 		for _, second := range allReasons[i:] {
-			snap := health.NewSnapshot(health.State{Reasons: health.ReasonsOf(second, first)})
+			snap := health.NewSnapshot(health.State{Reasons: []health.Reason{second, first}})
 			assert.Equal(t, first, snap.Reason())
 			assert.Equal(t, first.Status(), snap.Status())
 		}
@@ -77,16 +76,13 @@ func TestPrimaryReason(t *testing.T) {
 }
 
 func TestReasons(t *testing.T) {
-	set := health.ReasonsOf(health.ReasonLowBalance, health.ReasonStale, health.ReasonStale)
-	assert.Equal(t, []health.Reason{health.ReasonStale, health.ReasonLowBalance}, slices.Collect(set.All()))
-	assert.Equal(t, "stale,low_balance", set.String())
-	assert.True(t, set.Has(health.ReasonStale))
-	assert.False(t, set.Has(health.ReasonVerified))
-	for r := range set.All() {
-		assert.Equal(t, health.ReasonStale, r)
-		break
-	}
-	assert.Empty(t, health.Reasons(0).String())
+	snap := health.NewSnapshot(health.State{
+		Reasons: []health.Reason{health.ReasonLowBalance, health.ReasonStale, health.ReasonStale},
+	})
+	want := []health.Reason{health.ReasonStale, health.ReasonLowBalance}
+	assert.Equal(t, want, snap.Reasons(), "sorted, each once")
+	assert.Equal(t, want, snap.State().Reasons)
+	assert.Equal(t, len(want), cap(snap.Reasons()), "append copies")
 }
 
 func TestStatus(t *testing.T) {

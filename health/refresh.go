@@ -154,13 +154,13 @@ func (m *machine) mainErr(now instant, r *round) error {
 	case main == nil:
 		return nil // the source's error says why
 	case main.heard > r.after && main.skipped != nil:
-		return &NotAskedError{Wait: max(0, main.due-now), Why: main.skipped.Error()}
+		return &NotAskedError{Wait: max(0, main.due-now), why: main.skipped.Error()}
 	case main.heard <= r.after:
 		why := whyOpen
 		if main.heldUntil > main.openUntil {
 			why = whyRateLimited
 		}
-		return &NotAskedError{Wait: max(0, main.blockedUntil()-now), Why: why}
+		return &NotAskedError{Wait: max(0, main.blockedUntil()-now), why: why}
 	}
 	if err := m.verdictErr(); err != nil {
 		return err

@@ -19,8 +19,7 @@ type rules struct {
 	expectAccount         string
 	expectCompany         string
 	allowAccountChange    bool
-	watchBalance          bool
-	minBalance            decimal.Decimal
+	minBalance            decimal.NullDecimal
 	lowBalanceFails       bool
 	readyWhileUnreachable bool
 }
@@ -59,12 +58,12 @@ func companyName(c requester.Company) string {
 
 // lowBalance returns how low the balance of the account is, nil if it is high enough or unknown.
 func (r *rules) lowBalance(a *requester.Account) error {
-	if !r.watchBalance || a == nil {
+	if !r.minBalance.Valid || a == nil {
 		return nil
 	}
 	balance, ok := a.Balance()
-	if !ok || balance.Cmp(r.minBalance) >= 0 {
+	if !ok || balance.Cmp(r.minBalance.Decimal) >= 0 {
 		return nil
 	}
-	return fmt.Errorf("the balance is %s USD, the minimum is %s USD", balance, r.minBalance)
+	return fmt.Errorf("the balance is %s USD, the minimum is %s USD", balance, r.minBalance.Decimal)
 }

@@ -9,16 +9,18 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
-// State is what a [Snapshot] is made of. The Checker fills it in; so can fakes and tests. A fake
-// of a verified credential should have an Account, which handlers may ask for.
+// State is what a [Snapshot] is made of: [Snapshot.State] returns it, and fakes and tests make
+// snapshots from it with [NewSnapshot]. A fake of a verified credential should have an Account,
+// which handlers may ask for. Printing a State with fmt reveals no secret.
 type State struct {
 	// Name is the checker's name ([WithName]), empty by default.
 	Name string
 	// Environment is "production", "sandbox", or the host of another base URL.
 	Environment string
 
-	// Reasons are all reasons that hold. The empty set means ReasonStarting.
-	Reasons Reasons
+	// Reasons are all reasons that hold. Snapshots have them sorted, the primary one first; for
+	// NewSnapshot the order does not matter, and none means ReasonStarting.
+	Reasons []Reason
 	// KeepReady keeps the snapshot ready, though not open, while the only reason to fail is that
 	// the platform cannot be reached, and the token was verified before
 	// ([ReadyWhileUnreachable]).
@@ -28,12 +30,13 @@ type State struct {
 	// Started is set once Start has returned nil, and stays.
 	Started bool
 
-	// Token is the token in use, verified or not. A snapshot returns it only while its status is
-	// not fail.
+	// Token is the token in use, verified or not. NewSnapshot takes it; Snapshot.State leaves it
+	// out, because only [Snapshot.Token] knows whether it may be used.
 	Token credentials.Token
 	// TokenSource is the name of the source, for example "env:TOLOKA_TOKEN".
 	TokenSource string
-	// Account is the account that the platform last named for Token, nil before it did.
+	// Account is the account that the platform last named for Token, nil before it did. It is for
+	// display, whatever the status: [Snapshot.Account] returns it only while the token may be used.
 	Account *requester.Account
 	// VerifiedAt is when the request of that answer was sent, the zero time before there is one.
 	VerifiedAt time.Time
@@ -45,14 +48,14 @@ type State struct {
 	// Breaker is the circuit breaker's state as last seen: "closed", "open" or "half-open".
 	Breaker string
 
-	// NextCheck is when the token in use, or the source if there is no token, is checked next.
+	// NextCheck is when the token in use, or the source if there is no token, is checked next. A
+	// time in the past means that the check is in progress.
 	NextCheck time.Time
 	// MaxStale is the age at which the last good answer is too old ([WithMaxStale]).
 	MaxStale time.Duration
-	// MinBalance is the balance under which the account gets a reason ([WithMinBalance]). It
-	// counts if WatchesBalance is set.
-	MinBalance     decimal.Decimal
-	WatchesBalance bool
+	// MinBalance is the balance, in US dollars, under which the account gets a reason
+	// ([WithMinBalance]). It is not valid by default: the balance is not checked.
+	MinBalance decimal.NullDecimal
 
 	// Since is when the status and the primary reason became what they are.
 	Since time.Time
@@ -83,9 +86,11 @@ const maxHistory = 50
 // goroutines read it without a lock, and what they read is consistent, never a new token with
 // an old account. The zero value is a credential that was not verified.
 //
-// All methods are cheap, allocate nothing and never wait.
+// All methods are cheap and never wait. Those that are called for every request (Open, Check,
+// Token, Account) allocate nothing.
 type Snapshot struct {
-	state     State
+	state     State // with the reasons sorted
+	reasons   reasonSet
 	reason    Reason
 	status    Status
 	readiness Status
@@ -97,12 +102,13 @@ type Snapshot struct {
 // NewSnapshot returns the snapshot of a state, for fakes and tests. Programs get theirs from
 // [Checker.Snapshot].
 func NewSnapshot(s State) *Snapshot {
-	snap := &Snapshot{state: s}
-	snap.reason = s.Reasons.primary()
-	snap.state.Reasons |= ReasonsOf(snap.reason)
+	snap := &Snapshot{state: s, reasons: setOf(s.Reasons...)}
+	snap.reason = snap.reasons.primary()
+	snap.reasons |= setOf(snap.reason)
+	snap.state.Reasons = snap.reasons.list()
 	snap.status = snap.reason.Status()
 	snap.open = snap.status != StatusFail
-	snap.readiness = readiness(s, snap.status)
+	snap.readiness = readiness(s, snap.reasons, snap.status)
 	snap.ready = snap.readiness != StatusFail
 	if !snap.open {
 		snap.err = &Error{Name: s.Name, Reason: snap.reason, Err: s.Err}
@@ -111,30 +117,41 @@ func NewSnapshot(s State) *Snapshot {
 }
 
 // readiness is the status, except for draining and for [ReadyWhileUnreachable].
-func readiness(s State, status Status) Status {
-	if s.Draining || s.Reasons.Has(ReasonClosed) {
+func readiness(s State, reasons reasonSet, status Status) Status {
+	if s.Draining || reasons.has(ReasonClosed) {
 		return StatusFail
 	}
-	if s.KeepReady && !s.VerifiedAt.IsZero() && s.Reasons&failing == ReasonsOf(ReasonUnreachable) {
+	if s.KeepReady && !s.VerifiedAt.IsZero() && reasons&failing == setOf(ReasonUnreachable) {
 		return StatusWarn
 	}
 	return status
 }
 
-// Name returns the checker's name, empty by default.
-func (s *Snapshot) Name() string { return s.state.Name }
-
-// Environment returns "production", "sandbox", or the host of another base URL.
-func (s *Snapshot) Environment() string { return s.state.Environment }
+// State returns everything that is known, for display: a copy of about 500 bytes, which allocates
+// nothing. Its Token is always zero: use the Token method, or TokenFingerprint to show which token
+// it is. The slices are shared between copies and must not be modified.
+func (s *Snapshot) State() State {
+	state := s.state
+	state.Token = credentials.Token{}
+	state.Reasons = s.Reasons()
+	return state
+}
 
 // Status returns the verdict on the credential.
 func (s *Snapshot) Status() Status { return s.status }
 
 // Reason returns the primary reason.
-func (s *Snapshot) Reason() Reason { return s.state.Reasons.primary() }
+func (s *Snapshot) Reason() Reason { return s.reasons.primary() }
 
-// Reasons returns all reasons that hold.
-func (s *Snapshot) Reasons() Reasons { return s.state.Reasons | ReasonsOf(s.Reason()) }
+// Reasons returns all reasons that hold, most serious first. The slice must not be modified.
+func (s *Snapshot) Reasons() []Reason {
+	if s.reasons == 0 { // the zero Snapshot
+		return notChecked
+	}
+	return s.state.Reasons
+}
+
+var notChecked = []Reason{ReasonStarting}
 
 // Open reports whether the credential can be used: the status is not fail.
 func (s *Snapshot) Open() bool { return s.open }
@@ -145,12 +162,6 @@ func (s *Snapshot) Readiness() Status { return s.readiness }
 
 // Ready reports whether the service should get traffic: Readiness is not fail.
 func (s *Snapshot) Ready() bool { return s.ready }
-
-// Draining reports whether [Checker.Drain] was called.
-func (s *Snapshot) Draining() bool { return s.state.Draining }
-
-// Started reports whether Start has returned nil. It stays true from then on.
-func (s *Snapshot) Started() bool { return s.state.Started }
 
 // Token returns the token in use, or an [*Error] while the status is fail.
 func (s *Snapshot) Token() (credentials.Token, error) {
@@ -164,9 +175,6 @@ func (s *Snapshot) Token() (credentials.Token, error) {
 // [credentials.Token.Fingerprint].
 func (s *Snapshot) TokenFingerprint() string { return s.state.Token.Fingerprint() }
 
-// TokenSource returns the name of the source, for example "env:TOLOKA_TOKEN".
-func (s *Snapshot) TokenSource() string { return s.state.TokenSource }
-
 // Account returns the verified account, or an [*Error] while the status is fail.
 func (s *Snapshot) Account() (*requester.Account, error) {
 	if !s.open {
@@ -174,47 +182,6 @@ func (s *Snapshot) Account() (*requester.Account, error) {
 	}
 	return s.state.Account, nil
 }
-
-// LastAccount returns the account that the platform last named for the token in use, whatever
-// the status, and nil if it did not. It is for display: use Account to act on it.
-func (s *Snapshot) LastAccount() *requester.Account { return s.state.Account }
-
-// VerifiedAt returns when the request of the last good answer was sent, the zero time if there
-// was none.
-func (s *Snapshot) VerifiedAt() time.Time { return s.state.VerifiedAt }
-
-// AnsweredAt returns when the platform last answered a call about any token, the zero time if it
-// never did.
-func (s *Snapshot) AnsweredAt() time.Time { return s.state.AnsweredAt }
-
-// Latency returns how long the last answer took.
-func (s *Snapshot) Latency() time.Duration { return s.state.Latency }
-
-// Breaker returns the circuit breaker's state as last seen: "closed", "open" or "half-open".
-func (s *Snapshot) Breaker() string { return s.state.Breaker }
-
-// NextCheck returns when the token in use, or the source if there is no token, is checked next. A
-// time in the past means that the check is going on.
-func (s *Snapshot) NextCheck() time.Time { return s.state.NextCheck }
-
-// MaxStale returns the age at which the last good answer is too old ([WithMaxStale]).
-func (s *Snapshot) MaxStale() time.Duration { return s.state.MaxStale }
-
-// MinBalance returns the balance, in US dollars, under which the account gets a reason
-// ([WithMinBalance]), and false if there is none.
-func (s *Snapshot) MinBalance() (decimal.Decimal, bool) {
-	return s.state.MinBalance, s.state.WatchesBalance
-}
-
-// Since returns when the status and the primary reason became what they are.
-func (s *Snapshot) Since() time.Time { return s.state.Since }
-
-// History returns the last changes of the primary reason, the oldest first, up to 50. The slice
-// must not be modified.
-func (s *Snapshot) History() []Change { return s.state.History }
-
-// RetryAfter returns how long after the publication of this snapshot callers should retry.
-func (s *Snapshot) RetryAfter() time.Duration { return s.state.RetryAfter }
 
 // Check returns nil while the status is pass or warn, otherwise an [*Error].
 func (s *Snapshot) Check() error {

@@ -1,10 +1,15 @@
 package health_test
 
 import (
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/govalues/decimal"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -24,19 +29,14 @@ func TestZeroSnapshot(t *testing.T) {
 			assert.Equal(t, health.StatusFail, snap.Readiness())
 			assert.False(t, snap.Open())
 			assert.False(t, snap.Ready())
-			assert.False(t, snap.Draining())
-			assert.False(t, snap.Started())
 			_, err := snap.Token()
 			assert.EqualError(t, err, "health: starting: no check has finished yet; wait for the first check")
 			_, err = snap.Account()
 			assert.Error(t, err)
 			assert.Error(t, snap.Check())
 			assert.NoError(t, snap.Cause())
-			assert.Nil(t, snap.LastAccount())
-			assert.Empty(t, snap.History())
-			assert.Zero(t, snap.VerifiedAt())
-			assert.Zero(t, snap.RetryAfter())
-			assert.NotPanics(t, func() { _ = snap.TokenFingerprint() + snap.Breaker() + snap.Name() })
+			assert.Equal(t, health.State{Reasons: []health.Reason{health.ReasonStarting}}, snap.State())
+			assert.Equal(t, credentials.Token{}.Fingerprint(), snap.TokenFingerprint())
 		})
 	}
 }
@@ -82,11 +82,11 @@ func TestSnapshotLendsOnlyWhatIsVerified(t *testing.T) {
 	for _, r := range allReasons {
 		t.Run(r.String(), func(t *testing.T) {
 			snap := health.NewSnapshot(health.State{
-				Name: "n", Reasons: health.ReasonsOf(r), Token: token, Account: account, Err: cause,
+				Name: "n", Reasons: []health.Reason{r}, Token: token, Account: account, Err: cause,
 			})
 			gotToken, tokenErr := snap.Token()
 			gotAccount, accountErr := snap.Account()
-			assert.Same(t, account, snap.LastAccount(), "for display")
+			assert.Same(t, account, snap.State().Account, "for display")
 			if r.Status() != health.StatusFail {
 				require.NoError(t, tokenErr)
 				require.NoError(t, accountErr)
@@ -106,35 +106,48 @@ func TestSnapshotLendsOnlyWhatIsVerified(t *testing.T) {
 	}
 }
 
-func TestSnapshotFields(t *testing.T) {
+func TestSnapshot_State(t *testing.T) {
+	token, err := credentials.ParseToken(tokenA)
+	require.NoError(t, err)
+	account, err := requester.ParseAccount([]byte(`{"id":"1","balance":5,"public_name":{"EN":"Jack"}}`))
+	require.NoError(t, err)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	history := []health.Change{{At: at, From: health.ReasonVerified, To: health.ReasonStale}}
-	snap := health.NewSnapshot(health.State{
-		Name: "n", Environment: "sandbox", Reasons: health.ReasonsOf(health.ReasonStale), Draining: true,
-		Started: true, TokenSource: "env:X", VerifiedAt: at, AnsweredAt: at.Add(1), Latency: 2,
-		Breaker: "open", Since: at.Add(3), RetryAfter: 4, History: history,
-	})
-	assert.Equal(t, "n", snap.Name())
-	assert.Equal(t, "sandbox", snap.Environment())
-	assert.True(t, snap.Draining())
-	assert.True(t, snap.Started())
-	assert.Equal(t, "env:X", snap.TokenSource())
-	assert.Equal(t, credentials.Token{}.Fingerprint(), snap.TokenFingerprint())
-	assert.Equal(t, at, snap.VerifiedAt())
-	assert.Equal(t, at.Add(1), snap.AnsweredAt())
-	assert.Equal(t, time.Duration(2), snap.Latency())
-	assert.Equal(t, "open", snap.Breaker())
-	assert.Equal(t, at.Add(3), snap.Since())
-	assert.Equal(t, time.Duration(4), snap.RetryAfter())
-	assert.Equal(t, history, snap.History())
-	assert.Equal(t, health.StatusWarn, snap.Status())
+	given := health.State{
+		Name: "n", Environment: "sandbox", Reasons: []health.Reason{health.ReasonStale}, KeepReady: true,
+		Draining: true, Started: true, Token: token, TokenSource: "env:X", Account: account,
+		VerifiedAt: at, AnsweredAt: at.Add(1), Latency: 2, Breaker: "open",
+		NextCheck: at.Add(5), MaxStale: 6,
+		MinBalance: decimal.NullDecimal{Decimal: decimal.MustParse("7"), Valid: true},
+		Since:      at.Add(3), RetryAfter: 4, Err: errors.New("cause"),
+		History: []health.Change{{At: at, From: health.ReasonVerified, To: health.ReasonStale}},
+	}
+	snap := health.NewSnapshot(given)
+	want := given
+	want.Token = credentials.Token{}
+	for field := range reflect.TypeFor[health.State]().NumField() {
+		name := reflect.TypeFor[health.State]().Field(field).Name
+		assert.False(t, reflect.ValueOf(given).Field(field).IsZero(), "%s is tested", name)
+	}
+	assert.Equal(t, want, snap.State(), "all but the token")
 	assert.Equal(t, health.StatusFail, snap.Readiness(), "draining")
+	got, err := snap.Token()
+	require.NoError(t, err)
+	assert.True(t, got.Equal(token))
+	assert.Equal(t, token.Fingerprint(), snap.TokenFingerprint())
+
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
+		for _, printed := range []any{given, snap.State(), &given, snap, *snap} {
+			text := fmt.Sprintf(verb, printed)
+			assert.NotContains(t, text, tokenA, verb)
+			assert.NotContains(t, text, hex.EncodeToString([]byte(tokenA)), verb)
+		}
+	}
 }
 
 func TestReadiness(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	unreachable := health.ReasonsOf(health.ReasonUnreachable, health.ReasonConfirmingRejection)
-	with := func(r health.Reason) health.Reasons { return unreachable | health.ReasonsOf(r) }
+	unreachable := []health.Reason{health.ReasonUnreachable, health.ReasonConfirmingRejection}
+	with := func(r health.Reason) []health.Reason { return append(slices.Clip(unreachable), r) }
 	for _, tt := range []struct {
 		name  string
 		state health.State
@@ -175,12 +188,14 @@ func TestReadiness(t *testing.T) {
 
 func TestReadingAllocatesNothing(t *testing.T) {
 	for _, r := range allReasons {
-		snap := health.NewSnapshot(health.State{Reasons: health.ReasonsOf(r)})
+		snap := health.NewSnapshot(health.State{Reasons: []health.Reason{r}})
 		assert.Zero(t, testing.AllocsPerRun(100, func() {
 			_, _ = snap.Token()
 			_, _ = snap.Account()
 			_ = snap.Check()
 			_ = snap.Open()
+			_ = snap.Reasons()
+			_ = snap.State()
 		}))
 	}
 	checker, err := health.New(credentials.Static("t"))

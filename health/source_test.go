@@ -200,7 +200,7 @@ func TestSourceNameOfFirstRead(t *testing.T) {
 		chain := credentials.Chain(credentials.Env("NO_SUCH_TOKEN"), credentials.Env("TOKEN_OF_CHAIN"))
 		w := newWorldOf(t, chain, always(account("1")))
 		require.NoError(t, w.checker.Start(t.Context()))
-		assert.Equal(t, "env:TOKEN_OF_CHAIN", w.checker.Snapshot().TokenSource())
+		assert.Equal(t, "env:TOKEN_OF_CHAIN", w.checker.Snapshot().State().TokenSource)
 		if lines := w.lines(); assert.Len(t, lines, 1) {
 			assert.Contains(t, lines[0], " token.source=env:TOKEN_OF_CHAIN ")
 		}

@@ -98,7 +98,7 @@ func (c *Checker) awaitVerdict(ctx context.Context) error {
 			return nil
 		case err != nil:
 			return err
-		case snap.Reasons().Has(ReasonClosed):
+		case snap.reasons.has(ReasonClosed):
 			return ErrClosed
 		}
 		select {

@@ -42,7 +42,7 @@ func (tt startCase) run(t *testing.T) {
 	assert.Equal(t, tt.took, time.Since(begin))
 	assert.Equal(t, tt.verdict, w.verdict())
 	assert.Equal(t, tt.calls, w.platform.count())
-	assert.Equal(t, tt.reason == 0, w.checker.Snapshot().Started())
+	assert.Equal(t, tt.reason == 0, w.checker.Snapshot().State().Started)
 	if tt.reason == 0 {
 		require.NoError(t, err)
 		return
@@ -243,7 +243,7 @@ func TestStartFailuresDoNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, always(down), health.WithStartupTimeout(9*time.Second))
 		require.NoError(t, w.checker.Start(t.Context()))
-		assert.Equal(t, "closed", w.checker.Snapshot().Breaker())
+		assert.Equal(t, "closed", w.checker.Snapshot().State().Breaker)
 		time.Sleep(time.Minute - time.Since(w.born))
 		after := w.platform.times()[8:]
 		require.GreaterOrEqual(t, len(after), 3)
@@ -254,7 +254,7 @@ func TestStartFailuresDoNotCount(t *testing.T) {
 		} {
 			assert.Equal(t, want, after[i])
 		}
-		assert.Equal(t, "open", w.checker.Snapshot().Breaker())
+		assert.Equal(t, "open", w.checker.Snapshot().State().Breaker)
 	})
 }
 
@@ -361,7 +361,7 @@ func TestNotStarted(t *testing.T) {
 		time.Sleep(time.Hour)
 		assert.Equal(t, []string{
 			`level=WARN msg="toloka credential checker is not started: call Start" ` +
-				`environment=production token.source=` + w.checker.Snapshot().TokenSource(),
+				`environment=production token.source=` + w.checker.Snapshot().State().TokenSource,
 		}, w.lines(), "once")
 		assert.Zero(t, w.platform.count())
 	})

@@ -148,15 +148,14 @@ func TestStats_concurrent(t *testing.T) {
 func TestSnapshot_limits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := started(t, health.WithMaxStale(time.Hour))
-		snap := w.checker.Snapshot()
-		assert.Equal(t, time.Hour, snap.MaxStale())
-		_, ok := snap.MinBalance()
-		assert.False(t, ok)
-		assert.True(t, snap.NextCheck().Equal(time.Now().Add(time.Minute)), snap.NextCheck())
+		state := w.checker.Snapshot().State()
+		assert.Equal(t, time.Hour, state.MaxStale)
+		assert.False(t, state.MinBalance.Valid)
+		assert.True(t, state.NextCheck.Equal(time.Now().Add(time.Minute)), state.NextCheck)
 
 		w = started(t, health.WithMinBalance(decimal.MustParse("0")))
-		least, ok := w.checker.Snapshot().MinBalance()
-		assert.True(t, ok)
-		assert.Equal(t, "0", least.String())
+		least := w.checker.Snapshot().State().MinBalance
+		assert.True(t, least.Valid)
+		assert.Equal(t, "0", least.Decimal.String())
 	})
 }

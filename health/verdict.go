@@ -7,11 +7,11 @@ import (
 )
 
 // reasons returns the set that holds at now.
-func (m *machine) reasons(now instant) Reasons {
-	var set Reasons
+func (m *machine) reasons(now instant) reasonSet {
+	var set reasonSet
 	add := func(r Reason, holds bool) {
 		if holds {
-			set |= ReasonsOf(r)
+			set |= setOf(r)
 		}
 	}
 	loaded := len(m.offered) > 0
@@ -118,8 +118,9 @@ func (m *machine) account() fetched {
 
 // state returns what a snapshot is made of, except for what only the checker knows.
 func (m *machine) state(now instant) State {
+	reasons := m.reasons(now)
 	s := State{
-		Reasons:    m.reasons(now),
+		Reasons:    reasons.list(),
 		KeepReady:  m.rules.readyWhileUnreachable,
 		Draining:   m.draining,
 		Started:    m.started,
@@ -131,7 +132,7 @@ func (m *machine) state(now instant) State {
 		s.Token, s.Breaker = r.token, r.breaker.State()
 		s.Account, s.VerifiedAt = account.account, account.at
 	}
-	s.Err = m.cause(s.Reasons.primary())
+	s.Err = m.cause(reasons.primary())
 	return s
 }
 

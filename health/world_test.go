@@ -287,7 +287,16 @@ func (w *world) lines() []string {
 func (w *world) verdict() string { return verdictOf(w.checker.Snapshot()) }
 
 func verdictOf(snap *health.Snapshot) string {
-	return snap.Status().String() + ": " + snap.Reasons().String()
+	return snap.Status().String() + ": " + joined(snap.Reasons())
+}
+
+// joined returns reasons as logs have them.
+func joined(reasons []health.Reason) string {
+	var names []string
+	for _, r := range reasons {
+		names = append(names, r.String())
+	}
+	return strings.Join(names, ",")
 }
 
 // inUse returns the value of the token in use, "" while the status is fail.

@@ -46,7 +46,7 @@ func TestAccountFrom(t *testing.T) {
 		called := false
 		ask(withAccount(c).Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			called = true
-			c.set(health.State{Reasons: health.ReasonsOf(health.ReasonRejected)})
+			c.set(health.State{Reasons: []health.Reason{health.ReasonRejected}})
 			got, ok := middleware.AccountFrom(r.Context())
 			assert.True(t, ok)
 			assert.Same(t, want, got)

@@ -28,8 +28,8 @@ func TestAllocations_none(t *testing.T) {
 	local := middleware.WithDetails(middleware.LoopbackOnly)
 	for _, reason := range reasons() {
 		c := because(reason)
-		started := newChecker(health.State{Reasons: health.ReasonsOf(reason), Started: true})
-		draining := newChecker(health.State{Reasons: health.ReasonsOf(reason), Draining: true})
+		started := newChecker(health.State{Reasons: []health.Reason{reason}, Started: true})
+		draining := newChecker(health.State{Reasons: []health.Reason{reason}, Draining: true})
 		handlers := map[string]http.Handler{
 			"gate":             newGate(c).Wrap(nothing),
 			"gate/skipped":     newGate(c, skipAll).Wrap(nothing),

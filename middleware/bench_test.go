@@ -74,7 +74,7 @@ func (f fixed) Snapshot() *health.Snapshot { return f.snapshot }
 
 func verdict(reason health.Reason) *fixed {
 	return &fixed{health.NewSnapshot(health.State{
-		Reasons: health.ReasonsOf(reason), RetryAfter: 7 * time.Second, Started: true,
+		Reasons: []health.Reason{reason}, RetryAfter: 7 * time.Second, Started: true,
 	})}
 }
 

@@ -30,7 +30,7 @@ func TestSnapshotsChangeUnderLoad(t *testing.T) {
 	var states []health.State
 	for _, reason := range reasons() {
 		states = append(states, health.State{
-			Reasons: health.ReasonsOf(reason), RetryAfter: time.Duration(reason) * 10 * time.Second,
+			Reasons: []health.Reason{reason}, RetryAfter: time.Duration(reason) * 10 * time.Second,
 		})
 	}
 
@@ -61,9 +61,9 @@ func TestSnapshotsChangeUnderLoad(t *testing.T) {
 	wg.Wait()
 
 	// Whatever was rendered last, the next answer is about the current snapshot.
-	c.set(health.State{Reasons: health.ReasonsOf(health.ReasonVerified)})
+	c.set(health.State{Reasons: []health.Reason{health.ReasonVerified}})
 	assertHealth(t, plain, "/", health.StatusPass, "")
-	c.set(health.State{Reasons: health.ReasonsOf(health.ReasonRejected), RetryAfter: time.Minute})
+	c.set(health.State{Reasons: []health.Reason{health.ReasonRejected}, RetryAfter: time.Minute})
 	assertHealth(t, plain, "/", health.StatusFail, "60")
 	assert.Equal(t, closedHeader("60"), ask(gate, http.MethodGet, "/").Header())
 }

@@ -18,7 +18,7 @@
 //	/healthz   the service should get traffic: pass, warn     Snapshot.Readiness
 //	/readyz    the same                                       Snapshot.Readiness
 //	/livez     the process answers                            nothing
-//	/startupz  Start has returned nil (permanent)             Snapshot.Started
+//	/startupz  Start has returned nil (permanent)             State.Started
 //	/statusz   the request may see details                    everything
 //
 // /statusz is a page for people, which is off by default; see [WithStatusPage].

@@ -88,10 +88,10 @@ func sentence(j judgement) string {
 		return ""
 	}
 	text := advice(j.worst.Reason())
-	if j.worst.Draining() && j.worst.Reason() != health.ReasonClosed {
+	if j.worst.State().Draining && j.worst.Reason() != health.ReasonClosed {
 		text = "the service is shutting down and accepts no new requests"
 	}
-	if name := j.worst.Name(); name != "" {
+	if name := j.worst.State().Name; name != "" {
 		return name + ": " + text
 	}
 	return text
@@ -101,40 +101,40 @@ func advice(r health.Reason) string { return r.Meaning() + "; " + r.Advice() }
 
 // add adds the elements of one checker.
 func (c *checks) add(s *health.Snapshot) {
-	who := component{ID: s.Name(), Type: "component"}
+	state := s.State()
+	who := component{ID: state.Name, Type: "component"}
 	c.addCredential(who, s)
 	c.addAccount(who, s)
-	if t := s.AnsweredAt(); !t.IsZero() {
+	if t := state.AnsweredAt; !t.IsZero() {
 		c.Requester = append(c.Requester, observation{
 			component: who,
 			// Microseconds are precise enough for a network.
-			ObservedValue: float64(s.Latency().Microseconds()) / 1000,
+			ObservedValue: float64(state.Latency.Microseconds()) / 1000,
 			ObservedUnit:  "ms",
 			Time:          t.UTC(),
 		})
 	}
-	if state := s.Breaker(); state != "" {
-		c.Breaker = append(c.Breaker, observation{component: who, ObservedValue: state})
+	if state.Breaker != "" {
+		c.Breaker = append(c.Breaker, observation{component: who, ObservedValue: state.Breaker})
 	}
 }
 
 func (c *checks) addCredential(who component, s *health.Snapshot) {
+	state := s.State()
 	check := credentialCheck{
 		component:        who,
 		Status:           s.Status(),
 		Reason:           s.Reason(),
-		Environment:      s.Environment(),
-		TokenSource:      s.TokenSource(),
+		Reasons:          s.Reasons(),
+		Environment:      state.Environment,
+		TokenSource:      state.TokenSource,
 		TokenFingerprint: s.TokenFingerprint(),
-		Time:             s.Since().UTC(),
-	}
-	for r := range s.Reasons().All() {
-		check.Reasons = append(check.Reasons, r)
+		Time:             state.Since.UTC(),
 	}
 	if s.Status() != health.StatusPass {
 		check.Output = advice(s.Reason())
 	}
-	for _, last := range slices.Backward(s.History()) {
+	for _, last := range slices.Backward(state.History) {
 		check.Changes = append(check.Changes,
 			change{last.At.UTC(), last.From, last.To, errorText(last.Err)})
 	}
@@ -144,7 +144,8 @@ func (c *checks) addCredential(who component, s *health.Snapshot) {
 // addAccount adds the account and its balance as last answered, whatever the status: they may be
 // the very reason for it.
 func (c *checks) addAccount(who component, s *health.Snapshot) {
-	account := s.LastAccount()
+	state := s.State()
+	account := state.Account
 	if account == nil {
 		return
 	}
@@ -154,7 +155,7 @@ func (c *checks) addAccount(who component, s *health.Snapshot) {
 		ObservedValue: account.ID(),
 		PublicName:    account.Name(),
 		CompanyID:     company.ID,
-		Time:          s.VerifiedAt().UTC(),
+		Time:          state.VerifiedAt.UTC(),
 	})
 	balance, ok := account.Balance()
 	if !ok {
@@ -162,9 +163,9 @@ func (c *checks) addAccount(who component, s *health.Snapshot) {
 	}
 	status := health.StatusPass
 	switch {
-	case s.Reasons().Has(health.ReasonInsufficientBalance):
+	case slices.Contains(s.Reasons(), health.ReasonInsufficientBalance):
 		status = health.StatusFail
-	case s.Reasons().Has(health.ReasonLowBalance):
+	case slices.Contains(s.Reasons(), health.ReasonLowBalance):
 		status = health.StatusWarn
 	}
 	c.Balance = append(c.Balance, observation{
@@ -173,6 +174,6 @@ func (c *checks) addAccount(who component, s *health.Snapshot) {
 		// A json.Number keeps the platform's digits; a float64 would round them.
 		ObservedValue: json.Number(balance.String()),
 		ObservedUnit:  "USD",
-		Time:          s.VerifiedAt().UTC(),
+		Time:          state.VerifiedAt.UTC(),
 	})
 }

@@ -32,7 +32,7 @@ var (
 func fullState(t testing.TB, reasons ...health.Reason) health.State {
 	return health.State{
 		Environment: "production",
-		Reasons:     health.ReasonsOf(reasons...),
+		Reasons:     reasons,
 		Started:     true,
 		Token:       mustToken(t, tokenValue),
 		TokenSource: "env:TOLOKA_TOKEN",
@@ -88,7 +88,7 @@ func TestDetailsDocument(t *testing.T) {
 	anonymous := fullState(t, health.ReasonVerified)
 	anonymous.Account = mustAccount(t, `{"id":"7","balance":1e-3}`)
 	noBalance := health.State{
-		Reasons: health.ReasonsOf(health.ReasonVerified),
+		Reasons: []health.Reason{health.ReasonVerified},
 		Account: mustAccount(t, `{"id":"7","balance":"much"}`),
 	}
 	draining := fullState(t, health.ReasonLowBalance)
@@ -169,7 +169,7 @@ func TestDetailsDocument(t *testing.T) {
 func TestDetailsDocument_severalCheckers(t *testing.T) {
 	state := func(name string, reason health.Reason) *checker {
 		return newChecker(health.State{
-			Name: name, Reasons: health.ReasonsOf(reason), Account: mustAccount(t, otherBody),
+			Name: name, Reasons: []health.Reason{reason}, Account: mustAccount(t, otherBody),
 		})
 	}
 	none := health.NewSnapshot(health.State{}).TokenFingerprint()
@@ -200,7 +200,7 @@ func TestDetailsDocument_severalCheckers(t *testing.T) {
 
 func TestDetailsDocument_outputIsAboutTheWorst(t *testing.T) {
 	named := func(name string, reason health.Reason) *checker {
-		return newChecker(health.State{Name: name, Reasons: health.ReasonsOf(reason)})
+		return newChecker(health.State{Name: name, Reasons: []health.Reason{reason}})
 	}
 	rejected, unreachable := health.ReasonRejected, health.ReasonUnreachable
 	stale, lowBalance := health.ReasonStale, health.ReasonLowBalance

@@ -114,7 +114,7 @@ func newStartup(checkers []Snapshotter) *Endpoint {
 }
 
 func started(s *health.Snapshot) health.Status {
-	if s.Started() {
+	if s.State().Started {
 		return health.StatusPass
 	}
 	return health.StatusFail
@@ -205,9 +205,9 @@ func (e *Endpoint) judge(snapshots []*health.Snapshot) judgement {
 			j.status, j.worst = verdict, s
 		}
 		if verdict == health.StatusFail {
-			j.retryAfter = max(j.retryAfter, s.RetryAfter())
+			j.retryAfter = max(j.retryAfter, s.State().RetryAfter)
 		}
-		j.draining = j.draining || s.Draining()
+		j.draining = j.draining || s.State().Draining
 	}
 	return j
 }

@@ -57,17 +57,17 @@ func TestHealth(t *testing.T) {
 	}
 	t.Run("ready while unreachable", func(t *testing.T) {
 		c := newChecker(health.State{
-			Reasons: health.ReasonsOf(health.ReasonUnreachable), KeepReady: true, VerifiedAt: time.Unix(1, 0),
+			Reasons: []health.Reason{health.ReasonUnreachable}, KeepReady: true, VerifiedAt: time.Unix(1, 0),
 		})
 		assertHealth(t, newHealth(c), "/", health.StatusWarn, "")
 	})
 	t.Run("low balance that fails", func(t *testing.T) {
-		c := newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonInsufficientBalance)})
+		c := newChecker(health.State{Reasons: []health.Reason{health.ReasonInsufficientBalance}})
 		assertHealth(t, newHealth(c), "/", health.StatusFail, "1")
 	})
 	t.Run("draining", func(t *testing.T) {
 		c := newChecker(health.State{
-			Reasons: health.ReasonsOf(health.ReasonVerified), Draining: true, RetryAfter: 3 * time.Second,
+			Reasons: []health.Reason{health.ReasonVerified}, Draining: true, RetryAfter: 3 * time.Second,
 		})
 		rec := ask(newHealth(c), http.MethodGet, "/")
 		assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
@@ -80,11 +80,11 @@ func TestHealth(t *testing.T) {
 		c := because(health.ReasonStarting)
 		endpoint := newHealth(c)
 		assertHealth(t, endpoint, "/", health.StatusFail, "7")
-		c.set(health.State{Reasons: health.ReasonsOf(health.ReasonVerified)})
+		c.set(health.State{Reasons: []health.Reason{health.ReasonVerified}})
 		assertHealth(t, endpoint, "/", health.StatusPass, "")
-		c.set(health.State{Reasons: health.ReasonsOf(health.ReasonStale)})
+		c.set(health.State{Reasons: []health.Reason{health.ReasonStale}})
 		assertHealth(t, endpoint, "/", health.StatusWarn, "")
-		c.set(health.State{Reasons: health.ReasonsOf(health.ReasonUnreachable), RetryAfter: time.Minute})
+		c.set(health.State{Reasons: []health.Reason{health.ReasonUnreachable}, RetryAfter: time.Minute})
 		assertHealth(t, endpoint, "/", health.StatusFail, "60")
 	})
 	t.Run("one snapshot per poll", func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestMethodNotAllowed(t *testing.T) {
 func TestWithCheckers(t *testing.T) {
 	pass, warn := because(health.ReasonVerified), because(health.ReasonStale)
 	wait := func(reason health.Reason, d time.Duration) *checker {
-		return newChecker(health.State{Reasons: health.ReasonsOf(reason), RetryAfter: d})
+		return newChecker(health.State{Reasons: []health.Reason{reason}, RetryAfter: d})
 	}
 	soon := wait(health.ReasonStarting, time.Second)
 	later := wait(health.ReasonRejected, 40*time.Second)
@@ -165,13 +165,13 @@ func TestWithCheckers(t *testing.T) {
 		first, second := because(health.ReasonVerified), because(health.ReasonVerified)
 		endpoint := newHealth(first, middleware.WithCheckers(second))
 		assertHealth(t, endpoint, "/", health.StatusPass, "")
-		second.set(health.State{Reasons: health.ReasonsOf(health.ReasonStale)})
+		second.set(health.State{Reasons: []health.Reason{health.ReasonStale}})
 		assertHealth(t, endpoint, "/", health.StatusWarn, "")
-		first.set(health.State{Reasons: health.ReasonsOf(health.ReasonRejected)})
+		first.set(health.State{Reasons: []health.Reason{health.ReasonRejected}})
 		assertHealth(t, endpoint, "/", health.StatusFail, "1")
 	})
 	t.Run("any drains", func(t *testing.T) {
-		drained := newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonVerified), Draining: true})
+		drained := newChecker(health.State{Reasons: []health.Reason{health.ReasonVerified}, Draining: true})
 		for _, checkers := range [][2]*checker{{pass, drained}, {drained, pass}} {
 			rec := ask(newHealth(checkers[0], middleware.WithCheckers(checkers[1])), http.MethodGet, "/")
 			assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
@@ -191,13 +191,13 @@ func TestStartup(t *testing.T) {
 			assertHealth(t, newStartup(because(reason)), "/", health.StatusFail, "7")
 		})
 		t.Run("after Start/"+reason.String(), func(t *testing.T) {
-			c := newChecker(health.State{Reasons: health.ReasonsOf(reason), Started: true})
+			c := newChecker(health.State{Reasons: []health.Reason{reason}, Started: true})
 			assertHealth(t, newStartup(c), "/", health.StatusPass, "")
 		})
 	}
 	t.Run("draining after Start", func(t *testing.T) {
 		c := newChecker(health.State{
-			Reasons: health.ReasonsOf(health.ReasonVerified), Started: true, Draining: true,
+			Reasons: []health.Reason{health.ReasonVerified}, Started: true, Draining: true,
 		})
 		assertHealth(t, newStartup(c), "/", health.StatusPass, "")
 	})

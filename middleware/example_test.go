@@ -70,7 +70,7 @@ func ExampleSnapshotter() {
 	}
 	// type fake struct{ snapshot *health.Snapshot }, whose Snapshot method returns it
 	checker := fake{health.NewSnapshot(health.State{
-		Reasons: health.ReasonsOf(health.ReasonVerified),
+		Reasons: []health.Reason{health.ReasonVerified},
 		Account: account,
 	})}
 
@@ -93,7 +93,7 @@ func (f fake) Snapshot() *health.Snapshot { return f.snapshot }
 // Some routes behind a common gate do not need the platform.
 func ExampleWithSkipper() {
 	checker := fake{health.NewSnapshot(health.State{
-		Reasons: health.ReasonsOf(health.ReasonRejected),
+		Reasons: []health.Reason{health.ReasonRejected},
 	})}
 
 	gate := nethttp.Gate(checker, middleware.WithSkipper(func(r *http.Request) bool {
@@ -158,7 +158,7 @@ func ExampleWithDetails() {
 	checker := fake{health.NewSnapshot(health.State{
 		Environment: "production",
 		Token:       token,
-		Reasons:     health.ReasonsOf(health.ReasonLowBalance),
+		Reasons:     []health.Reason{health.ReasonLowBalance},
 		TokenSource: "env:TOLOKA_TOKEN",
 		Account:     account,
 		Breaker:     "closed",

@@ -183,7 +183,7 @@ func newRejection(s *health.Snapshot) *Rejection {
 	if rej.err == nil { // the zero Snapshot of a fake
 		rej.err = &health.Error{Reason: health.ReasonStarting}
 	}
-	rej.retryAfter = retryAfter(s.RetryAfter())
+	rej.retryAfter = retryAfter(s.State().RetryAfter)
 	rej.response = newProblem(http.StatusServiceUnavailable,
 		"The service cannot handle this request at the moment. Try again later.",
 		field{keyRetryAfter, rej.retryAfter})

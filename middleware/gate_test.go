@@ -69,16 +69,16 @@ func TestGate(t *testing.T) {
 		want  int
 	}{
 		"low balance that fails": {
-			health.State{Reasons: health.ReasonsOf(health.ReasonInsufficientBalance)},
+			health.State{Reasons: []health.Reason{health.ReasonInsufficientBalance}},
 			http.StatusServiceUnavailable,
 		},
 		"draining": {
-			health.State{Reasons: health.ReasonsOf(health.ReasonVerified), Draining: true},
+			health.State{Reasons: []health.Reason{health.ReasonVerified}, Draining: true},
 			http.StatusTeapot,
 		},
 		"ready while unreachable": {
 			health.State{
-				Reasons: health.ReasonsOf(health.ReasonUnreachable), KeepReady: true, VerifiedAt: time.Unix(1, 0),
+				Reasons: []health.Reason{health.ReasonUnreachable}, KeepReady: true, VerifiedAt: time.Unix(1, 0),
 			},
 			http.StatusServiceUnavailable,
 		},
@@ -108,9 +108,9 @@ func TestGate(t *testing.T) {
 		c := because(health.ReasonStarting)
 		gate := newGate(c).Wrap(&spy{})
 		assert.Equal(t, http.StatusServiceUnavailable, ask(gate, http.MethodGet, "/tasks").Code)
-		c.set(health.State{Reasons: health.ReasonsOf(health.ReasonVerified)})
+		c.set(health.State{Reasons: []health.Reason{health.ReasonVerified}})
 		assert.Equal(t, http.StatusTeapot, ask(gate, http.MethodGet, "/tasks").Code)
-		c.set(health.State{Reasons: health.ReasonsOf(health.ReasonUnreachable), RetryAfter: time.Minute})
+		c.set(health.State{Reasons: []health.Reason{health.ReasonUnreachable}, RetryAfter: time.Minute})
 		rec := ask(gate, http.MethodGet, "/tasks")
 		assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
 		assert.Equal(t, closedHeader("60"), rec.Header())
@@ -174,7 +174,7 @@ func TestWithSkipper(t *testing.T) {
 func TestWithRejectionHandler(t *testing.T) {
 	cause := errors.New("401 from the platform")
 	c := newChecker(health.State{
-		Name: "orders", Reasons: health.ReasonsOf(health.ReasonRejected), Err: cause,
+		Name: "orders", Reasons: []health.Reason{health.ReasonRejected}, Err: cause,
 		RetryAfter: 1500 * time.Millisecond,
 	})
 	t.Run("closed", func(t *testing.T) {

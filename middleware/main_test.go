@@ -40,14 +40,14 @@ func newChecker(s health.State) *checker {
 // because returns a checker with one reason.
 func because(reason health.Reason) *checker {
 	return newChecker(health.State{
-		Reasons: health.ReasonsOf(reason), RetryAfter: 7 * time.Second,
+		Reasons: []health.Reason{reason}, RetryAfter: 7 * time.Second,
 	})
 }
 
 // verified returns a checker with the account of a requester document.
 func verified(t testing.TB, account string) *checker {
 	return newChecker(health.State{
-		Reasons: health.ReasonsOf(health.ReasonVerified), Account: mustAccount(t, account),
+		Reasons: []health.Reason{health.ReasonVerified}, Account: mustAccount(t, account),
 	})
 }
 

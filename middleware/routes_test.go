@@ -67,7 +67,7 @@ func TestRoutes(t *testing.T) {
 
 	t.Run("verdicts", func(t *testing.T) {
 		// Verified, draining and not started: the endpoints answer differently.
-		c := newChecker(health.State{Reasons: health.ReasonsOf(health.ReasonVerified), Draining: true})
+		c := newChecker(health.State{Reasons: []health.Reason{health.ReasonVerified}, Draining: true})
 		got := map[string]int{}
 		for _, route := range must(middleware.Routes(c)) {
 			rec := ask(route.Endpoint, http.MethodGet, route.Path)
@@ -78,7 +78,7 @@ func TestRoutes(t *testing.T) {
 		assert.Equal(t, map[string]int{"/healthz": 503, "/readyz": 503, "/livez": 200, "/startupz": 503}, got)
 	})
 	t.Run("details and several checkers", func(t *testing.T) {
-		second := newChecker(health.State{Name: "second", Reasons: health.ReasonsOf(health.ReasonRejected)})
+		second := newChecker(health.State{Name: "second", Reasons: []health.Reason{health.ReasonRejected}})
 		got := map[string]int{}
 		for _, route := range must(middleware.Routes(c, toAll, middleware.WithCheckers(second))) {
 			rec := ask(route.Endpoint, http.MethodGet, route.Path+"?verbose")

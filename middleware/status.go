@@ -161,25 +161,26 @@ func renderStatus(checkers []Snapshotter, now time.Time) []byte {
 }
 
 func newStatusOfChecker(id string, s *health.Snapshot, now time.Time) statusOfChecker {
+	state := s.State()
 	c := statusOfChecker{
 		ID:       id,
-		Title:    s.Name(),
+		Title:    state.Name,
 		Status:   s.Status(),
-		Since:    momentOf(s.Since(), now),
-		Draining: s.Draining(),
+		Since:    momentOf(state.Since, now),
+		Draining: state.Draining,
 		Cause:    errorText(s.Cause()),
 		Details:  statusDetails(s, now),
 	}
 	if c.Title == "" {
-		c.Title = s.Environment()
+		c.Title = state.Environment
 	}
 	if c.Title == "" {
 		c.Title = "credential"
 	}
-	for r := range s.Reasons().All() {
+	for _, r := range s.Reasons() {
 		c.Reasons = append(c.Reasons, statusReason{r.String(), r.Meaning(), r.Advice(), runbook + r.String()})
 	}
-	for _, change := range slices.Backward(s.History()) {
+	for _, change := range slices.Backward(state.History) {
 		c.Changes = append(c.Changes, statusChange{
 			Time:  momentOf(change.At, now),
 			From:  change.From.String(),
@@ -191,6 +192,7 @@ func newStatusOfChecker(id string, s *health.Snapshot, now time.Time) statusOfCh
 }
 
 func statusDetails(s *health.Snapshot, now time.Time) []statusDetail {
+	state := s.State()
 	var details []statusDetail
 	value := func(term, value string) {
 		if value != "" {
@@ -203,7 +205,7 @@ func statusDetails(s *health.Snapshot, now time.Time) []statusDetail {
 			details = append(details, statusDetail{Term: term, Time: &m})
 		}
 	}
-	value("Environment", s.Environment())
+	value("Environment", state.Environment)
 	if s.Ready() {
 		value("Health endpoints", "answer 200")
 	} else {
@@ -214,7 +216,7 @@ func statusDetails(s *health.Snapshot, now time.Time) []statusDetail {
 	} else {
 		value("Gate", "closed")
 	}
-	if account := s.LastAccount(); account != nil {
+	if account := state.Account; account != nil {
 		value("Account", account.ID())
 		value("Account name", account.Name())
 		if company, ok := account.Company(); ok {
@@ -224,20 +226,20 @@ func statusDetails(s *health.Snapshot, now time.Time) []statusDetail {
 			value("Balance", balance.String()+" USD")
 		}
 	}
-	if least, ok := s.MinBalance(); ok {
-		value("Minimum balance", least.String()+" USD")
+	if least := state.MinBalance; least.Valid {
+		value("Minimum balance", least.Decimal.String()+" USD")
 	}
-	at("Last verified", s.VerifiedAt())
-	if s.Open() && !s.VerifiedAt().IsZero() && s.MaxStale() > 0 {
-		at("Good until", s.VerifiedAt().Add(s.MaxStale()))
+	at("Last verified", state.VerifiedAt)
+	if s.Open() && !state.VerifiedAt.IsZero() && state.MaxStale > 0 {
+		at("Good until", state.VerifiedAt.Add(state.MaxStale))
 	}
-	at("Last answer", s.AnsweredAt())
-	if !s.AnsweredAt().IsZero() {
-		value("Latency", fmt.Sprintf("%.3g ms", float64(s.Latency())/float64(time.Millisecond)))
+	at("Last answer", state.AnsweredAt)
+	if !state.AnsweredAt.IsZero() {
+		value("Latency", fmt.Sprintf("%.3g ms", float64(state.Latency)/float64(time.Millisecond)))
 	}
-	at("Next check", s.NextCheck())
-	value("Circuit breaker", s.Breaker())
-	value("Token source", s.TokenSource())
+	at("Next check", state.NextCheck)
+	value("Circuit breaker", state.Breaker)
+	value("Token source", state.TokenSource)
 	value("Token fingerprint", s.TokenFingerprint())
 	return details
 }

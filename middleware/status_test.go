@@ -36,7 +36,7 @@ func statusState(t testing.TB, reasons ...health.Reason) health.State {
 	s.VerifiedAt, s.AnsweredAt = now.Add(-90*time.Second), now.Add(-30*time.Second)
 	s.Since, s.NextCheck = now.Add(-26*time.Hour), now.Add(20*time.Second)
 	s.MaxStale = 15 * time.Minute
-	s.MinBalance, s.WatchesBalance = decimal.MustParse("50"), true
+	s.MinBalance = decimal.NullDecimal{Decimal: decimal.MustParse("50"), Valid: true}
 	s.History = []health.Change{
 		{At: now.Add(-27 * time.Hour), From: health.ReasonStarting, To: health.ReasonVerified},
 		{

@@ -24,7 +24,7 @@ func (c *checker) Snapshot() *health.Snapshot { return c.snapshot }
 // because returns a checker with one reason.
 func because(reason health.Reason) *checker {
 	return &checker{health.NewSnapshot(health.State{
-		Reasons: health.ReasonsOf(reason), RetryAfter: 7 * time.Second, Started: true,
+		Reasons: []health.Reason{reason}, RetryAfter: 7 * time.Second, Started: true,
 	})}
 }
 

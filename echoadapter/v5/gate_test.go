@@ -22,7 +22,7 @@ type checker struct{ snapshot *health.Snapshot }
 func (c *checker) Snapshot() *health.Snapshot { return c.snapshot }
 
 func because(reason health.Reason) *checker {
-	return &checker{health.NewSnapshot(health.State{Reasons: health.ReasonsOf(reason)})}
+	return &checker{health.NewSnapshot(health.State{Reasons: []health.Reason{reason}})}
 }
 
 func tasks(c *echo.Context) error { return c.String(http.StatusOK, "tasks") }

@@ -97,7 +97,8 @@ func print(w io.Writer, snap *health.Snapshot, asJSON bool) error {
 			fmt.Fprintf(table, "%s\t%s\n", key, value)
 		}
 	}
-	row("environment", snap.Environment())
+	state := snap.State()
+	row("environment", state.Environment)
 	row("account", account.ID())
 	row("name", account.Name())
 	company, _ := account.Company()
@@ -105,7 +106,7 @@ func print(w io.Writer, snap *health.Snapshot, asJSON bool) error {
 	if balance, ok := account.Balance(); ok {
 		row("balance", balance.String()+" USD")
 	}
-	row("token", snap.TokenFingerprint()+" from "+snap.TokenSource())
-	row("latency", snap.Latency().Round(time.Millisecond).String())
+	row("token", snap.TokenFingerprint()+" from "+state.TokenSource)
+	row("latency", state.Latency.Round(time.Millisecond).String())
 	return table.Flush()
 }

@@ -48,7 +48,7 @@ func NewCollector(checkers ...Checker) *Collector {
 				"toloka: NewCollector: a checker is nil; handle the error of health.New first")
 			break
 		}
-		name := snapshotOf(checker).Name()
+		name := snapshotOf(checker).State().Name
 		if slices.Contains(c.names, name) {
 			c.err = fmt.Errorf(
 				"toloka: NewCollector: two checkers have the name %q; use health.WithName", name)
@@ -170,34 +170,35 @@ func (s sample) labels(more []string) []string {
 }
 
 func (s sample) snapshot(snap *health.Snapshot, info bool) {
+	state := snap.State()
 	for status := health.StatusFail; status <= health.StatusPass; status++ {
 		s.gauge(descStatus, number(snap.Status() == status), status.String())
 	}
 	for r := health.ReasonClosed; r <= health.ReasonVerified; r++ {
-		s.gauge(descReason, number(snap.Reasons().Has(r)), r.String())
+		s.gauge(descReason, number(slices.Contains(snap.Reasons(), r)), r.String())
 	}
 	s.gauge(descReady, number(snap.Ready()))
 	if info {
-		s.gauge(descInfo, 1, snap.Environment(), snap.TokenSource(), snap.TokenFingerprint())
+		s.gauge(descInfo, 1, state.Environment, state.TokenSource, snap.TokenFingerprint())
 	}
-	s.gauge(descVerified, seconds(snap.VerifiedAt()))
-	s.gauge(descMaxStale, snap.MaxStale().Seconds())
-	if account := snap.LastAccount(); account != nil {
+	s.gauge(descVerified, seconds(state.VerifiedAt))
+	s.gauge(descMaxStale, state.MaxStale.Seconds())
+	if account := state.Account; account != nil {
 		if balance, ok := account.Balance(); ok {
 			dollars, _ := balance.Float64()
 			s.gauge(descBalance, dollars)
 		}
 	}
-	if least, ok := snap.MinBalance(); ok {
-		dollars, _ := least.Float64()
+	if least := state.MinBalance; least.Valid {
+		dollars, _ := least.Decimal.Float64()
 		s.gauge(descMinBalance, dollars)
 	}
-	for _, state := range []string{"closed", "half-open", "open"} {
-		current := snap.Breaker()
+	for _, breaker := range []string{"closed", "half-open", "open"} {
+		current := state.Breaker
 		if current == "" { // no token was asked about
 			current = "closed"
 		}
-		s.gauge(descBreaker, number(current == state), state)
+		s.gauge(descBreaker, number(current == breaker), breaker)
 	}
 }
 

@@ -56,18 +56,17 @@ func full(t testing.TB) *fake {
 	require.NoError(t, err)
 	return &fake{
 		snapshot: health.NewSnapshot(health.State{
-			Name:           "main",
-			Environment:    "sandbox",
-			Reasons:        health.ReasonsOf(health.ReasonStale, health.ReasonLowBalance),
-			Started:        true,
-			Token:          token,
-			TokenSource:    `file:"/run/secrets/toloka"`,
-			Account:        account,
-			VerifiedAt:     time.UnixMilli(1_767_225_600_250),
-			Breaker:        "half-open",
-			MaxStale:       15 * time.Minute,
-			MinBalance:     decimal.MustParse("150.5"),
-			WatchesBalance: true,
+			Name:        "main",
+			Environment: "sandbox",
+			Reasons:     []health.Reason{health.ReasonStale, health.ReasonLowBalance},
+			Started:     true,
+			Token:       token,
+			TokenSource: `file:"/run/secrets/toloka"`,
+			Account:     account,
+			VerifiedAt:  time.UnixMilli(1_767_225_600_250),
+			Breaker:     "half-open",
+			MaxStale:    15 * time.Minute,
+			MinBalance:  decimal.NullDecimal{Decimal: decimal.MustParse("150.5"), Valid: true},
 		}),
 		stats: health.Stats{
 			Calls: map[requester.Class]uint64{
@@ -127,7 +126,7 @@ func exposition(t *testing.T, g prom.Gatherer) string {
 // TestCollector_stateSets: series that come and go would leave stale values behind.
 func TestCollector_stateSets(t *testing.T) {
 	for reason := health.ReasonClosed; reason <= health.ReasonVerified; reason++ {
-		collector := tolokaprom.NewCollector(newFake(health.State{Reasons: health.ReasonsOf(reason)}))
+		collector := tolokaprom.NewCollector(newFake(health.State{Reasons: []health.Reason{reason}}))
 		assert.Equal(t, map[string]float64{reason.String(): 1}, ones(t, collector, "reason"))
 		assert.Equal(t, map[string]float64{reason.Status().String(): 1}, ones(t, collector, "status"))
 		assert.Equal(t, 14, testutil.CollectAndCount(collector, "toloka_credential_reason"))

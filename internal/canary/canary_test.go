@@ -300,7 +300,7 @@ func (p *output) look(t *testing.T, c *health.Checker) {
 	account, accountErr := c.Account()
 	values := []any{
 		snap, *snap, token, &token, account, tokenErr, accountErr, c.Check(t.Context()),
-		snap.Cause(), snap.Reasons(), snap.TokenFingerprint(), snap.TokenSource(),
+		snap.Cause(), snap.Reasons(), snap.TokenFingerprint(), snap.State().TokenSource,
 	}
 	for _, v := range values {
 		if !isnil.Value(v) {

@@ -201,9 +201,9 @@ func TestVaultService(t *testing.T) {
 			s.becomes(t, health.ReasonSourceUnavailable)
 			s.uses(t, s.first)
 			require.NoError(t, s.Check(context.Background()))
-			verified := s.Snapshot().VerifiedAt()
+			verified := s.Snapshot().State().VerifiedAt
 			process.Await(t, "another verification", func() error {
-				if !s.Snapshot().VerifiedAt().After(verified) {
+				if !s.Snapshot().State().VerifiedAt.After(verified) {
 					return fmt.Errorf("the last one was at %s", verified)
 				}
 				return nil

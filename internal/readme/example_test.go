@@ -143,7 +143,7 @@ func Example_options() {
 		return
 	}
 	defer checker.Close()
-	fmt.Println(checker.Snapshot().Name(), checker.Snapshot().Reason())
+	fmt.Println(checker.Snapshot().State().Name, checker.Snapshot().Reason())
 	// Output: payouts starting
 }
 

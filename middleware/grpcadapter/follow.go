@@ -29,7 +29,7 @@ func Follow(server *grpchealth.Server, services ...string) func(old, new *health
 	set(healthpb.HealthCheckResponse_NOT_SERVING) // a new Server says that "" is SERVING
 	return func(_, snapshot *health.Snapshot) {
 		switch {
-		case snapshot.Draining(), snapshot.Reason() == health.ReasonClosed:
+		case snapshot.State().Draining, snapshot.Reason() == health.ReasonClosed:
 			server.Shutdown()
 		case snapshot.Ready():
 			set(healthpb.HealthCheckResponse_SERVING)

@@ -74,9 +74,9 @@ func TestFollow(t *testing.T) {
 
 func TestFollow_snapshots(t *testing.T) {
 	unreachable := health.State{
-		Reasons: health.ReasonsOf(health.ReasonUnreachable), KeepReady: true, VerifiedAt: time.Now(),
+		Reasons: []health.Reason{health.ReasonUnreachable}, KeepReady: true, VerifiedAt: time.Now(),
 	}
-	pass := health.State{Reasons: health.ReasonsOf(health.ReasonVerified)}
+	pass := health.State{Reasons: []health.Reason{health.ReasonVerified}}
 	draining := pass
 	draining.Draining = true
 	tests := map[string]struct {
@@ -85,12 +85,12 @@ func TestFollow_snapshots(t *testing.T) {
 	}{
 		"none":                    {nil, notServing},
 		"pass":                    {[]health.State{pass}, serving},
-		"warn":                    {[]health.State{{Reasons: health.ReasonsOf(health.ReasonStale)}}, serving},
+		"warn":                    {[]health.State{{Reasons: []health.Reason{health.ReasonStale}}}, serving},
 		"fail":                    {[]health.State{pass, {}}, notServing},
 		"ready while unreachable": {[]health.State{unreachable}, serving},
 		"pass after draining":     {[]health.State{draining, pass}, notServing},
 		"closed": {
-			[]health.State{{Reasons: health.ReasonsOf(health.ReasonClosed)}, pass}, notServing,
+			[]health.State{{Reasons: []health.Reason{health.ReasonClosed}}, pass}, notServing,
 		},
 	}
 	for name, tt := range tests {

@@ -37,7 +37,7 @@ func (c *checker) set(t *testing.T, reason health.Reason, retryAfter time.Durati
 	account, err := requester.ParseAccount([]byte(`{"id":"` + accountID + `","balance":121.3}`))
 	require.NoError(t, err)
 	c.snapshot.Store(health.NewSnapshot(health.State{
-		Reasons: health.ReasonsOf(reason), Account: account, Started: true, RetryAfter: retryAfter,
+		Reasons: []health.Reason{reason}, Account: account, Started: true, RetryAfter: retryAfter,
 	}))
 }
 

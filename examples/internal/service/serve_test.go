@@ -125,7 +125,7 @@ func TestServe(t *testing.T) {
 		s := serve(t, drainDelay, http.NotFoundHandler())
 		begin := time.Now()
 		signalSelf(t, syscall.SIGTERM)
-		draining := func() bool { return s.checker.Snapshot().Draining() }
+		draining := func() bool { return s.checker.Snapshot().State().Draining }
 		eventually(t, draining, "the service does not drain")
 		signalSelf(t, syscall.SIGTERM) // without a handler it would end the test
 		assert.NoError(t, <-s.done)

@@ -183,7 +183,7 @@ func (s *story) awaitVerified(ctx context.Context, moment time.Time) error {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
 	for {
-		if snap := s.app.checker.Snapshot(); snap.Open() && snap.VerifiedAt().After(moment) {
+		if snap := s.app.checker.Snapshot(); snap.Open() && snap.State().VerifiedAt.After(moment) {
 			return nil
 		}
 		select {

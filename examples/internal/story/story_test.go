@@ -79,7 +79,7 @@ func TestStepFails(t *testing.T) {
 		{
 			name: "drain_not_reported",
 			lies: func(r *http.Request, snap *health.Snapshot) int {
-				return only(r.URL.Path == "/readyz" && snap.Draining(), http.StatusOK)
+				return only(r.URL.Path == "/readyz" && snap.State().Draining, http.StatusOK)
 			},
 			want: "step 8 (The service drains and exits) failed: GET /readyz: status 200, not 503",
 		},

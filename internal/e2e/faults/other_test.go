@@ -35,7 +35,7 @@ func TestSlowNetwork(t *testing.T) {
 				require.NoError(t, w.checker.Refresh(t.Context()))
 			}
 			assert.Equal(t, "pass: verified", w.verdict())
-			assert.Equal(t, "closed", w.checker.Snapshot().Breaker())
+			assert.Equal(t, "closed", w.checker.Snapshot().State().Breaker)
 			assert.Equal(t, 1+calls, w.platform.Count())
 			assert.Equal(t, []string{"pass: verified"}, w.awaitTold(t, 1))
 			assert.Len(t, w.log.lines(t), 1)
@@ -71,7 +71,7 @@ func TestTruncatedRefusal(t *testing.T) {
 	cut := toxic{"limit_data", downstream, map[string]int{"bytes": w.lengthOfAnswer(t) - 10}}
 	w.proxy.add(t, cut)
 
-	for w.checker.Snapshot().Breaker() == "closed" {
+	for w.checker.Snapshot().State().Breaker == "closed" {
 		err := w.checker.Refresh(t.Context())
 		require.Equal(t, requester.Unavailable, requester.ClassOf(err), err)
 		require.Equal(t, "warn: stale", w.verdict(), "an outage is not a refusal")

@@ -116,14 +116,20 @@ func (w *world) told() []string {
 
 func (w *world) verdict() string { return verdict(w.checker.Snapshot()) }
 
-func verdict(s *health.Snapshot) string { return s.Status().String() + ": " + s.Reasons().String() }
+func verdict(s *health.Snapshot) string {
+	var reasons []string
+	for _, r := range s.Reasons() {
+		reasons = append(reasons, r.String())
+	}
+	return s.Status().String() + ": " + strings.Join(reasons, ",")
+}
 
 // await waits for a verdict and a state of the circuit breaker.
 func (w *world) await(t *testing.T, want, breaker string) {
 	t.Helper()
 	process.Await(t, want, func() error {
-		if s := w.checker.Snapshot(); verdict(s) != want || s.Breaker() != breaker {
-			return fmt.Errorf("%s, breaker %s", verdict(s), s.Breaker())
+		if s := w.checker.Snapshot(); verdict(s) != want || s.State().Breaker != breaker {
+			return fmt.Errorf("%s, breaker %s", verdict(s), s.State().Breaker)
 		}
 		return nil
 	})

@@ -33,11 +33,11 @@ func state(t *testing.T, name, accountName string, reasons ...health.Reason) hea
 			`"company":{"id":"123"}}`, accountName))
 	require.NoError(t, err)
 	return health.State{
-		Name: name, Environment: "production", Reasons: health.ReasonsOf(reasons...), Started: true,
+		Name: name, Environment: "production", Reasons: reasons, Started: true,
 		Token: token, TokenSource: "file:/run/secrets/toloka", Account: account,
 		VerifiedAt: now.Add(-42 * time.Second), AnsweredAt: now.Add(-42 * time.Second),
 		Latency: 83 * time.Millisecond, Breaker: "closed", NextCheck: now.Add(18 * time.Second),
-		MaxStale: 15 * time.Minute, MinBalance: decimal.MustParse("50"), WatchesBalance: true,
+		MaxStale: 15 * time.Minute, MinBalance: decimal.NullDecimal{Decimal: decimal.MustParse("50"), Valid: true},
 		Since: now.Add(-3 * time.Hour),
 		History: []health.Change{
 			{At: now.Add(-75 * time.Hour), From: health.ReasonStarting, To: health.ReasonVerified},
@@ -55,7 +55,7 @@ func pages(t *testing.T) map[string][]health.State {
 	pass := state(t, "payments", "Jack Smith", health.ReasonVerified)
 	warn := state(t, "payments", "Jack Smith", health.ReasonRotationRejected, health.ReasonLowBalance)
 	warn.Err = errors.New("the token WxYz…#1a2b3c4d: 401 (AUTHENTICATION_ERROR, request id r-7)")
-	warn.MinBalance = decimal.MustParse("150")
+	warn.MinBalance.Decimal = decimal.MustParse("150")
 	warn.History = append(warn.History, health.Change{
 		At: warn.Since, From: health.ReasonVerified, To: health.ReasonRotationRejected, Err: warn.Err,
 	})

@@ -42,7 +42,7 @@ func (c *Checker) Set(t *testing.T, reason health.Reason) {
 	account, err := requester.ParseAccount([]byte(`{"id":"` + AccountID + `","balance":121.3}`))
 	require.NoError(t, err)
 	c.snapshot.Store(health.NewSnapshot(health.State{
-		Reasons: health.ReasonsOf(reason), Account: account, Started: true, RetryAfter: 7 * time.Second,
+		Reasons: []health.Reason{reason}, Account: account, Started: true, RetryAfter: 7 * time.Second,
 	}))
 }
 
