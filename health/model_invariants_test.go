@@ -68,7 +68,7 @@ func (w *modelWorld) settled() {
 		}
 		return
 	}
-	w.lookLocked(inUse)
+	w.lookLocked(snap)
 	if w.resting { // Start has failed, and an answer that came at that moment is lost
 		if snap.Open() {
 			w.complainLocked("open (%v), and the checker is not started", snap.Reasons())
@@ -267,6 +267,8 @@ func (w *modelWorld) checkAdoptionLocked(
 		return
 	}
 	c := w.config
+	// When the gate closes, the other tokens are asked about at once, one after the other.
+	reopened := w.closedFrom + time.Duration(len(source.holding))*(c.timeout+modelGrace+c.interval/50)
 	patience := 2*c.reaction() + time.Duration(len(source.holding))*c.timeout + c.sourceTimeout + c.interval
 	for rank, token := range source.holding {
 		rec := &w.tokens[token]
@@ -279,7 +281,7 @@ func (w *modelWorld) checkAdoptionLocked(
 		// A token that replaces the one in use may bring a balance that closes the gate.
 		poor := c.lowBalanceFails && inUse >= 0 && w.tokens[inUse].poor
 		switch {
-		case !snap.Open() && !poor:
+		case !snap.Open() && !poor && now > reopened:
 			w.complainLocked("closed (%v: %v), and token %d is offered and accepted since %v",
 				snap.Reasons(), snap.Cause(), token, rec.would[accepted])
 		case rank == 0 && inUse != token:
