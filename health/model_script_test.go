@@ -129,6 +129,10 @@ var modelActionNames = [modelActions]string{
 	"close",
 }
 
+// theOneInUse is the token of a step that is about the token in use at that moment, or about token
+// 0 if there is none.
+const theOneInUse = -1
+
 // modelStep is an action, and how long the script waits after it.
 type modelStep struct {
 	action  modelAction
@@ -146,6 +150,9 @@ func (s modelStep) String() string {
 	switch s.action {
 	case doAnswer:
 		detail = fmt.Sprintf(" of token %d: %v", s.token, s.answer)
+		if s.token == theOneInUse {
+			detail = fmt.Sprintf(" of the token in use: %v", s.answer)
+		}
 	case doAnswerAll, doOutage:
 		detail = fmt.Sprintf(": %v", s.answer)
 	case doSource:
@@ -320,7 +327,10 @@ func (d drawer) step() modelStep {
 	s := modelStep{action: rapid.SampledFrom(modelActionsWeighted).Draw(t, "action")}
 	switch s.action {
 	case doAnswer:
-		s.token, s.answer = rapid.IntRange(0, modelTokens-1).Draw(t, "token"), d.answer()
+		s.token, s.answer = rapid.IntRange(theOneInUse, modelTokens-1).Draw(t, "token"), d.answer()
+		if d.chance(3, "in use") {
+			s.token = theOneInUse
+		}
 	case doAnswerAll:
 		s.answer = d.answer()
 	case doOutage:
@@ -337,6 +347,8 @@ func (d drawer) step() modelStep {
 		s.suspend = rapid.SampledFrom([]time.Duration{
 			2 * c.maxStale, c.interval * 3 / 2, c.maxStale * 9 / 10, 3 * time.Second, 2 * time.Hour,
 		}).Draw(t, "suspend")
+		// The engine takes less than a second for noise, and counts it with the next suspension.
+		s.suspend = max(s.suspend, time.Second)
 	}
 	s.then = d.wait()
 	return s

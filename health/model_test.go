@@ -210,7 +210,11 @@ func (r *modelRun) do(s modelStep) {
 	w := r.modelWorld
 	switch s.action {
 	case doAnswer:
-		r.platform(func() { w.tokens[s.token].answer = s.answer })
+		token := s.token
+		if token == theOneInUse {
+			token = max(0, inUseOf(r.checker.Snapshot()))
+		}
+		r.platform(func() { w.tokens[token].answer = s.answer })
 	case doAnswerAll:
 		r.platform(func() {
 			for i := range w.tokens {
