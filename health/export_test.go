@@ -6,10 +6,15 @@ import (
 	"time"
 )
 
-// WithJitter replaces chance: 0.5 makes every interval exactly what the option says.
-func WithJitter(f float64) Option {
+// WithJitter replaces chance by these numbers, in turn: 0.5 makes every interval exactly what the
+// option says.
+func WithJitter(numbers ...float64) Option {
 	return func(c *config) error {
-		c.jitter = func() float64 { return f }
+		next := -1
+		c.jitter = func() float64 {
+			next = (next + 1) % len(numbers)
+			return numbers[next]
+		}
 		return nil
 	}
 }

@@ -171,6 +171,35 @@ func TestFailoverWithoutVerdict(t *testing.T) {
 	})
 }
 
+// TestFailoverToVerified: a token that worked when it was replaced is asked about as soon as the one
+// in use gets into trouble, however short ago that was.
+func TestFailoverToVerified(t *testing.T) {
+	for name, a := range map[string]reply{
+		"refused": refused, "other account": account("2"), "no verdict": down,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := pair(t, byToken(map[string]reply{tokenA: down, tokenB: account("1")}))
+				require.NoError(t, w.checker.Start(t.Context()))
+				w.will(always(account("1")))
+				for w.inUse() != tokenA {
+					time.Sleep(time.Second)
+				}
+				w.platform.forget()
+				w.will(byToken(map[string]reply{tokenA: a, tokenB: account("1")}))
+				time.Sleep(11 * time.Second)
+				loan := borrow(t, w)
+				begin := time.Now()
+				require.NotNil(t, loan.Refused(t.Context()))
+				synctest.Wait()
+				assert.Zero(t, time.Since(begin))
+				assert.Equal(t, tokenB, w.inUse())
+				assert.Equal(t, []string{tokenA, tokenB}, w.platform.tokens()[:2])
+			})
+		})
+	}
+}
+
 // A second token that gets no answer is asked about less and less often, and never delays the
 // confirmation of the first one's refusal.
 func TestFailoverBackoff(t *testing.T) {

@@ -26,7 +26,7 @@ func (c *Checker) run(ctx context.Context, done chan<- struct{}) {
 		case <-timer.C:
 		case <-c.poke:
 		}
-		next := c.step(happened)
+		next := c.step(ctx, happened)
 		for _, r := range next.ask {
 			go c.ask(ctx, r, r.breaker)
 		}
@@ -46,10 +46,14 @@ func (c *Checker) run(ctx context.Context, done chan<- struct{}) {
 	}
 }
 
-// step applies an event, which may be nil, and plans what comes next.
-func (c *Checker) step(happened event) todo {
+// step applies an event, which may be nil, and plans what comes next. When ctx has ended, it does
+// neither.
+func (c *Checker) step(ctx context.Context, happened event) todo {
 	var next todo
 	c.update(func(now instant) (n note, news bool) {
+		if ctx.Err() != nil {
+			return note{}, false
+		}
 		if news = c.clock.woke(); news {
 			c.m.wake(now)
 		}

@@ -73,6 +73,11 @@ func (m *machine) works() bool {
 	return r != nil && r.verified && r.misfit == nil && r.refusals < m.rules.rejectionThreshold
 }
 
+// healthy reports whether the token in use works and its last call got a good answer.
+func (m *machine) healthy() bool {
+	return m.works() && m.inUse.refusals == 0 && m.inUse.outages == 0
+}
+
 // expired reports whether the last good answer about the token in use has reached MaxStale.
 func (m *machine) expired(now instant) bool {
 	return m.works() && now-m.inUse.verifiedAt >= m.rules.maxStale

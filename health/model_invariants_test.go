@@ -68,7 +68,7 @@ func (w *modelWorld) settled() {
 		}
 		return
 	}
-	w.lookLocked(inUse)
+	w.lookLocked(snap)
 	if w.resting { // Start has failed, and an answer that came at that moment is lost
 		if snap.Open() {
 			w.complainLocked("open (%v), and the checker is not started", snap.Reasons())
@@ -217,11 +217,22 @@ func (w *modelWorld) troubleEndedLocked(token int, but modelVerdict) time.Durati
 	return last
 }
 
-// steadyLocked reports whether the platform has accepted token for so long that it has been
-// verified.
+// steadyLocked reports whether the platform has accepted token, which is in use, for so long that
+// it has been verified.
 func (w *modelWorld) steadyLocked(token int, now time.Duration) bool {
-	return w.started && w.tokens[token].would[accepted] != never &&
+	rec := &w.tokens[token]
+	if !rec.offered && !w.worksLocked(token) {
+		return false // it is not asked about any more: what the source offers takes its place
+	}
+	return w.started && rec.would[accepted] != never &&
 		now > w.troubleEndedLocked(token, accepted)+w.config.reaction()
+}
+
+// worksLocked reports whether token was accepted since it is in use, and not turned down since.
+func (w *modelWorld) worksLocked(token int) bool {
+	rec := &w.tokens[token]
+	return rec.sent != never && rec.ended[accepted] >= w.inUseFrom && !rec.forgotten &&
+		rec.refusalsMost < w.config.threshold
 }
 
 // checkLivenessLocked: what the platform says of the token in use is known in time.
@@ -267,6 +278,13 @@ func (w *modelWorld) checkAdoptionLocked(
 		return
 	}
 	c := w.config
+	// When the gate closes, the other tokens are asked about at once, one after the other.
+	others := map[int]bool{}
+	for _, token := range source.holding {
+		others[token] = true
+	}
+	delete(others, inUse)
+	reopened := w.closedFrom + time.Duration(len(others))*(c.timeout+modelGrace+c.interval/50)
 	patience := 2*c.reaction() + time.Duration(len(source.holding))*c.timeout + c.sourceTimeout + c.interval
 	for rank, token := range source.holding {
 		rec := &w.tokens[token]
@@ -279,7 +297,7 @@ func (w *modelWorld) checkAdoptionLocked(
 		// A token that replaces the one in use may bring a balance that closes the gate.
 		poor := c.lowBalanceFails && inUse >= 0 && w.tokens[inUse].poor
 		switch {
-		case !snap.Open() && !poor:
+		case !snap.Open() && !poor && now > reopened:
 			w.complainLocked("closed (%v: %v), and token %d is offered and accepted since %v",
 				snap.Reasons(), snap.Cause(), token, rec.would[accepted])
 		case rank == 0 && inUse != token:

@@ -41,7 +41,7 @@ type modelConfig struct {
 	pollInterval, sourceTimeout              time.Duration
 	recheck, startupTimeout                  time.Duration
 	threshold, breakerFailures               int
-	jitter                                   float64
+	jitter                                   []float64
 	expectAccount                            bool // account 1
 	expectCompany                            bool // of the accounts 1 and 3
 	allowAccountChange                       bool
@@ -54,7 +54,7 @@ type modelConfig struct {
 }
 
 func (c modelConfig) options() []health.Option {
-	opts := []health.Option{health.WithJitter(c.jitter)}
+	opts := []health.Option{health.WithJitter(c.jitter...)}
 	add := func(on bool, opt health.Option) {
 		if on {
 			opts = append(opts, opt)
@@ -93,7 +93,7 @@ func defaultConfig() modelConfig {
 		interval: time.Minute, timeout: 5 * time.Second, maxStale: 15 * time.Minute,
 		breakerOpen: 30 * time.Second, pollInterval: 5 * time.Second, sourceTimeout: 5 * time.Second,
 		recheck: time.Second, startupTimeout: 10 * time.Second, threshold: 2, breakerFailures: 3,
-		jitter: 0.5, plain: true,
+		jitter: []float64{0.5}, plain: true,
 	}
 }
 
@@ -129,6 +129,10 @@ var modelActionNames = [modelActions]string{
 	"close",
 }
 
+// theOneInUse is the token of a step that is about the token in use at that moment, or about token
+// 0 if there is none.
+const theOneInUse = -1
+
 // modelStep is an action, and how long the script waits after it.
 type modelStep struct {
 	action  modelAction
@@ -146,6 +150,9 @@ func (s modelStep) String() string {
 	switch s.action {
 	case doAnswer:
 		detail = fmt.Sprintf(" of token %d: %v", s.token, s.answer)
+		if s.token == theOneInUse {
+			detail = fmt.Sprintf(" of the token in use: %v", s.answer)
+		}
 	case doAnswerAll, doOutage:
 		detail = fmt.Sprintf(": %v", s.answer)
 	case doSource:
@@ -199,7 +206,9 @@ func drawConfig(t *rapid.T) modelConfig {
 	flag := func(name string) bool { return rapid.IntRange(0, 3).Draw(t, name) == 3 }
 	c.several = rapid.Bool().Draw(t, "several tokens")
 	c.pollable = rapid.Bool().Draw(t, "pollable")
-	c.jitter = rapid.SampledFrom([]float64{0.5, 0, 0.999, 0.31}).Draw(t, "jitter")
+	c.jitter = rapid.SampledFrom([][]float64{
+		{0.5}, {0}, {0.999}, {0.31}, {0.999, 0, 0, 0.999, 0.5, 0.999, 0},
+	}).Draw(t, "jitter")
 	c.stuck = flag("stuck")
 	if rapid.Bool().Draw(t, "options") {
 		drawDurations(t, &c)
@@ -252,7 +261,7 @@ type drawer struct {
 }
 
 // slowest is the longest answer in percent of the timeout.
-const slowest = 93
+const slowest = 98
 
 // chance is true in one of n cases.
 func (d drawer) chance(n int, name string) bool { return rapid.IntRange(1, n).Draw(d.t, name) == n }
@@ -318,7 +327,10 @@ func (d drawer) step() modelStep {
 	s := modelStep{action: rapid.SampledFrom(modelActionsWeighted).Draw(t, "action")}
 	switch s.action {
 	case doAnswer:
-		s.token, s.answer = rapid.IntRange(0, modelTokens-1).Draw(t, "token"), d.answer()
+		s.token, s.answer = rapid.IntRange(theOneInUse, modelTokens-1).Draw(t, "token"), d.answer()
+		if d.chance(3, "in use") {
+			s.token = theOneInUse
+		}
 	case doAnswerAll:
 		s.answer = d.answer()
 	case doOutage:
@@ -335,6 +347,8 @@ func (d drawer) step() modelStep {
 		s.suspend = rapid.SampledFrom([]time.Duration{
 			2 * c.maxStale, c.interval * 3 / 2, c.maxStale * 9 / 10, 3 * time.Second, 2 * time.Hour,
 		}).Draw(t, "suspend")
+		// The engine takes less than a second for noise, and counts it with the next suspension.
+		s.suspend = max(s.suspend, time.Second)
 	}
 	s.then = d.wait()
 	return s

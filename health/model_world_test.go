@@ -45,10 +45,12 @@ type modelWorld struct {
 	slept           time.Duration // when the machine woke up last
 	wokenFrom       modelWake
 
-	lastOpen  int           // the token in use when the gate was open last, -1 if it never was
-	inUseSeen int           // the token in use at the last look
-	lookedAt  time.Duration // when that was
-	inUseFrom time.Duration // the last look at which another token was in use
+	lastOpen   int           // the token in use when the gate was open last, -1 if it never was
+	closedFrom time.Duration // the first look at which the gate was closed, never if it is open
+	verifiedAt time.Duration // when the last answer came that opens the gate
+	inUseSeen  int           // the token in use at the last look
+	lookedAt   time.Duration // when that was
+	inUseFrom  time.Duration // the last look at which another token was in use
 	// The token that was in use before, and when it was replaced.
 	wasInUse   int
 	replacedAt time.Duration
@@ -108,6 +110,7 @@ func newModelWorld(config modelConfig) *modelWorld {
 		config: config, born: time.Now(), released: make(chan struct{}), resting: true,
 		genuine: map[modelGood]bool{}, lastOpen: -1, inUseSeen: -1, wokenFrom: modelWake{token: -1},
 		tokens: make([]modelRecord, modelTokens), startEnded: never, slept: never,
+		closedFrom: never, verifiedAt: never,
 	}
 	for i := range w.tokens {
 		w.tokens[i] = modelRecord{
@@ -159,8 +162,14 @@ func (w *modelWorld) traceLocked(format string, args ...any) {
 	}
 }
 
-// lookLocked notes which token is in use.
-func (w *modelWorld) lookLocked(inUse int) {
+// lookLocked notes which token is in use, and whether the gate is open.
+func (w *modelWorld) lookLocked(snap *health.Snapshot) {
+	inUse := inUseOf(snap)
+	if snap.Open() {
+		w.closedFrom = never
+	} else if w.closedFrom == never {
+		w.closedFrom = w.now()
+	}
 	if inUse != w.inUseSeen {
 		w.wasInUse, w.replacedAt = w.inUseSeen, w.now()
 		w.inUseSeen, w.inUseFrom = inUse, w.lookedAt
@@ -254,7 +263,7 @@ func (w *modelWorld) beforeCall(call *modelCall) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	rec := &w.tokens[call.token]
-	w.lookLocked(inUse)
+	w.lookLocked(snap)
 	// A call may have been decided upon just before its token was replaced.
 	justReplaced := call.token == w.wasInUse && w.replacedAt == call.sentAt
 	rec.inFlight++
@@ -287,10 +296,11 @@ func (w *modelWorld) beforeCall(call *modelCall) {
 
 // endCall notes what the checker is told.
 func (w *modelWorld) endCall(call *modelCall, answer modelAnswer) {
-	inUse := inUseOf(w.checker.Snapshot())
+	snap := w.checker.Snapshot()
+	inUse := inUseOf(snap)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.lookLocked(inUse)
+	w.lookLocked(snap)
 	now, rec, c := w.now(), &w.tokens[call.token], w.config
 	verdict := w.verdictOnLocked(answer)
 	rec.inFlight--
@@ -324,6 +334,8 @@ func (w *modelWorld) endCall(call *modelCall, answer modelAnswer) {
 			rec.poor = answer.kind == acceptsPoor
 			if c.lowBalanceFails && rec.poor {
 				rec.endedPoor = now
+			} else {
+				w.verifiedAt = now
 			}
 		}
 	case refusedIt:

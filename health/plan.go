@@ -195,12 +195,12 @@ func (m *machine) planOthers(now instant, t *todo) {
 }
 
 // replacements returns the tokens that are worth a call beside the one in use. While that one
-// works these are the preferred ones; while it has no verdict, all of them are.
+// is healthy these are the preferred ones, otherwise all of them.
 func (m *machine) replacements() []*record {
 	switch r := m.inUse; {
 	case r == nil, !m.works() && r.rank < 0:
 		return nil // the main token is asked about first
-	case m.works() && r.refusals == 0 && r.outages == 0:
+	case m.healthy():
 		return m.preferred()
 	default:
 		return m.offered
@@ -222,6 +222,8 @@ func (m *machine) dueOther(r *record) instant {
 	switch {
 	case m.checks.forces(r) && m.roundRead():
 		due = 0
+	case !m.healthy() && r.err == nil && r.skipped == nil:
+		due = 0 // it was good when it was asked about last
 	case !m.works() && r.outages == 0 && r.refusals > 0 && r.refusals < m.rules.rejectionThreshold:
 		due = min(due, r.refusedAt+m.rules.recheck) // it may be the only token that works
 	}

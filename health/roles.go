@@ -56,7 +56,7 @@ func (m *machine) roleOf(r *record) role {
 		return inUse
 	case r.rank < 0:
 		return superseded
-	case m.works() && m.betterThan(r):
+	case m.betterThan(r):
 		return superseded
 	case m.works():
 		return candidate
@@ -67,11 +67,10 @@ func (m *machine) roleOf(r *record) role {
 	}
 }
 
-// betterThan reports whether the token in use is preferred to r and its last call got a good
-// answer. Then r was asked about while that was not so, or not known yet.
+// betterThan reports whether the token in use is healthy and preferred to r. Then r was asked about
+// while that was not so, or not known yet.
 func (m *machine) betterThan(r *record) bool {
-	in := m.inUse
-	return in.rank >= 0 && in.rank < r.rank && in.refusals == 0 && in.outages == 0
+	return m.healthy() && m.inUse.rank >= 0 && m.inUse.rank < r.rank
 }
 
 // outcomeOf returns what an answer about r means, and the error that it leaves in the token's record.

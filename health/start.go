@@ -34,8 +34,14 @@ func (c *Checker) Start(ctx context.Context) error {
 	err := c.awaitVerdict(ctx)
 	c.patient.Store(false)
 	closed := true
-	c.update(func(instant) (note, bool) {
+	c.update(func(now instant) (note, bool) {
 		closed = false
+		if c.m.reasons(now).primary().Status() != StatusFail {
+			err = nil // verified at the last moment
+		}
+		if err != nil {
+			stop() // the loop changes nothing any more
+		}
 		c.m.settle()
 		c.m.started = err == nil
 		return note{}, true
@@ -44,7 +50,6 @@ func (c *Checker) Start(ctx context.Context) error {
 		err = ErrClosed
 	}
 	if err != nil {
-		stop()
 		<-stopped
 	}
 	c.log.flush(flushTime)

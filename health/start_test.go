@@ -366,3 +366,23 @@ func TestNotStarted(t *testing.T) {
 		assert.Zero(t, w.platform.count())
 	})
 }
+
+// TestStartFailsAsVerified: the source gets a token that works at the moment when Start gives up. It
+// fails and the gate stays closed, or it succeeds.
+func TestStartFailsAsVerified(t *testing.T) {
+	for range 500 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, onlyB, health.WithRejectionThreshold(1))
+			w.will(func(token string) reply {
+				w.source.has(tokenB)
+				return onlyB(token)
+			})
+			err := w.checker.Start(t.Context())
+			open := w.checker.Snapshot().Open()
+			assert.Equal(t, err == nil, open, "%v", err)
+			time.Sleep(time.Minute)
+			assert.Equal(t, open, w.checker.Snapshot().Open(), "it stays so")
+			assert.Equal(t, err == nil, w.checker.Snapshot().Started())
+		})
+	}
+}
