@@ -382,7 +382,7 @@ func TestStartFailsAsVerified(t *testing.T) {
 			assert.Equal(t, err == nil, open, "%v", err)
 			time.Sleep(time.Minute)
 			assert.Equal(t, open, w.checker.Snapshot().Open(), "it stays so")
-			assert.Equal(t, err == nil, w.checker.Snapshot().Started())
+			assert.Equal(t, err == nil, w.checker.Snapshot().State().Started)
 		})
 	}
 }
