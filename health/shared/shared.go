@@ -8,14 +8,16 @@
 //
 //   - the verdict: the last answer that accepted or refused the token,
 //   - the trouble: the last answer without a verdict since then, such as an outage or a rate limit,
-//   - the lease: which replica asks the platform at this moment,
-//   - the fence: a counter that grows with every lease,
+//   - the lease: whether a replica asks the platform at this moment. Its fence is a number that
+//     grows with every lease, also after a loss,
 //   - the replicas: roughly how many looked in the last minutes.
 //
 // The store measures every age with its own clock: the clocks of replicas are never compared. It
 // may lose everything at any time, and what it keeps is of no use to its owner: keys tell nothing
 // about tokens, and the data of an entry is encrypted and authenticated together with its key,
 // its slot and its fence.
+//
+// A store may round durations up to a millisecond.
 package shared
 
 import (
@@ -26,6 +28,9 @@ import (
 // Store is a store for a fleet. Its methods must be safe for concurrent use and should return
 // when ctx ends; a method that does not is abandoned. An error, of whatever kind, only means
 // that the replica works on its own until a later call succeeds.
+//
+// A key has the form toloka:{…}, with letters, digits, - and _ between the braces, and is at most
+// 128 bytes long.
 type Store interface {
 	// Look counts the replica, returns what is stored under key, and takes the lease if q asks
 	// for it. All of it is one atomic step.
@@ -49,10 +54,10 @@ type Query struct {
 	//   - there is no trouble, and no verdict that is younger than Due and whose fence is at
 	//     least Floor.
 	//
-	// Trouble with a fence lower than Floor counts as none.
+	// Trouble with a fence lower than Floor counts as none; it is still returned.
 	Due time.Duration
 	// Floor is the highest fence that the replica has seen. A granted lease has a higher one,
-	// even if the store has lost its counter.
+	// whatever the store has lost. No lease is granted if that fence would be above [MaxFence].
 	Floor uint64
 }
 
@@ -61,9 +66,11 @@ type View struct {
 	Verdict, Trouble Entry
 	// Lease is the fence of the lease that was granted to this replica, 0 if none was.
 	Lease uint64
-	// Busy is how long the lease of another replica lasts at most, 0 if none is held.
+	// Busy is how long the lease that is held lasts at most, 0 if none is held or this Look was
+	// granted it.
 	Busy time.Duration
-	// Replicas is about how many replicas looked within the last three minutes, at least 1.
+	// Replicas is about how many replicas looked within the last three minutes, at least 1. One
+	// that is gone counts for up to six minutes.
 	Replicas int
 }
 
@@ -84,7 +91,8 @@ type Entry struct {
 type Answer struct {
 	// Fence is that of the lease.
 	Fence uint64
-	// Lease is how long that lease was asked to last, see [Query].
+	// Lease is how long that lease was asked to last, see [Query]. With another duration the age
+	// of the entry is wrong.
 	Lease time.Duration
 	// Trouble says that the answer is no verdict. Its Pause says how long no replica should ask.
 	Trouble bool
@@ -100,7 +108,7 @@ const MaxData = 64 << 10
 // scripts compute with exactly.
 const MaxFence = 1<<53 - 1
 
-// Retention is how long a store keeps a verdict, trouble, and the counter of fences.
+// Retention is how long a store keeps a verdict and trouble, by their ages.
 const Retention = 24 * time.Hour
 
 // Stats counts what a replica has done with its store. The zero value is that of a replica
