@@ -21,12 +21,8 @@ const (
 	// Refresh.
 	shareWithin = time.Second
 
-	// leastLook and mostLook bound an operation of the store.
+	// leastLook is the least time for an operation of the store, however short the interval is.
 	leastLook = 10 * time.Millisecond
-	mostLook  = 250 * time.Millisecond
-
-	// leaseGrace is how much longer than the timeout of a call a lease lasts.
-	leaseGrace = 2 * time.Second
 
 	// looksPerSecond is how many looks of all replicas together that wait for the same moment
 	// fall into a second, and alonePerSecond how many calls to the platform while the store does
@@ -69,14 +65,14 @@ func newFleet(
 ) *fleet {
 	limit := lookLimit(p)
 	return &fleet{
-		id: id, keys: keys, limit: limit, lease: p.timeout + leaseGrace + limit, replicas: 1,
+		id: id, keys: keys, limit: limit, lease: sharing.Lease(p.timeout), replicas: 1,
 		stats: stats,
 	}
 }
 
 // lookLimit returns how long an operation of the store may take.
 func lookLimit(p pace) time.Duration {
-	return max(leastLook, min(mostLook, p.interval/20))
+	return max(leastLook, min(sharing.MostLook, p.interval/20))
 }
 
 // team is what a record knows of the other replicas' answers about its token.

@@ -6,7 +6,10 @@ import (
 	"math"
 	"time"
 
+	"github.com/tolokacheck/tolokacheck/health/shared"
 	"github.com/tolokacheck/tolokacheck/internal/callers"
+	"github.com/tolokacheck/tolokacheck/internal/isnil"
+	"github.com/tolokacheck/tolokacheck/internal/sharing"
 )
 
 // CallersOption configures a [Callers].
@@ -81,6 +84,19 @@ func WithMaxInFlight(n int) CallersOption {
 			return fmt.Errorf("WithMaxInFlight: %d is less than 1", n)
 		}
 		c.InFlight = n
+		return nil
+	}
+}
+
+// WithSharedCallers shares the platform's answers with the other replicas, through store: an active
+// caller then costs one call per TTL in all. A replica on which the store does not answer works on
+// its own. Default: every replica works on its own. See package shared.
+func WithSharedCallers(store shared.Store) CallersOption {
+	return func(c *callersConfig) error {
+		if isnil.Value(store) {
+			return errors.New("WithSharedCallers: the store is nil")
+		}
+		c.Member = sharing.NewMember(store, sharing.MostLook)
 		return nil
 	}
 }

@@ -15,14 +15,17 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/internal/platform"
+	"github.com/tolokacheck/tolokacheck/internal/sharing"
 )
 
-// Config configures an [Engine]. All fields are required.
+// Config configures an [Engine]. All fields but Member are required.
 type Config struct {
 	TTL, RefusedTTL, MaxStale time.Duration
 	Entries                   int
 	PerSecond                 float64
 	Burst, InFlight           int
+
+	Member *sharing.Member // shares answers with other replicas, if set
 }
 
 // Outcome is a decision about a request.
@@ -190,6 +193,9 @@ func (e *Engine) Forget(t credentials.Token) {
 		e.forgets[k[0]]++
 		e.verified.Invalidate(k)
 		e.others.Invalidate(k)
+		if e.config.Member != nil {
+			e.others.Set(k, &unproven{pace: pace{forgotten: e.now()}})
+		}
 		e.mu.Unlock()
 		e.flights.Forget(string(k[:]))
 	}

@@ -57,6 +57,7 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 			v := u.verdict(now)
 			return flight{refused: u.refused, retryAfter: v.RetryAfter, err: v.Err}
 		}
+		last.fence, last.forgotten = u.fence, u.forgotten
 		if now < u.retryAt+2*maxBackoff {
 			last.failures = u.failures
 		}
@@ -74,7 +75,7 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 		reservation.Cancel()
 		return flight{retryAfter: wait, err: errBudget}
 	}
-	a, forgets := e.call(l, k, t, last)
+	a, forgets := e.call(l, k, t, last, e.config.TTL/2)
 	return e.landNew(k, forgets, last, a)
 }
 
@@ -95,35 +96,46 @@ func (e *Engine) askAgain(k key, t credentials.Token, entry *known) flight {
 	if wait, err := l.forbidden(now); err != nil {
 		return flight{record: e.postpone(entry), retryAfter: wait, err: err}
 	}
-	a, forgets := e.call(l, k, t, r.pace)
+	due := e.config.TTL / 2
+	if r.refusals > 0 {
+		due = recheckAfter // only another refusal confirms it
+	}
+	a, forgets := e.call(l, k, t, r.pace, due)
 	return e.landAgain(k, forgets, entry, a)
 }
 
-// call makes the call and does the accounting of the lane. It returns the count of Forget calls
-// from before.
-func (e *Engine) call(l *lane, k key, t credentials.Token, last pace) (platform.Answer, uint32) {
+// call makes the call, unless another replica has a recent answer, and does the accounting of the
+// lane. It returns the count of Forget calls from before.
+func (e *Engine) call(
+	l *lane, k key, t credentials.Token, last pace, due time.Duration,
+) (answer, uint32) {
 	e.mu.Lock()
 	forgets := e.forgets[k[0]]
 	e.mu.Unlock()
-	a := l.ask(last.failures > 0, e.now, func() (a platform.Answer) {
-		defer func() {
-			if p := recover(); p != nil { // an error of the user's transport; by type only
-				a = platform.Answer{
-					Class: requester.Unavailable, Err: fmt.Errorf("an error of the HTTP client panicked with a %T", p),
-				}
-			}
-		}()
-		return e.caller.Call(e.ctx, t)
+	a := e.share(t, last, due, func() platform.Answer {
+		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return e.callPlatform(t) })
+		e.counts.call(a.Class)
+		return a
 	})
-	e.counts.call(a.Class)
 	if a.Class == requester.RateLimited {
-		l.limit(k, e.now(), e.holdOf(a))
+		l.limit(k, e.now(), e.holdOf(a.Answer))
 	}
 	return a, forgets
 }
 
+func (e *Engine) callPlatform(t credentials.Token) (a platform.Answer) {
+	defer func() {
+		if p := recover(); p != nil { // an error of the user's transport; by type only
+			a = platform.Answer{
+				Class: requester.Unavailable, Err: fmt.Errorf("an error of the HTTP client panicked with a %T", p),
+			}
+		}
+	}()
+	return e.caller.Call(e.ctx, t)
+}
+
 // landNew records the answer about a token that was never verified.
-func (e *Engine) landNew(k key, forgets uint32, last pace, a platform.Answer) flight {
+func (e *Engine) landNew(k key, forgets uint32, last pace, a answer) flight {
 	now := e.now()
 	switch a.Class {
 	case requester.NotAsked:
@@ -148,8 +160,9 @@ func (e *Engine) landNew(k key, forgets uint32, last pace, a platform.Answer) fl
 	if u.refused {
 		u.retryAt = now + e.config.RefusedTTL
 	} else {
-		u.pace = e.failed(last, now, a)
+		u.pace = e.failed(last, now, a.Answer)
 	}
+	u.fence = max(a.fence, last.fence)
 	if keep {
 		e.others.Set(k, u)
 	}
@@ -157,7 +170,7 @@ func (e *Engine) landNew(k key, forgets uint32, last pace, a platform.Answer) fl
 }
 
 // landAgain records the answer about a token that was verified before.
-func (e *Engine) landAgain(k key, forgets uint32, entry *known, a platform.Answer) flight {
+func (e *Engine) landAgain(k key, forgets uint32, entry *known, a answer) flight {
 	if a.Class == requester.NotAsked { // a probe of the breaker is in flight
 		return flight{record: e.postpone(entry), retryAfter: time.Second, err: a.Err}
 	}
@@ -165,6 +178,7 @@ func (e *Engine) landAgain(k key, forgets uint32, entry *known, a platform.Answe
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r := *entry.record.Load()
+	fence := max(a.fence, r.fence)
 	switch a.Class {
 	case requester.Cancelled:
 		return flight{record: &r, retryAfter: time.Second, err: ErrClosed}
@@ -177,16 +191,17 @@ func (e *Engine) landAgain(k key, forgets uint32, entry *known, a platform.Answe
 			if forgets == e.forgets[k[0]] {
 				e.verified.Invalidate(k)
 				e.others.Set(k, &unproven{
-					refused: true, err: a.Err, pace: pace{retryAt: now + e.config.RefusedTTL},
+					refused: true, err: a.Err, pace: pace{retryAt: now + e.config.RefusedTTL, fence: fence},
 				})
 			}
 			return flight{refused: true, err: a.Err}
 		}
 	default:
 		refusals := r.refusals
-		r.pace = e.failed(r.pace, now, a)
+		r.pace = e.failed(r.pace, now, a.Answer)
 		r.refusals, r.refreshAt = refusals, r.retryAt
 	}
+	r.fence = fence
 	entry.record.Store(&r) // without effect if the entry was forgotten or evicted meanwhile
 	return flight{record: &r, retryAfter: max(r.retryAt-now, 0), err: a.Err}
 }
@@ -202,10 +217,11 @@ func (e *Engine) postpone(entry *known) *Record {
 	return &r
 }
 
-func (e *Engine) newRecord(a platform.Answer) *Record {
+func (e *Engine) newRecord(a answer) *Record {
 	verified := a.SentAt.Sub(e.start)
 	return &Record{
 		Account: a.Account, VerifiedAt: a.SentAt, verified: verified, refreshAt: e.refreshTime(verified),
+		pace: pace{fence: a.fence},
 	}
 }
 

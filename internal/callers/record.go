@@ -24,6 +24,9 @@ type pace struct {
 	refusals int
 	failures int           // calls in a row that brought no verdict
 	retryAt  time.Duration // no call before
+	fence    uint64        // of the last shared answer, 0 if there was none
+
+	forgotten time.Duration // when Forget was called, 0 if it was not
 }
 
 // known is the cache entry of a token that was verified. Its record is replaced, so that the hit

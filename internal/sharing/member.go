@@ -12,6 +12,13 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/foreign"
 )
 
+// MostLook is how long an operation of the store may take at most.
+const MostLook = 250 * time.Millisecond
+
+// Lease returns how long a lease lasts for a client with this timeout: until its call has ended
+// and its answer is stored, with some time to spare.
+func Lease(timeout time.Duration) time.Duration { return timeout + 2*time.Second + MostLook }
+
 // Member is one replica's access to the store. It is safe for concurrent use.
 type Member struct {
 	// ID identifies the replica. It is random.

@@ -1,0 +1,105 @@
+package callers
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/shared"
+	"github.com/tolokacheck/tolokacheck/internal/platform"
+	"github.com/tolokacheck/tolokacheck/internal/sharing"
+)
+
+const (
+	// firstLook and mostLook are the pauses between looks for an answer that is on its way.
+	firstLook = 50 * time.Millisecond
+	mostLook  = time.Second
+)
+
+// answer is the platform's answer about a token, and the fence under which replicas share it.
+type answer struct {
+	platform.Answer
+	fence uint64 // 0 if it is not shared
+}
+
+// share returns the answer of another replica that is younger than due and newer than the last
+// one, or calls ask. After a Forget it takes only what was asked since. Without a store it calls
+// ask.
+func (e *Engine) share(t credentials.Token, last pace, due time.Duration, ask func() platform.Answer) answer {
+	member := e.config.Member
+	if member == nil {
+		return answer{ask(), 0}
+	}
+	keys := sharing.KeysOf(e.client, t)
+	lease := sharing.Lease(e.client.Timeout())
+	if last.forgotten > 0 {
+		due = 0
+	}
+	deadline := e.now() + e.client.Timeout()
+	for wait := firstLook; ; wait = min(2*wait, mostLook) {
+		began := time.Now()
+		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: lease, Due: due, Floor: last.fence})
+		if err != nil {
+			return answer{ask(), last.fence} // on its own
+		}
+		if v := view.Verdict; v != nil && v.Fence > last.fence {
+			switch sent := began.Add(-v.Age); {
+			case v.Class == requester.Rejected && v.Age >= e.config.RefusedTTL:
+				if due > e.config.RefusedTTL { // a refusal is trusted for a shorter time
+					due = e.config.RefusedTTL
+					continue
+				}
+			case v.Age < due, last.forgotten > 0 && sent.Sub(e.start) > last.forgotten:
+				member.Stats().Taken.Add(1)
+				v.SentAt = sent
+				return answer{v.Answer, v.Fence}
+			}
+		}
+		tr := view.Trouble
+		switch {
+		case view.Lease > 0:
+			a := ask()
+			e.give(keys, a, tr, view.Lease, lease)
+			return answer{a, view.Lease}
+		case view.Busy > 0 && e.now() < deadline:
+		case tr != nil && tr.Fence >= last.fence && tr.Confirmed && tr.Age < tr.Pause:
+			member.Stats().Taken.Add(1)
+			tr.RetryAfter = tr.Pause - tr.Age
+			return answer{tr.Answer, last.fence}
+		default:
+			return answer{ask(), last.fence}
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait)):
+		case <-e.ctx.Done():
+			return answer{ask(), last.fence} // which returns at once
+		}
+	}
+}
+
+// give stores an answer that this replica got under a lease. before is the trouble so far.
+func (e *Engine) give(keys sharing.Keys, a platform.Answer, before *sharing.Answer, fence uint64, lease time.Duration) {
+	if !platform.Asked(a.Class) || !e.begin() {
+		return
+	}
+	given := sharing.Answer{Answer: a, Fence: fence}
+	switch {
+	case a.Class == requester.Rejected:
+		given.Refusals = 1
+	case given.Trouble():
+		given.Probes, given.Confirmed = 1, a.Answered
+		if before != nil {
+			given.Probes += before.Probes
+			given.Confirmed = given.Confirmed || before.Confirmed || before.Replica != e.config.Member.ID
+		}
+		given.Pause = max(backoff(given.Probes), min(a.RetryAfter, e.config.TTL))
+		if a.Class == requester.RateLimited {
+			given.Pause = e.holdOf(a)
+		}
+	}
+	go func() {
+		defer e.running.Done()
+		_ = e.config.Member.Put(e.ctx, &keys, given, lease) // its failure shows at the next look
+	}()
+}
