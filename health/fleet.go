@@ -54,7 +54,7 @@ type fleet struct {
 	away     error     // why the last look failed, nil if it did not
 	unsealed bool      // an entry that cannot be opened was seen
 
-	replicas, before int // how many looked lately, and the most of the generation before
+	replicas int // how many looked lately; it falls slowly, because the store may lose its count
 
 	stats *sharing.Stats
 }
@@ -92,6 +92,7 @@ type team struct {
 	prober    string // who made the last
 	confirmed bool   // see sharing.Answer
 
+	deaf     bool // the last call of this replica got no HTTP answer
 	distrust bool // an entry could not be opened: take none
 
 	alone   bool    // the last call was made because the store did not answer
@@ -120,10 +121,18 @@ func (m *machine) startLook(now instant, r *record, t *todo) {
 }
 
 func (m *machine) look(r *record, t *todo) {
-	r.team.looking, r.team.lookAt = true, 0
-	t.look = append(t.look, look{r, shared.Query{
-		Lease: m.fleet.lease, Due: m.dueAge(r), Floor: r.team.floor,
-	}})
+	q := shared.Query{Due: m.dueAge(r), Floor: r.team.floor}
+	if !m.givesWay(r) {
+		q.Lease = m.fleet.lease
+	}
+	r.team.looking = true
+	t.look = append(t.look, look{r, q})
+}
+
+// givesWay reports whether the next look leaves the lease to others: the network of this replica
+// may be the only one that is broken.
+func (m *machine) givesWay(r *record) bool {
+	return r.team.deaf && r.team.waits == 0 && r.verified && !r.team.hurry && m.fleet.replicas > 1
 }
 
 // dueAge returns the age from which a shared verdict on r is too old.
@@ -133,7 +142,7 @@ func (m *machine) dueAge(r *record) time.Duration {
 		return 0
 	case r.team.hurry:
 		return min(shareWithin, m.pace.interval)
-	case r.refusals > 0 && r.refusals < m.rules.rejectionThreshold:
+	case m.unconfirmed(r):
 		return m.rules.recheck
 	default:
 		return m.pace.interval * 85 / 100 // under the least regular pause, with its jitter
@@ -154,9 +163,9 @@ func (m *machine) planFleet(now instant, t *todo) {
 			r.team.granted = false
 			m.call(now, r, t)
 			continue
-		case r.team.looking:
-		case r.team.lookAt == 0:
+		case !r.asking:
 			continue // the check has ended
+		case r.team.looking:
 		case now >= r.team.lookAt:
 			m.look(r, t)
 		default:
@@ -259,9 +268,12 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 		r.team.distrust, r.team.lookAt = true, now
 	case now-r.team.since < 2*m.fleet.lease:
 		wait := min(firstWait<<min(r.team.waits, 10), m.fleet.lease/4)
+		if m.givesWay(r) {
+			wait = min(m.pace.interval, m.fleet.lease) / 2
+		}
 		r.team.waits++
 		r.team.lookAt = now + time.Duration(float64(wait)*(1+m.jitter())) + m.spreadLooks(r)
-	case r.team.hurry || !r.verified:
+	case r.team.hurry, !r.verified, m.unconfirmed(r), r == m.inUse && m.expired(now):
 		r.team.granted = true // those who should answer do not
 	default:
 		m.endCheck(r, false)
@@ -280,13 +292,17 @@ func (m *machine) endCheck(r *record, heard bool) {
 	m.forget(r)
 }
 
+// unconfirmed reports whether r was refused less often than the threshold says.
+func (m *machine) unconfirmed(r *record) bool {
+	return r.refusals > 0 && r.refusals < m.rules.rejectionThreshold
+}
+
 // withoutStore decides what follows from a look that failed. The more replicas there are, the
 // longer they wait with their own calls.
 func (m *machine) withoutStore(now instant, r *record) {
-	window := min(time.Duration(m.fleet.size())*time.Second/alonePerSecond, m.rules.maxStale)
-	confirming := r.refusals > 0 && r.refusals < m.rules.rejectionThreshold
+	window := min(time.Duration(m.fleet.replicas)*time.Second/alonePerSecond, m.rules.maxStale)
 	switch {
-	case window < time.Second, !r.asked, r.team.hurry, confirming, m.lastMoment(now, r),
+	case window < time.Second, !r.asked, r.team.hurry, m.unconfirmed(r), m.lastMoment(now, r),
 		r.team.aloneAt > 0 && now >= r.team.aloneAt:
 		r.team.granted, r.team.alone, r.team.aloneAt = true, true, 0
 		return
@@ -315,22 +331,12 @@ func (m *machine) spreadLooks(r *record) time.Duration {
 	if r.team.hurry || !r.asked {
 		most = min(most, hurriedSpread)
 	}
-	all := min(time.Duration(m.fleet.size())*time.Second/looksPerSecond, most)
+	all := min(time.Duration(m.fleet.replicas)*time.Second/looksPerSecond, most)
 	return time.Duration(float64(all) * m.jitter())
 }
 
-// count notes how many replicas there are. The store forgets its count from time to time.
-func (f *fleet) count(n int) {
-	if n < f.replicas/2 {
-		f.before = f.replicas
-	} else if n > f.before {
-		f.before = 0
-	}
-	f.replicas = n
-}
-
-// size returns about how many replicas there are.
-func (f *fleet) size() int { return max(f.replicas, f.before) }
+// count notes how many replicas looked lately.
+func (f *fleet) count(n int) { f.replicas = max(n, f.replicas*9/10, 1) }
 
 // give plans to store an answer that this replica got under its lease, and to give way to
 // another replica where the answer must be confirmed.
@@ -352,9 +358,7 @@ func (m *machine) give(now instant, r *record, a platform.Answer) {
 		r.team.probes, r.team.prober, r.team.confirmed = 0, "", false
 		answer.Refusals = r.refusals
 	}
-	unconfirmed := answer.Trouble() && !answer.Confirmed ||
-		r.refusals > 0 && r.refusals < m.rules.rejectionThreshold
-	if unconfirmed && f.size() > 1 {
+	if f.replicas > 1 && (answer.Trouble() && !answer.Confirmed || m.unconfirmed(r)) {
 		r.due += giveWay
 	}
 	r.team.floor = max(r.team.floor, r.team.fence)

@@ -166,8 +166,11 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	defer m.forget(r)
 	m.stats.called(a)
 	n := m.learn(now, r, a, nil)
-	if r.team.fence > 0 && platform.Asked(a.Class) {
-		m.give(now, r, a)
+	if platform.Asked(a.Class) {
+		r.team.deaf = !a.Answered
+		if r.team.fence > 0 {
+			m.give(now, r, a)
+		}
 	}
 	r.team.fence = 0
 	if r.slept {
