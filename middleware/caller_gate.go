@@ -182,27 +182,32 @@ func (g *CallerGate) Admit(r *http.Request) (*http.Request, *CallerRejection) {
 	return withCaller(r, v), nil
 }
 
-// check returns the verdict on a request, or its rejection.
+// check returns the verdict on a request, or its rejection, and counts it.
 func (g *CallerGate) check(r *http.Request) (callers.Verdict, *CallerRejection) {
-	var v callers.Verdict
+	v := callers.Verdict{Outcome: callers.NoToken, Err: callers.ErrNoToken}
 	if values := r.Header[keyAuthorization]; len(values) == 1 {
 		v = g.callers.engine.Check(r.Context(), values[0])
-	} else {
-		v = g.callers.engine.NoHeader()
 	}
+	rejection := g.rejection(r, v)
+	g.callers.requests.add(v.Outcome, rejection)
+	return v, rejection
+}
+
+// rejection returns the response to a request that may not pass, or nil.
+func (g *CallerGate) rejection(r *http.Request, v callers.Verdict) *CallerRejection {
 	switch v.Outcome {
 	case callers.Fresh, callers.Stale:
 	case callers.NoToken, callers.Refused:
-		return v, g.reject(g.unauthorized, &CallerError{Status: http.StatusUnauthorized, Err: v.Err})
+		return g.reject(g.unauthorized, &CallerError{Status: http.StatusUnauthorized, Err: v.Err})
 	default:
-		return v, g.reject(
+		return g.reject(
 			g.unavailable.with(field{keyRetryAfter, retryAfter(v.RetryAfter)}),
 			&CallerError{Status: http.StatusServiceUnavailable, RetryAfter: v.RetryAfter, Err: v.Err})
 	}
 	if err := g.allowed(r.Context(), v.Record.Account); err != nil {
-		return v, g.reject(g.forbidden, &CallerError{Status: http.StatusForbidden, Err: err})
+		return g.reject(g.forbidden, &CallerError{Status: http.StatusForbidden, Err: err})
 	}
-	return v, nil
+	return nil
 }
 
 func (g *CallerGate) reject(resp *response, err *CallerError) *CallerRejection {

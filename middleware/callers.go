@@ -44,7 +44,10 @@ import (
 //
 // A Callers is safe for concurrent use. The end of a request's context ends the wait of that
 // request only. Close it when it is no longer needed.
-type Callers struct{ engine *callers.Engine }
+type Callers struct {
+	requests requestCounts // of all gates; first, because cache lines are aligned
+	engine   *callers.Engine
+}
 
 // NewCallers returns a Callers that asks through client. It makes no call. The error lists every
 // invalid option.
@@ -72,39 +75,3 @@ func (c *Callers) Forget(t credentials.Token) { c.engine.Forget(t) }
 // Close cancels the calls in flight and waits for them, at most a second. From then on every gate
 // answers 503. It may be called more than once.
 func (c *Callers) Close() { c.engine.Close() }
-
-// CallersStats are counts since the creation of a [Callers], and its sizes at the moment. Requests
-// with a token verified less than a TTL ago are not counted.
-type CallersStats struct {
-	// Verified is the number of cached tokens that were verified; Unproven that of tokens that are
-	// refused or got no verdict.
-	Verified, Unproven int
-	// InFlight is the number of calls to the platform in flight.
-	InFlight int
-	// NoToken, Refused, Unavailable and Stale count requests by decision. A request that passes as
-	// stale or fresh may still be forbidden by the gate; that is not counted here.
-	NoToken, Refused, Unavailable, Stale uint64
-	// Calls counts the answers of the platform by class.
-	Calls map[requester.Class]uint64
-	// VerifiedBreaker and UnprovenBreaker are the states of the circuit breakers: "closed", "open"
-	// or "half-open".
-	VerifiedBreaker, UnprovenBreaker string
-}
-
-// Stats returns the current counts. It takes no lock that requests wait for.
-func (c *Callers) Stats() CallersStats {
-	s := c.engine.Stats()
-	stats := CallersStats{
-		Verified: s.Verified, Unproven: s.Others, InFlight: s.InFlight,
-		NoToken: s.Outcomes[callers.NoToken], Refused: s.Outcomes[callers.Refused],
-		Unavailable: s.Outcomes[callers.Unavailable], Stale: s.Outcomes[callers.Stale],
-		Calls:           make(map[requester.Class]uint64),
-		VerifiedBreaker: s.Breakers[0], UnprovenBreaker: s.Breakers[1],
-	}
-	for class := requester.Verified; class <= requester.Cancelled; class++ {
-		if class != requester.NotAsked {
-			stats.Calls[class] = s.Calls[class]
-		}
-	}
-	return stats
-}

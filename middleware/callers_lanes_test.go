@@ -23,7 +23,7 @@ func TestCallers_lanes(t *testing.T) {
 			w.platform.SetTokenFaults(made(i), requestertest.Status(500))
 			assert.Equal(t, 503, w.use(made(i)))
 		}
-		assert.Equal(t, "open", w.callers.Stats().UnprovenBreaker)
+		assert.Equal(t, "open", w.callers.Stats().Unproven.Breaker)
 		rec, _ := w.send([]string{authorization(w.platform.IssueToken("2"))})
 		assert.Equal(t, 503, rec.Code)
 		assert.Equal(t, "31", rec.Header().Get("Retry-After")) // 30 s and a margin, rounded up
@@ -31,7 +31,7 @@ func TestCallers_lanes(t *testing.T) {
 
 		assert.Equal(t, 200, w.use(good))
 		assert.Equal(t, 2, w.platform.CountToken(good))
-		assert.Equal(t, "closed", w.callers.Stats().VerifiedBreaker)
+		assert.Equal(t, "closed", w.callers.Stats().Verified.Breaker)
 	})
 }
 
@@ -62,7 +62,7 @@ func TestCallers_oneTokenFails(t *testing.T) {
 				assert.Equal(t, 503, w.use(made(0)))
 				time.Sleep(time.Second)
 			}
-			assert.Equal(t, "closed", w.callers.Stats().UnprovenBreaker)
+			assert.Equal(t, "closed", w.callers.Stats().Unproven.Breaker)
 			assert.Equal(t, 401, w.use(made(1)))
 		})
 	})
@@ -96,7 +96,7 @@ func TestCallers_bounded(t *testing.T) {
 			assert.Equal(t, 200, w.use(tokens[i]))
 			time.Sleep(50 * time.Millisecond)
 		}
-		assert.LessOrEqual(t, w.callers.Stats().Verified, 10_000)
+		assert.LessOrEqual(t, w.callers.Stats().Verified.Entries, 10_000)
 		assert.Equal(t, 200, w.use(tokens[0]))
 	})
 }

@@ -150,7 +150,7 @@ func TestCallers_header(t *testing.T) {
 			assertRejected(t, rec, 401)
 			assert.Zero(t, s)
 			assert.Zero(t, w.platform.Count())
-			assert.EqualValues(t, 1, w.callers.Stats().NoToken)
+			assert.EqualValues(t, 1, w.callers.Stats().Requests.NoToken)
 		})
 	}
 }

@@ -25,6 +25,7 @@ type Endpoint struct {
 	tellsEnvoy bool
 	details    *detailsPolicy // nil: no details
 	page       bool           // the status page
+	callers    *Callers       // for the status page, may be nil
 	// last is the rendering of the latest snapshots, nil before the first request. Requests that
 	// race to replace it do the same work twice, and a late one may store an older rendering; the
 	// next request replaces that.
@@ -42,6 +43,7 @@ type healthConfig struct {
 	paths      paths
 	pathOption string // the last option given that only Routes accepts
 	statusPage bool
+	callers    *Callers
 }
 
 // WithCheckers makes the endpoints answer for several checkers, with the worst of their verdicts.
@@ -64,7 +66,7 @@ func WithCheckers(more ...Snapshotter) HealthOption {
 // [WithPath] are options of [Routes] and invalid here.
 func NewHealth(c Snapshotter, opts ...HealthOption) (*Endpoint, error) {
 	config, err := newHealthConfig(c, opts)
-	if err := wiringError("NewHealth", err, config.noPathOption()); err != nil {
+	if err := wiringError("NewHealth", err, config.noPathOption(), config.noCallersOption()); err != nil {
 		return nil, err
 	}
 	return newHealth(c, config), nil

@@ -32,6 +32,7 @@ func Routes(c Snapshotter, opts ...HealthOption) ([]Route, error) {
 	if config.statusPage {
 		err = errors.Join(err, config.needDetails())
 	} else {
+		err = errors.Join(err, config.noCallersOption())
 		config.paths.drop(statusPath)
 	}
 	paths, pathErr := config.paths.resolve()

@@ -50,8 +50,9 @@ func digest(style string) string {
 
 // NewStatus returns the endpoint of the status page for people, usually at /statusz: for each
 // checker what is wrong, what to do, since when, the account and its balance, the last and the next
-// check, the source and the fingerprint of the token, and the last 50 changes. The page is one HTML
-// document without script; it is rendered for every request.
+// check, the source and the fingerprint of the token, and the last 50 changes. With
+// [WithCallers] it also shows the counts of callers. The page is one HTML document without script; it
+// is rendered for every request.
 //
 // The page needs [WithDetails]: requests that the policy does not allow get 403. The browser of an
 // operator passes [LoopbackOnly] through a port forward ("kubectl port-forward"). Allowed requests
@@ -79,7 +80,7 @@ func WithStatusPage() HealthOption {
 
 func newStatus(c Snapshotter, config *healthConfig) *Endpoint {
 	e := newHealth(c, config)
-	e.page = true
+	e.page, e.callers = true, config.callers
 	return e
 }
 
@@ -99,7 +100,7 @@ func (e *Endpoint) servePage(w http.ResponseWriter, r *http.Request) {
 	case !e.details.allows(r):
 		statusForbidden.write(w, r)
 	default:
-		body := renderStatus(e.checkers, time.Now())
+		body := e.renderStatus(time.Now())
 		newResponse(http.StatusOK, "text/html; charset=utf-8", body, statusHeader...).write(w, r)
 	}
 }
@@ -110,6 +111,7 @@ type statusPage struct {
 	Style    template.CSS
 	Now      moment
 	Checkers []statusOfChecker
+	Callers  []statusDetail // empty without WithCallers
 }
 
 type statusOfChecker struct {
@@ -139,20 +141,23 @@ type statusChange struct {
 // moment is a time as people and programs read it.
 type moment struct{ Text, Machine, Distance string }
 
-func renderStatus(checkers []Snapshotter, now time.Time) []byte {
+func (e *Endpoint) renderStatus(now time.Time) []byte {
 	page := statusPage{
 		Status: health.StatusPass,
 		Style:  template.CSS(statusCSS), // this package's own
 		Now:    momentOf(now, now),
 	}
 	page.Now.Distance = ""
-	for i, c := range checkers {
+	for i, c := range e.checkers {
 		s := c.Snapshot()
 		if s == nil {
 			s = unknown
 		}
 		page.Status = min(page.Status, s.Status())
 		page.Checkers = append(page.Checkers, newStatusOfChecker("checker-"+strconv.Itoa(i+1), s, now))
+	}
+	if e.callers != nil {
+		page.Callers = callersDetails(e.callers.Stats())
 	}
 	var b bytes.Buffer
 	// It fails only if the template and the types disagree, which the tests would show.

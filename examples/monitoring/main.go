@@ -1,5 +1,6 @@
-// Command monitoring is the service of examples/nethttp with metrics for Prometheus at /metrics and
-// the status page at /statusz. README.md shows how to run it with Prometheus and Grafana.
+// Command monitoring is the service of examples/nethttp with metrics for Prometheus at /metrics, the
+// status page at /statusz, and a route for callers with tokens of their own. README.md shows how to
+// run it with Prometheus and Grafana.
 package main
 
 import (
@@ -44,16 +45,23 @@ func run(logger *slog.Logger) error {
 		return err
 	}
 	defer checker.Close()
+	callers, err := middleware.NewCallers(cfg.Client, cfg.CallersOptions...)
+	if err != nil {
+		return err
+	}
+	defer callers.Close()
 
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(tolokaprom.NewCollector(checker))
+	registry.MustRegister(tolokaprom.NewCollector(checker), tolokaprom.NewCallersCollector(callers))
 	mux := http.NewServeMux()
 	// Without a login, the status page is for requests from this machine and for port forwards.
 	nethttp.RegisterHealth(mux, checker,
-		middleware.WithDetails(middleware.LoopbackOnly), middleware.WithStatusPage())
+		middleware.WithDetails(middleware.LoopbackOnly), middleware.WithStatusPage(),
+		middleware.WithCallers(callers))
 	// 200 whatever the status: Prometheus takes anything else for a failed scrape.
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("GET /tasks", nethttp.Gate(checker)(http.HandlerFunc(tasks)))
+	mux.Handle("GET /caller", nethttp.Callers(callers)(http.HandlerFunc(caller)))
 	return service.Run(cfg, checker, mux, logger)
 }
 
@@ -82,3 +90,9 @@ func token() credentials.Provider {
 }
 
 func tasks(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "no tasks") }
+
+// caller tells callers which account their token belongs to.
+func caller(w http.ResponseWriter, r *http.Request) {
+	caller, _ := middleware.CallerFrom(r.Context()) // always present behind the gate
+	fmt.Fprintln(w, "account", caller.Account.ID())
+}

@@ -41,6 +41,14 @@ func TestEndpoints(t *testing.T) {
 	assert.Contains(t, page.Body, "<title>warn: Toloka credential</title>")
 	exampletest.Expect(t, http.MethodGet, url+"/tasks", http.StatusOK, "no tasks")
 
+	exampletest.Expect(t, http.MethodGet, url+"/caller", http.StatusUnauthorized,
+		`{"type":"about:blank","title":"Unauthorized","status":401,`+
+			`"detail":"Send a valid API token in the Authorization header."}`)
+	metrics = exampletest.Ask(t, http.MethodGet, url+"/metrics")
+	assert.Contains(t, metrics.Body, `toloka_callers_requests_total{outcome="no_token"} 1`)
+	page = exampletest.Ask(t, http.MethodGet, url+"/statusz")
+	assert.Contains(t, page.Body, "1 without a token")
+
 	// Prometheus must get the metrics of a credential that fails, too.
 	p.Answer(exampletest.Refuse)
 	exampletest.Eventually(t, url+"/readyz", http.StatusServiceUnavailable, `{"status":"fail"}`)

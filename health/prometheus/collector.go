@@ -193,7 +193,7 @@ func (s sample) snapshot(snap *health.Snapshot, info bool) {
 		dollars, _ := least.Decimal.Float64()
 		s.gauge(descMinBalance, dollars)
 	}
-	for _, breaker := range []string{"closed", "half-open", "open"} {
+	for _, breaker := range breakerStates {
 		current := state.Breaker
 		if current == "" { // no token was asked about
 			current = "closed"
@@ -205,7 +205,7 @@ func (s sample) snapshot(snap *health.Snapshot, info bool) {
 func (s sample) stats(stats health.Stats) {
 	for class := requester.Verified; class <= requester.Cancelled; class++ {
 		if class != requester.NotAsked { // no request
-			s.counter(descRequests, stats.Calls[class], strings.ReplaceAll(class.String(), " ", "_"))
+			s.counter(descRequests, stats.Calls[class], labelOf(class))
 		}
 	}
 	s.ch <- newHistogram(descDurations, stats.Durations, s.labels(nil)...)
@@ -215,6 +215,8 @@ func (s sample) stats(stats health.Stats) {
 	s.counter(descRotations, stats.RefusedRotations, "refused")
 	s.counter(descDropped, stats.DroppedLogLines)
 }
+
+var breakerStates = []string{"closed", "half-open", "open"}
 
 func number(holds bool) float64 {
 	if holds {

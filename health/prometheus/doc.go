@@ -1,15 +1,16 @@
-// Package prometheus exports the state of credential checkers as Prometheus metrics:
+// Package prometheus exports the state of credential checkers and of callers as Prometheus metrics:
 //
 //	import tolokaprom "github.com/tolokacheck/tolokacheck/health/prometheus"
 //
 //	prometheus.MustRegister(tolokaprom.NewCollector(checker))
+//	prometheus.MustRegister(tolokaprom.NewCallersCollector(callers)) // if there are any
 //
-// A scrape reads the snapshot and the counters of the checker. It takes no lock and never calls
+// A scrape reads snapshots and counters. It takes no lock that requests wait for, and never calls
 // the platform. Only programs that import this package link the Prometheus client.
 //
-// # Metrics
+// # Metrics of checkers
 //
-// All names begin with toloka_credential_, and all metrics have the label "name", the checker's
+// The names begin with toloka_credential_, and the metrics have the label "name", the checker's
 // name, which is empty by default.
 //
 //	status{status}                        1 for one of pass, warn, fail
@@ -28,9 +29,24 @@
 //	rotations_total{result}               accepted, refused
 //	log_lines_dropped_total
 //
-// The account's name and id are in no metric. Requests at a gate are not counted, because a
-// counter would be a write that all processors share; count them where the service counts its
-// responses.
+// Requests at a gate are not counted, because a counter would cost more than the gate; count them
+// where the service counts its responses.
+//
+// # Metrics of callers
+//
+// The names begin with toloka_callers_. The label "tokens" is verified for tokens that the platform
+// has verified, and unproven for all others.
+//
+//	requests_total{outcome}                  verified, stale, no_token, refused, not_allowed,
+//	                                         unavailable: each request once
+//	platform_requests_total{class}           as for checkers
+//	platform_requests_skipped_total{reason}  budget, in_flight, circuit_breaker, rate_limit
+//	platform_requests_in_flight{tokens}
+//	entries{tokens}                          tokens in memory
+//	evictions_total{tokens}                  tokens removed because the memory for them was full
+//	circuit_breaker_state{tokens,state}      1 for one of closed, half-open, open
+//
+// No metric has the id or name of an account, or a label whose values callers choose.
 //
 // # OpenTelemetry
 //

@@ -91,22 +91,28 @@ type Engine struct {
 func New(client *requester.Client, c Config) *Engine {
 	e := &Engine{
 		config: c, client: client, caller: platform.NewCaller(client), start: time.Now(),
-		keys:     newKeyer(),
-		verified: newCache[*known](c.Entries), others: newCache[*unproven](c.Entries),
+		keys:   newKeyer(),
 		budget: rate.NewLimiter(rate.Limit(c.PerSecond), c.Burst),
 	}
+	e.verified = newCache[*known](c.Entries, &e.counts.verifiedEvictions)
+	e.others = newCache[*unproven](c.Entries, &e.counts.otherEvictions)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	open := min(30*time.Second, c.MaxStale/4)
 	e.proven, e.strange = newLane(open, c.InFlight), newLane(open, c.InFlight)
 	return e
 }
 
-// newCache returns a bounded cache that does its maintenance in the goroutines that use it: there
-// is none to stop.
-func newCache[V any](entries int) *otter.Cache[key, V] {
+// newCache returns a bounded cache that counts its evictions. It does its maintenance in the
+// goroutines that use it: there is none to stop.
+func newCache[V any](entries int, evictions *atomic.Uint64) *otter.Cache[key, V] {
 	return otter.Must(&otter.Options[key, V]{
 		MaximumSize: entries,
 		Executor:    func(f func()) { f() },
+		OnAtomicDeletion: func(d otter.DeletionEvent[key, V]) {
+			if d.WasEvicted() {
+				evictions.Add(1)
+			}
+		},
 	})
 }
 
@@ -116,11 +122,11 @@ func (e *Engine) now() time.Duration { return time.Since(e.start) }
 // there is no usable verdict. The end of ctx ends the wait, not the call.
 func (e *Engine) Check(ctx context.Context, authorization string) Verdict {
 	if e.closed.Load() {
-		return e.count(Verdict{Outcome: Unavailable, RetryAfter: time.Second, Err: ErrClosed})
+		return Verdict{Outcome: Unavailable, RetryAfter: time.Second, Err: ErrClosed}
 	}
 	h, ok := parseHeader(authorization)
 	if !ok {
-		return e.count(Verdict{Outcome: NoToken, Err: ErrNoToken})
+		return Verdict{Outcome: NoToken, Err: ErrNoToken}
 	}
 	k := e.keys.key(h)
 	now := e.now()
@@ -133,26 +139,23 @@ func (e *Engine) Check(ctx context.Context, authorization string) Verdict {
 			return Verdict{Outcome: Fresh, Record: r}
 		}
 		if now < r.retryAt {
-			return e.count(e.verdictOn(r, flight{retryAfter: r.retryAt - now, err: errPaced}))
+			return e.verdictOn(r, flight{retryAfter: r.retryAt - now, err: errPaced})
 		}
 	} else if u, ok := e.others.GetIfPresent(k); ok && now < u.retryAt {
-		return e.count(u.verdict(now))
+		return u.verdict(now)
 	}
 	t, err := h.token()
 	if err != nil {
-		return e.count(Verdict{Outcome: NoToken, Err: err})
+		return Verdict{Outcome: NoToken, Err: err}
 	}
 	select {
 	case r := <-e.fly(k, t):
 		f := r.Val.(flight)
-		return e.count(e.verdictOn(f.record, f))
+		return e.verdictOn(f.record, f)
 	case <-ctx.Done():
-		return e.count(Verdict{Outcome: Unavailable, RetryAfter: time.Second, Err: ctx.Err()})
+		return Verdict{Outcome: Unavailable, RetryAfter: time.Second, Err: ctx.Err()}
 	}
 }
-
-// NoHeader is the verdict on a request without exactly one Authorization header.
-func (e *Engine) NoHeader() Verdict { return e.count(Verdict{Outcome: NoToken, Err: ErrNoToken}) }
 
 // verdictOn returns the verdict that follows from a flight about a token with the record r, which
 // is nil if the token was never verified.

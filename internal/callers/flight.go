@@ -42,10 +42,14 @@ func (e *Engine) ask(k key, t credentials.Token) flight {
 		return flight{retryAfter: time.Second, err: ErrClosed}
 	}
 	defer e.running.Done()
+	var f flight
 	if entry, ok := e.verified.GetIfPresent(k); ok {
-		return e.askAgain(k, t, entry)
+		f = e.askAgain(k, t, entry)
+	} else {
+		f = e.askNew(k, t)
 	}
-	return e.askNew(k, t)
+	e.counts.skip(f.err)
+	return f
 }
 
 // askNew asks about a token that was never verified, within the budget.

@@ -12,10 +12,12 @@ import (
 
 	"github.com/govalues/decimal"
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/echoadapter"
 	"github.com/tolokacheck/tolokacheck/health"
+	tolokaprom "github.com/tolokacheck/tolokacheck/health/prometheus"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 	"github.com/tolokacheck/tolokacheck/middleware"
@@ -92,10 +94,7 @@ func Example_worker() {
 			return err
 		}
 		framework.Register("toloka", checker.PublicReadiness) // the verdict of /readyz; its error is public
-		if err := checker.Check(ctx); err != nil {            // the whole cause, for logs
-			return err
-		}
-		account, err := checker.Account() // the verified account
+		account, err := checker.Account()                     // the verified account; its error is for logs
 		fmt.Println(account.ID())
 		return err
 	}(context.Background())
@@ -104,6 +103,51 @@ func Example_worker() {
 	// toloka <nil>
 	// 566ec2b0ff0deeaae5f9d500629de162
 	// <nil>
+}
+
+func Example_callers() {
+	platform := requestertest.NewServer()
+	defer platform.Close()
+	client, err := requester.New(requester.Production, requester.WithBaseURL(platform.URL))
+	if err != nil {
+		panic(err)
+	}
+	checker, err := health.New(credentials.Default(), health.WithClient(client))
+	if err != nil {
+		panic(err)
+	}
+	defer checker.Close()
+	mine := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := middleware.CallerFrom(r.Context()) // always present behind the gate
+		fmt.Fprintln(w, "the tasks of", caller.Account.ID())
+	})
+	mux := http.NewServeMux()
+	registry := prometheus.NewRegistry()
+	_ = func() error {
+		callers, err := middleware.NewCallers(client) // one for all routes
+		if err != nil {
+			return err
+		}
+		defer callers.Close()
+		mux.Handle("GET /mine", nethttp.Callers(callers)(mine)) // callers, err := middleware.NewCallers(client)
+
+		registry.MustRegister(tolokaprom.NewCallersCollector(callers))
+		nethttp.RegisterHealth(mux, checker, middleware.WithDetails(middleware.LoopbackOnly),
+			middleware.WithStatusPage(), middleware.WithCallers(callers))
+
+		for _, token := range []string{platform.IssueToken("").Reveal(), "made-up"} {
+			r := httptest.NewRequest(http.MethodGet, "/mine", nil)
+			r.Header.Set("Authorization", "ApiKey "+token)
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, r)
+			fmt.Println(w.Code, w.Body)
+		}
+		return nil
+	}()
+	// Output:
+	// 200 the tasks of 566ec2b0ff0deeaae5f9d500629de162
+	//
+	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"detail":"Send a valid API token in the Authorization header."}
 }
 
 func Example_outgoing() {

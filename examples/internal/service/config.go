@@ -12,6 +12,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 // defaultListenAddr accepts connections on every interface: load balancers are on other machines.
@@ -24,9 +25,13 @@ type Config struct {
 	// DrainDelay is how long a draining service keeps serving, so that load balancers notice:
 	// DRAIN_DELAY, 0 by default.
 	DrainDelay time.Duration
-	// CheckerOptions are options for health.New: the client for TOLOKA_ENVIRONMENT and
-	// TOLOKA_BASE_URL, and the times in CHECK_INTERVAL and MAX_STALE.
+	// Client asks the platform of TOLOKA_ENVIRONMENT and TOLOKA_BASE_URL.
+	Client *requester.Client
+	// CheckerOptions are options for health.New: Client, and the times in CHECK_INTERVAL and
+	// MAX_STALE.
 	CheckerOptions []health.Option
+	// CallersOptions are options for middleware.NewCallers: the same times.
+	CallersOptions []middleware.CallersOption
 }
 
 // FromEnv reads the configuration with lookup, usually os.LookupEnv. An empty variable counts as
@@ -34,10 +39,8 @@ type Config struct {
 // FromEnv does not read the token; that is the job of a credentials.Provider.
 func FromEnv(lookup func(name string) (value string, ok bool)) (*Config, error) {
 	env := &environment{lookup: lookup}
-	cfg := &Config{
-		ListenAddr:     cmp.Or(env.text("LISTEN_ADDR"), defaultListenAddr),
-		CheckerOptions: env.checker(),
-	}
+	cfg := &Config{ListenAddr: cmp.Or(env.text("LISTEN_ADDR"), defaultListenAddr)}
+	env.platform(cfg)
 	cfg.DrainDelay, _ = env.duration("DRAIN_DELAY")
 	if len(env.problems) == 0 {
 		env.checkCombination(cfg.CheckerOptions)
@@ -48,23 +51,24 @@ func FromEnv(lookup func(name string) (value string, ok bool)) (*Config, error) 
 	return cfg, nil
 }
 
-// checker returns the options for the client of the platform and for the durations that are set.
-func (e *environment) checker() []health.Option {
+// platform sets the client of the platform, and the options for the durations that are set.
+func (e *environment) platform(cfg *Config) {
 	name := requester.Environment(e.text("TOLOKA_ENVIRONMENT"))
 	if _, err := requester.New(name); err != nil {
 		e.problem("TOLOKA_ENVIRONMENT", string(name), "use production or sandbox")
 		name = requester.Production
 	}
-	var checker []health.Option
 	opts := []requester.Option{requester.WithUserAgent("tolokacheck-example")}
 	if d, ok := e.duration("CHECK_INTERVAL"); ok {
-		checker = append(checker, health.WithInterval(d))
+		cfg.CheckerOptions = append(cfg.CheckerOptions, health.WithInterval(d))
+		cfg.CallersOptions = append(cfg.CallersOptions, middleware.WithCallerTTL(d))
 		if d > 0 { // a call must fit into an interval
 			opts = append(opts, requester.WithTimeout(min(d, requester.DefaultTimeout)))
 		}
 	}
 	if d, ok := e.duration("MAX_STALE"); ok {
-		checker = append(checker, health.WithMaxStale(d))
+		cfg.CheckerOptions = append(cfg.CheckerOptions, health.WithMaxStale(d))
+		cfg.CallersOptions = append(cfg.CallersOptions, middleware.WithCallerMaxStale(d))
 	}
 	if raw := e.text("TOLOKA_BASE_URL"); raw != "" {
 		opts = append(opts, requester.WithBaseURL(raw))
@@ -72,9 +76,10 @@ func (e *environment) checker() []health.Option {
 	client, err := requester.New(name, opts...)
 	if err != nil {
 		e.baseURLProblem(err) // the only value left that can be invalid
-		return nil
+		return
 	}
-	return append(checker, health.WithClient(client))
+	cfg.Client = client
+	cfg.CheckerOptions = append(cfg.CheckerOptions, health.WithClient(client))
 }
 
 // checkCombination records the error of options that health.New rejects, alone or together.

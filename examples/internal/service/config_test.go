@@ -38,6 +38,8 @@ func TestFromEnv(t *testing.T) {
 		assert.Equal(t, ":8080", cfg.ListenAddr)
 		assert.Zero(t, cfg.DrainDelay)
 		assert.Len(t, cfg.CheckerOptions, 1, "the client only")
+		assert.Empty(t, cfg.CallersOptions)
+		assert.NotNil(t, cfg.Client)
 	})
 	t.Run("every_variable", func(t *testing.T) {
 		cfg, err := service.FromEnv(lookup("LISTEN_ADDR=127.0.0.1:1", "DRAIN_DELAY=5s",
@@ -47,6 +49,8 @@ func TestFromEnv(t *testing.T) {
 		assert.Equal(t, "127.0.0.1:1", cfg.ListenAddr)
 		assert.Equal(t, 5*time.Second, cfg.DrainDelay)
 		assert.Len(t, cfg.CheckerOptions, 3)
+		assert.Len(t, cfg.CallersOptions, 2)
+		assert.Equal(t, "http://127.0.0.1:2", cfg.Client.BaseURL().String())
 	})
 }
 

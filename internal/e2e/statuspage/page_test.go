@@ -80,18 +80,29 @@ func pages(t *testing.T) map[string][]health.State {
 }
 
 // serve serves a status page and returns its address.
-func serve(t *testing.T, states []health.State) string {
+func serve(t *testing.T, states []health.State, opts ...middleware.HealthOption) string {
 	t.Helper()
 	var checkers []middleware.Snapshotter
 	for _, s := range states {
 		checkers = append(checkers, fake{health.NewSnapshot(s)})
 	}
 	mux := httptest.NewUnstartedServer(nil)
-	page, err := middleware.NewStatus(checkers[0],
-		middleware.WithCheckers(checkers[1:]...), middleware.WithDetails(middleware.LoopbackOnly))
+	page, err := middleware.NewStatus(checkers[0], append(opts,
+		middleware.WithCheckers(checkers[1:]...), middleware.WithDetails(middleware.LoopbackOnly))...)
 	require.NoError(t, err)
 	mux.Config.Handler = page
 	mux.Start()
 	t.Cleanup(mux.Close)
 	return mux.URL + "/statusz"
+}
+
+// withCallers is the option for a page with callers that have sent nothing.
+func withCallers(t *testing.T) middleware.HealthOption {
+	t.Helper()
+	client, err := requester.New(requester.Production)
+	require.NoError(t, err)
+	callers, err := middleware.NewCallers(client)
+	require.NoError(t, err)
+	t.Cleanup(callers.Close)
+	return middleware.WithCallers(callers)
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"go.uber.org/goleak"
+
+	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -13,7 +15,11 @@ func TestStatusPage(t *testing.T) {
 	audit := axe(t)
 	chromium := browser(t)
 	for name, states := range pages(t) {
-		url := serve(t, states)
+		var opts []middleware.HealthOption
+		if name == "several" {
+			opts = append(opts, withCallers(t))
+		}
+		url := serve(t, states, opts...)
 		for _, width := range []int64{1200, 360} {
 			screen := map[int64]string{1200: "wide", 360: "phone"}[width]
 			for _, scheme := range []string{"light", "dark"} {
