@@ -246,6 +246,9 @@ func (c *Checker) publishLocked(now instant) (old, snap *Snapshot) {
 	s.MaxStale = c.cfg.rules.maxStale
 	s.MinBalance = c.cfg.rules.minBalance
 	s.Since = wall
+	if c.member != nil {
+		s.Shared = c.member.Stats().Snapshot()
+	}
 	old = c.snapshot.Load()
 	snap = NewSnapshot(s)
 	switch {

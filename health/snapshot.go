@@ -7,6 +7,7 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/shared"
 )
 
 // State is what a [Snapshot] is made of: [Snapshot.State] returns it, and fakes and tests make
@@ -56,6 +57,9 @@ type State struct {
 	// MinBalance is the balance, in US dollars, under which the account gets a reason
 	// ([WithMinBalance]). It is not valid by default: the balance is not checked.
 	MinBalance decimal.NullDecimal
+
+	// Shared is what the checker had done with the store of [WithShared] at this snapshot.
+	Shared shared.Stats
 
 	// Since is when the status and the primary reason became what they are.
 	Since time.Time

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/shared"
 	"github.com/tolokacheck/tolokacheck/internal/callers"
 )
 
@@ -26,6 +27,8 @@ type CallersStats struct {
 	// Verified is about the tokens that were verified; Unproven about those that the platform
 	// refused or gave no verdict on.
 	Verified, Unproven CallersTokens
+	// Shared is about the store of [WithSharedCallers].
+	Shared shared.Stats
 }
 
 // CallersTokens are counts of one kind of tokens. See [CallersStats].
@@ -50,6 +53,7 @@ func (c *Callers) Stats() CallersStats {
 		Skipped:  s.Skipped,
 		Verified: CallersTokens(s.Verified),
 		Unproven: CallersTokens(s.Others),
+		Shared:   s.Shared,
 	}
 	for class := requester.Verified; class <= requester.Cancelled; class++ {
 		if class != requester.NotAsked {

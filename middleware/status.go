@@ -244,6 +244,9 @@ func statusDetails(s *health.Snapshot, now time.Time) []statusDetail {
 	}
 	at("Next check", state.NextCheck)
 	value("Circuit breaker", state.Breaker)
+	if state.Shared.Mode != "" {
+		value("Shared store", sharedText(state.Shared))
+	}
 	value("Token source", state.TokenSource)
 	value("Token fingerprint", s.TokenFingerprint())
 	return details

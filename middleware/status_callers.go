@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/shared"
 )
 
 // WithCallers adds the counts of a [Callers] to the status page: requests by response, calls to the
@@ -40,7 +41,7 @@ func callersDetails(s CallersStats) []statusDetail {
 	if len(calls) == 0 {
 		calls = []string{"none"}
 	}
-	return []statusDetail{
+	details := []statusDetail{
 		{Term: "Requests let through", Value: fmt.Sprintf("%d verified, %d stale",
 			s.Requests.Verified, s.Requests.Stale)},
 		{Term: "Requests rejected", Value: fmt.Sprintf("%d refused, %d without a token, "+
@@ -52,6 +53,20 @@ func callersDetails(s CallersStats) []statusDetail {
 		{Term: "Verified tokens", Value: tokensText(s.Verified)},
 		{Term: "Other tokens", Value: tokensText(s.Unproven)},
 	}
+	if s.Shared.Mode != "" {
+		details = append(details, statusDetail{Term: "Shared store", Value: sharedText(s.Shared)})
+	}
+	return details
+}
+
+// sharedText describes the use of a shared store.
+func sharedText(s shared.Stats) string {
+	what := fmt.Sprintf("about %d replicas", s.Replicas)
+	if s.Mode != "active" {
+		what = "this replica works on its own"
+	}
+	return fmt.Sprintf("%s, %s; %d answers taken, %d given, %d errors, %d entries rejected",
+		s.Mode, what, s.Taken, s.Given, s.Errors, s.Rejected)
 }
 
 func tokensText(t CallersTokens) string {

@@ -82,6 +82,7 @@ func (c callersCollector) Collect(ch chan<- prom.Metric) {
 			gauge(descCallersBreaker, number(kind.Breaker == state), kind.label, state)
 		}
 	}
+	callersShared.emit(stats.Shared, counter, gauge)
 }
 
 // labelOf returns a class as the value of a label.
@@ -111,4 +112,5 @@ var (
 	descCallersBreaker = callersDesc("circuit_breaker_state",
 		"Whether the circuit breaker for tokens of this kind has this state: 1 for exactly one.",
 		"tokens", "state")
+	callersShared = newSharedMetrics(callersDesc)
 )

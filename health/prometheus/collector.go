@@ -140,6 +140,8 @@ var (
 		"New tokens that replaced a verified one, or were refused.", "result")
 	descDropped = desc("log_lines_dropped_total",
 		"Log lines that were lost because the log handler was too slow or panicked.")
+
+	checkerShared = newSharedMetrics(desc)
 )
 
 // sample sends the metrics of one checker.
@@ -214,6 +216,7 @@ func (s sample) stats(stats health.Stats) {
 	s.counter(descRotations, stats.Rotations, "accepted")
 	s.counter(descRotations, stats.RefusedRotations, "refused")
 	s.counter(descDropped, stats.DroppedLogLines)
+	checkerShared.emit(stats.Shared, s.counter, s.gauge)
 }
 
 var breakerStates = []string{"closed", "half-open", "open"}

@@ -29,6 +29,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 	tolokaprom "github.com/tolokacheck/tolokacheck/health/prometheus"
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/shared"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -77,6 +78,9 @@ func full(t testing.TB) *fake {
 				Sum:     12_500 * time.Millisecond,
 			},
 			SourceReads: 9, SourceReadErrors: 3, Rotations: 2, RefusedRotations: 1, DroppedLogLines: 4,
+			Shared: shared.Stats{
+				Taken: 40, Given: 5, Leases: 6, Errors: 2, Opened: 41, Rejected: 1, Mode: "away", Replicas: 12,
+			},
 		},
 	}
 }

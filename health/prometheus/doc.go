@@ -46,6 +46,17 @@
 //	evictions_total{tokens}                  tokens removed because the memory for them was full
 //	circuit_breaker_state{tokens,state}      1 for one of closed, half-open, open
 //
+// # Metrics of a shared store
+//
+// With health.WithShared and middleware.WithSharedCallers there are also, under both beginnings:
+//
+//	shared_answers_total{direction}  taken from other replicas, given to them
+//	shared_leases_total              turns of this replica to call the platform
+//	shared_entries_total{result}     opened, rejected: not what a holder of the token stored
+//	shared_store_errors_total        operations that failed or took too long
+//	shared_store_state{state}        1 for one of active, away
+//	shared_replicas                  about how many replicas share
+//
 // No metric has the id or name of an account, or a label whose values callers choose.
 //
 // # OpenTelemetry

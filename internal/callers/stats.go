@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/shared"
 	"github.com/tolokacheck/tolokacheck/internal/platform"
 )
 
@@ -12,6 +13,7 @@ type Stats struct {
 	Verified, Others LaneStats
 	Calls            [requester.Cancelled + 1]uint64
 	Skipped          Skipped
+	Shared           shared.Stats
 }
 
 // LaneStats are about the tokens that share a lane and a cache.
@@ -69,6 +71,9 @@ func (e *Engine) Stats() Stats {
 	}
 	for i := range s.Calls {
 		s.Calls[i] = e.counts.calls[i].Load()
+	}
+	if e.config.Member != nil {
+		s.Shared = e.config.Member.Stats().Snapshot()
 	}
 	return s
 }
