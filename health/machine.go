@@ -100,20 +100,21 @@ func (m *machine) offer(tokens []credentials.Token) {
 // says so stays until a read is in time.
 func (m *machine) sourceRead(now instant, r reading) note {
 	s := &m.source
-	late := s.overdue || now >= s.limit && r.err != nil
-	if late && !s.overdue {
-		r.err = silence(s.name(), m.pace.sourceTimeout) // what the provider calls it does not matter
-	}
-	wasOverdue := s.overdue
+	late := s.overdue // then the read has ended already, as far as anyone waits for it
 	s.busy, s.overdue = false, false
 	if len(r.tokens) > 0 {
 		m.offer(r.tokens)
 	}
-	if !wasOverdue {
-		m.readEnded(now, r.err)
-		s.holdsNone = r.holdsNone
+	n := note{warnings: r.warnings}
+	if late {
+		return n
 	}
-	return note{warnings: r.warnings}
+	if r.err != nil && now >= s.limit {
+		r.err = silence(s.name(), m.pace.sourceTimeout) // what the provider calls it does not matter
+	}
+	m.readEnded(now, r.err)
+	s.holdsNone = r.holdsNone
+	return n
 }
 
 // sourcePolled applies the result of a poll.
