@@ -100,7 +100,7 @@ func (m *machine) offer(tokens []credentials.Token) {
 // says so stays until a read is in time.
 func (m *machine) sourceRead(now instant, r reading) note {
 	s := &m.source
-	late := s.overdue // then the read has ended already, as far as anyone waits for it
+	late := s.overdue // readEnded was called when its time was up
 	s.busy, s.overdue = false, false
 	if len(r.tokens) > 0 {
 		m.offer(r.tokens)
