@@ -124,20 +124,21 @@ func (m *machine) newRecord(t credentials.Token, key string) *record {
 // says so stays until a read is in time.
 func (m *machine) sourceRead(now instant, r reading) note {
 	s := &m.source
-	late := s.overdue || now >= s.limit && r.err != nil
-	if late && !s.overdue {
-		r.err = silence(s.name(), m.pace.sourceTimeout) // what the provider calls it does not matter
-	}
-	wasOverdue := s.overdue
+	late := s.overdue // readEnded was called when its time was up
 	s.busy, s.overdue = false, false
 	if len(r.tokens) > 0 {
 		m.offer(r.tokens)
 	}
-	if !wasOverdue {
-		m.readEnded(now, r.err)
-		s.holdsNone = r.holdsNone
+	n := note{warnings: r.warnings}
+	if late {
+		return n
 	}
-	return note{warnings: r.warnings}
+	if r.err != nil && now >= s.limit {
+		r.err = silence(s.name(), m.pace.sourceTimeout) // what the provider calls it does not matter
+	}
+	m.readEnded(now, r.err)
+	s.holdsNone = r.holdsNone
+	return n
 }
 
 // sourcePolled applies the result of a poll.

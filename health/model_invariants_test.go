@@ -252,7 +252,7 @@ func (w *modelWorld) checkLivenessLocked(snap *health.Snapshot, inUse int, now t
 		}
 	}
 	if from := w.wokenFrom; from.token == inUse && rec.would[accepted] != never &&
-		rec.would[accepted] < from.at && now > from.at+5*time.Second+c.timeout+time.Second {
+		rec.would[accepted] < from.at && now > from.until {
 		if rec.sent < from.at {
 			w.complainLocked("woken at %v, and token %d was not verified since", from.at, inUse)
 		}

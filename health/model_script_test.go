@@ -192,10 +192,9 @@ func drawScript(t *rapid.T) modelScript {
 	if s.config.several && !d.chance(2, "one at first") {
 		s.holding = d.holding()
 	}
-	step := rapid.Custom(func(t *rapid.T) modelStep { return drawer{t, s.config}.step() })
 	// A slice of slices gets long, and still shrinks to a step or two.
-	parts := rapid.SliceOfN(rapid.SliceOfN(step, 1, modelPart), 1, modelPart).Draw(t, "steps")
-	for _, part := range parts {
+	part := rapid.Custom(func(t *rapid.T) []modelStep { return drawer{t, s.config}.part() })
+	for _, part := range rapid.SliceOfN(part, 1, modelPart).Draw(t, "steps") {
 		s.steps = append(s.steps, part...)
 	}
 	return s
@@ -321,6 +320,36 @@ var modelActionsWeighted = func() []modelAction {
 	}
 	return all
 }()
+
+func (d drawer) part() []modelStep {
+	if d.chance(6, "failover") {
+		return d.failover()
+	}
+	step := rapid.Custom(func(t *rapid.T) modelStep { return drawer{t, d.c}.step() })
+	return rapid.SliceOfN(step, 1, modelPart).Draw(d.t, "part")
+}
+
+// failover has the token in use fail, return, and fail again: independent steps hardly ever do.
+func (d drawer) failover() []modelStep {
+	good := modelAnswer{account: 1}
+	steps := []modelStep{
+		{action: doSource, holding: d.holding()},
+		{action: doAnswerAll, answer: good},
+		{action: doAnswer, token: theOneInUse, answer: d.answer()},
+		{action: doAnswerAll, answer: good},
+		{action: doAnswer, token: theOneInUse, answer: d.answer()},
+		{action: rapid.SampledFrom([]modelAction{doNothing, doOutgoing}).Draw(d.t, "then")},
+	}
+	for i := range steps {
+		steps[i].then = d.wait()
+	}
+	steps[2].then = d.c.interval * 13 / 10 // the engine notices
+	if steps[5].action == doOutgoing {
+		steps[3].then = d.c.interval * 4 / 10 // it returns, and the others are not due
+		steps[4].then = 0                     // the outgoing request has the engine notice
+	}
+	return steps
+}
 
 func (d drawer) step() modelStep {
 	t, c := d.t, d.c

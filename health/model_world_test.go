@@ -67,6 +67,7 @@ type modelGood struct {
 type modelWake struct {
 	token int // -1: nothing
 	at    time.Duration
+	until time.Duration // when it must have been achieved
 }
 
 // modelCount is what happened since the step began.
@@ -359,7 +360,11 @@ func (w *modelWorld) suspend(d time.Duration) {
 	now := w.now()
 	w.wokenFrom = modelWake{token: -1}
 	if inUse >= 0 && d > 2*w.config.interval && w.steadyLocked(inUse, now) {
-		w.wokenFrom = modelWake{token: inUse, at: now}
+		until := now + 5*time.Second + w.config.timeout + time.Second
+		if w.tokens[inUse].inFlight > 0 { // the next call follows the one that was interrupted
+			until += w.config.timeout
+		}
+		w.wokenFrom = modelWake{token: inUse, at: now, until: until}
 	}
 	w.asleep.Add(int64(d))
 	w.slept = now

@@ -166,19 +166,20 @@ func (m *machine) forcesMain(now instant, r *record) bool {
 	return true
 }
 
-// planOthers makes at most one call at a time about a token that could take the place of the one
-// in use. The one that waits longest comes first: tokens that are refused slowly must not keep
-// those after them from their turn.
+// planOthers makes at most one call at a time about another token than the one in use. The one
+// that waits longest comes first: tokens that are refused slowly must not keep those after them
+// from their turn.
 func (m *machine) planOthers(now instant, t *todo) {
 	var next *record
 	var nextDue instant
 	main := m.main()
-	for _, r := range m.replacements() {
-		switch due := m.dueOther(r); {
-		case r == main:
-		case r.asking:
+	for _, r := range m.offered {
+		if r.asking && r != main {
 			return
-		case next == nil || due < nextDue:
+		}
+	}
+	for _, r := range m.replacements() {
+		if due := m.dueOther(r); r != main && (next == nil || due < nextDue) {
 			next, nextDue = r, due
 		}
 	}

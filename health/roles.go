@@ -31,10 +31,9 @@ const (
 type effect uint8
 
 const (
-	none     effect = iota
-	keep            // the token stays in use
-	replace         // the token becomes the one in use
-	passOver        // the token does not replace the one in use, for a reason that is published
+	keep     effect = iota // the token in use stays in use
+	replace                // the token becomes the one in use
+	passOver               // the token does not replace the one in use, for a reason that is published
 )
 
 // transitions has the effect of every answer. The status follows from the record of the token
@@ -43,10 +42,10 @@ const (
 var transitions = [...][4]effect{
 	//           accepted  otherAccount  refused   noVerdict
 	inUse:      {keep, keep, keep, keep},
-	candidate:  {replace, passOver, passOver, none},
+	candidate:  {replace, passOver, passOver, keep},
 	successor:  {replace, replace, replace, replace},
-	sibling:    {replace, replace, none, none}, // a refusal is counted in its record
-	superseded: {none, none, none, none},
+	sibling:    {replace, replace, keep, keep}, // a refusal is counted in its record
+	superseded: {keep, keep, keep, keep},
 }
 
 // roleOf returns the role of r.

@@ -242,6 +242,20 @@ func TestLessPreferredTokenDoesNotReplace(t *testing.T) {
 	assert.True(t, n.rotatedFrom.IsZero())
 }
 
+// There is one call at a time about another token than the one in use, also if that is not a
+// replacement any more.
+func TestOneCallAboutOthers(t *testing.T) {
+	m, r := machineWith(t, candidate)
+	asking := m.plan(atWork).ask
+	require.Equal(t, []*record{m.inUse, r}, asking)
+	m.answer(atWork, m.inUse, answerOf(accepted))
+	m.offer(parse(t, nextToken, oldToken, newToken))
+	require.Equal(t, []*record{m.recordOf(t, nextToken)}, m.replacements())
+	assert.Empty(t, m.plan(atWork).ask)
+	m.answer(atWork, r, answerOf(noVerdict))
+	assert.Equal(t, []*record{m.recordOf(t, nextToken)}, m.plan(atWork).ask)
+}
+
 // An answer about another token changes nothing about when the one in use is asked about.
 func TestOtherTokensDoNotDelay(t *testing.T) {
 	for _, o := range []outcome{otherAccount, refused, noVerdict} {
