@@ -174,7 +174,7 @@ func TestCallers_contextOfOne(t *testing.T) {
 			begin := time.Now()
 			_, rejection := gate.Admit(r)
 			assert.Equal(t, time.Second, time.Since(begin))
-			assert.Equal(t, 503, rejection.Err().Status)
+			assert.Equal(t, 503, rejection.Status())
 			assert.ErrorIs(t, rejection.Err(), context.Canceled)
 		})
 		synctest.Wait()
@@ -232,7 +232,7 @@ func TestCallers_foreignTransport(t *testing.T) {
 					r := httptest.NewRequest(http.MethodGet, "/", nil)
 					r.Header.Set("Authorization", authorization(token))
 					_, rejection := gate.Admit(r)
-					assert.Equal(t, 503, rejection.Err().Status)
+					assert.Equal(t, 503, rejection.Status())
 					assert.NotContains(t, rejection.Err().Error(), token.Reveal())
 					time.Sleep(time.Second)
 				}
@@ -277,9 +277,9 @@ func TestCallers_canary(t *testing.T) {
 			w.platform.SetTokenFaults(token, requestertest.EchoToken(code))
 			var text string
 			rec, _ := w.send([]string{"ApiKey " + canary}, middleware.WithCallerRejectionHandler(
-				func(w http.ResponseWriter, _ *http.Request, err *middleware.CallerError) {
-					text = fmt.Sprintf("%v %+v %#v", err, err, err)
-					w.WriteHeader(err.Status)
+				func(w http.ResponseWriter, _ *http.Request, rejection *middleware.Rejection) {
+					text = fmt.Sprintf("%v %+v %#v", rejection.Err(), rejection.Err(), rejection)
+					w.WriteHeader(rejection.Status())
 				}))
 			for _, s := range []string{text, rec.Body.String(), fmt.Sprint(rec.Header()),
 				fmt.Sprintf("%+v %#v", w.callers, w.callers), fmt.Sprintf("%+v", w.callers.Stats())} {
