@@ -21,6 +21,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
@@ -274,7 +275,7 @@ func TestCallers_canary(t *testing.T) {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
 			w := newCallersWorld(t)
 			token := mustToken(t, canary)
-			w.platform.SetTokenFaults(token, requestertest.EchoToken(code))
+			w.platform.SetTokenFaults(token, faults.EchoToken(code))
 			var text string
 			rec, _ := w.send([]string{"ApiKey " + canary}, middleware.WithCallerRejectionHandler(
 				func(w http.ResponseWriter, _ *http.Request, rejection *middleware.Rejection) {
