@@ -14,6 +14,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/secrettext"
 )
 
 const (
@@ -205,11 +206,11 @@ func TestPlatform_accounts(t *testing.T) {
 		seen := map[string]bool{}
 		for range 100 {
 			token := p.IssueToken("")
-			assert.True(t, token.LooksLikeAPIKey())
+			assert.True(t, secrettext.APIKey(token.Reveal()))
 			assert.Empty(t, token.Scheme())
 			seen[token.Reveal()] = true
 			oauth := oauthToken(p)
-			assert.False(t, oauth.LooksLikeAPIKey())
+			assert.False(t, secrettext.APIKey(oauth.Reveal()))
 			assert.Equal(t, credentials.SchemeOAuth, oauth.Scheme())
 			seen[oauth.Reveal()] = true
 		}
