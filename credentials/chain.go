@@ -14,7 +14,8 @@ import (
 
 // Chain returns a [Provider] that asks providers in order and delivers the first token. It
 // continues with the next one only after [ErrNotFound]. Any other failure stops it, because a
-// token of another source would hide that failure. The error is a [*ChainError].
+// token of another source would hide that failure. The error lists the sources that were asked. It
+// wraps the error of the source that stopped the chain, or ErrNotFound if no source has a token.
 //
 // The first source that delivers is kept: no other is asked from then on, and if its token is
 // missing for a moment the error is transient, so that the service keeps the token it has. No
@@ -24,36 +25,33 @@ import (
 // [Describer], a [Poller] and a [Warner]. Before it keeps a source it describes all of them.
 func Chain(providers ...Provider) Provider { return newChain(providers) }
 
-// ChainError is the error of [Chain] and of [Default]. It wraps [ErrNotFound] if no source
-// has a token; otherwise it wraps only the error of the source that stopped the chain.
-type ChainError struct {
-	// Attempts are the sources that were asked, in order.
-	Attempts []Attempt
-
-	advice string // what to do if no source has a token
+// chainError is the error of [Chain] and of [Default].
+type chainError struct {
+	attempts []attempt // in the order in which the sources were asked
+	advice   string    // what to do if no source has a token
 }
 
-// Attempt is one source that had no token or failed.
-type Attempt struct {
-	Source string // what the source's Describe returned, or its Go type
-	Err    error  // why there is no token from it
+// attempt is one source that had no token or failed.
+type attempt struct {
+	source string // what the source's Describe returned, or its Go type
+	err    error  // why there is no token from it
 }
 
 // Error lists every attempt, in one line. The one that stopped the chain comes first.
-func (e *ChainError) Error() string {
-	stop := slices.IndexFunc(e.Attempts, func(a Attempt) bool {
-		return !isnil.Value(a.Err) && !errors.Is(a.Err, ErrNotFound)
+func (e *chainError) Error() string {
+	stop := slices.IndexFunc(e.attempts, func(a attempt) bool {
+		return !isnil.Value(a.err) && !errors.Is(a.err, ErrNotFound)
 	})
 	if stop >= 0 {
-		text := prefix + e.Attempts[stop].text()
+		text := prefix + e.attempts[stop].text()
 		if stop > 0 {
-			text += " (asked before: " + list(e.Attempts[:stop]) + ")"
+			text += " (asked before: " + list(e.attempts[:stop]) + ")"
 		}
 		return text
 	}
 	text := ErrNotFound.Error()
-	if len(e.Attempts) > 0 {
-		text += ": " + list(e.Attempts)
+	if len(e.attempts) > 0 {
+		text += ": " + list(e.attempts)
 	}
 	if e.advice != "" {
 		text += "; " + e.advice
@@ -62,17 +60,17 @@ func (e *ChainError) Error() string {
 }
 
 // Unwrap returns the errors that decide what the chain's error is.
-func (e *ChainError) Unwrap() []error {
+func (e *chainError) Unwrap() []error {
 	var errs []error
-	for _, a := range e.Attempts {
-		if !isnil.Value(a.Err) {
-			errs = append(errs, a.Err)
+	for _, a := range e.attempts {
+		if !isnil.Value(a.err) {
+			errs = append(errs, a.err)
 		}
 	}
 	return decisive(errs)
 }
 
-func list(attempts []Attempt) string {
+func list(attempts []attempt) string {
 	texts := make([]string, len(attempts))
 	for i, a := range attempts {
 		texts[i] = a.text()
@@ -80,23 +78,23 @@ func list(attempts []Attempt) string {
 	return strings.Join(texts, "; ")
 }
 
-func (a Attempt) text() string {
-	source := a.Source
+func (a attempt) text() string {
+	source := a.source
 	if source == "" {
 		source = "unnamed source"
 	}
-	if isnil.Value(a.Err) {
+	if isnil.Value(a.err) {
 		return source + ": no error given"
 	}
-	text := plain(a.Err)
-	switch e := a.Err.(type) {
+	text := plain(a.err)
+	switch e := a.err.(type) {
 	case *sourceError:
 		if e.source != "" {
 			return text
 		}
-	case *ChainError: // it names its own sources
+	case *chainError: // it names its own sources
 		if errors.Is(e, ErrNotFound) {
-			return list(e.Attempts)
+			return list(e.attempts)
 		}
 		return text
 	}
@@ -154,16 +152,16 @@ func (c *chain) deliver(ctx context.Context, read func(Provider) ([]Token, error
 		if len(tokens) > 0 {
 			return tokens, err
 		}
-		return nil, c.failed(Attempt{describe.Of(*kept), transient(err)})
+		return nil, c.failed(attempt{describe.Of(*kept), transient(err)})
 	}
-	var attempts []Attempt
+	var attempts []attempt
 	for _, p := range c.providers {
 		tokens, err := read(p)
 		if len(tokens) > 0 {
 			c.kept.CompareAndSwap(nil, &p)
 			return tokens, err
 		}
-		attempts = append(attempts, Attempt{describe.Of(p), err})
+		attempts = append(attempts, attempt{describe.Of(p), err})
 		if !errors.Is(err, ErrNotFound) {
 			break
 		}
@@ -180,11 +178,11 @@ func (c *chain) Poll(ctx context.Context, have []Token) (changed bool, err error
 	if kept := c.kept.Load(); kept != nil {
 		changed, err := poll(ctx, *kept, have)
 		if err != nil {
-			return false, c.failed(Attempt{describe.Of(*kept), transient(err)})
+			return false, c.failed(attempt{describe.Of(*kept), transient(err)})
 		}
 		return changed, nil
 	}
-	var attempts []Attempt
+	var attempts []attempt
 	for _, p := range c.providers {
 		changed, err := poll(ctx, p, have)
 		switch {
@@ -193,7 +191,7 @@ func (c *chain) Poll(ctx context.Context, have []Token) (changed bool, err error
 		case err == nil:
 			continue
 		}
-		attempts = append(attempts, Attempt{describe.Of(p), err})
+		attempts = append(attempts, attempt{describe.Of(p), err})
 		if !errors.Is(err, ErrNotFound) {
 			return false, c.failed(attempts...)
 		}
@@ -230,10 +228,10 @@ func (c *chain) ready(ctx context.Context) error {
 	return contextError(ctx, c.Describe())
 }
 
-func (c *chain) failed(attempts ...Attempt) error {
-	failure := &ChainError{Attempts: attempts, advice: c.advice}
+func (c *chain) failed(attempts ...attempt) error {
+	failure := &chainError{attempts: attempts, advice: c.advice}
 	for _, a := range attempts {
-		if inner, ok := a.Err.(*ChainError); ok && failure.advice == "" {
+		if inner, ok := a.err.(*chainError); ok && failure.advice == "" {
 			failure.advice = inner.advice
 		}
 	}

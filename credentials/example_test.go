@@ -99,17 +99,11 @@ func ExampleChain() {
 		credentials.File("/"),
 		credentials.Static("AQVNexample-0123456789"),
 	).Token(context.Background())
-	var chainErr *credentials.ChainError
-	if errors.As(err, &chainErr) {
-		for _, attempt := range chainErr.Attempts {
-			fmt.Println(attempt.Err)
-		}
-	}
+	fmt.Println(err)
 	// Output:
 	// credentials.Token(AQVN…#0a20c7a2) <nil>
 	// static
-	// credentials: env:EXAMPLE_OTHER: not set
-	// credentials: file:/: is a directory: give the path of a file in it
+	// credentials: file:/: is a directory: give the path of a file in it (asked before: env:EXAMPLE_OTHER: not set)
 }
 
 func ExampleDefault() {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-
-	"github.com/tolokacheck/tolokacheck/internal/secrettext"
 )
 
 // Scheme is the HTTP authorization scheme that a token is sent under. The zero value means that
@@ -90,17 +88,8 @@ func (t Token) Fingerprint() string {
 	return value[:4] + "…#" + hex.EncodeToString(sum[:4])
 }
 
-// LooksLikeAPIKey reports whether the value has the shape of the platform's API keys, by
-// the rule of its public Python and Java clients: exactly two dots, the first of
-// them at byte index 22, 23 or 24. It is a hint for error messages only: the Integrations page
-// gives every generated token with the ApiKey scheme, whatever its shape.
-func (t Token) LooksLikeAPIKey() bool { return secrettext.APIKey(t.Reveal()) }
-
 // String returns "credentials.Token(AQVN…#9f86d081)": the fingerprint, never the value.
 func (t Token) String() string { return "credentials.Token(" + t.Fingerprint() + ")" }
-
-// GoString returns the same as [Token.String], for %#v.
-func (t Token) GoString() string { return t.String() }
 
 // Format writes the same as [Token.String] for every verb and flag. Without it %x and %d
 // would not use String.

@@ -1,7 +1,6 @@
 package credentials_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,7 +20,6 @@ func TestToken(t *testing.T) {
 		assert.Empty(t, zero.Scheme())
 		assert.Equal(t, "none", zero.Fingerprint())
 		assert.Equal(t, "credentials.Token(none)", zero.String())
-		assert.False(t, zero.LooksLikeAPIKey())
 		assert.True(t, zero.WithScheme(credentials.SchemeOAuth).IsZero())
 		assert.True(t, zero.Equal(credentials.Token{}))
 		assert.False(t, zero.Equal(parse(t, "x")))
@@ -58,27 +56,6 @@ func TestFingerprint(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			assert.Equal(t, tt.want, parse(t, tt.written).Fingerprint())
-		})
-	}
-}
-
-func TestLooksLikeAPIKey(t *testing.T) {
-	at := func(first int) string { return strings.Repeat("x", first) + ".yyy.zzz" }
-	for _, tt := range []struct {
-		name, value string
-		want        bool
-	}{
-		{"first dot at 21", at(21), false},
-		{"first dot at 22", at(22), true},
-		{"first dot at 23", at(23), true},
-		{"first dot at 24", at(24), true},
-		{"first dot at 25", at(25), false},
-		{"one dot", strings.Repeat("x", 22) + ".yyy", false},
-		{"three dots", at(22) + ".", false},
-		{"no dot", strings.Repeat("x", 40), false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			assert.Equal(t, tt.want, parse(t, tt.value).LooksLikeAPIKey())
 		})
 	}
 }

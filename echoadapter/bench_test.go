@@ -10,15 +10,8 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/echoadapter"
 	"github.com/tolokacheck/tolokacheck/health"
-	"github.com/tolokacheck/tolokacheck/nethttp"
+	"github.com/tolokacheck/tolokacheck/internal/echotest"
 )
-
-// discard is a ResponseWriter that costs next to nothing.
-type discard struct{ header http.Header }
-
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) WriteHeader(int)             {}
-func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // statuses has one reason of each status.
 var statuses = []health.Reason{health.ReasonVerified, health.ReasonStale, health.ReasonRejected}
@@ -42,7 +35,7 @@ func quiet() *echo.Echo {
 // bareHealth returns a hand-written handler with one constant answer, that for reason.
 func bareHealth(reason health.Reason) echo.HandlerFunc {
 	rec := httptest.NewRecorder()
-	nethttp.Health(because(reason)).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+	registered(reason).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 	status, header, body := rec.Code, rec.Header(), rec.Body.Bytes()
 	mediaType, length := header["Content-Type"], header["Content-Length"]
 	noStore, noSniff := header["Cache-Control"], header["X-Content-Type-Options"]
@@ -87,22 +80,22 @@ func gated(h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Echo {
 
 func registered(reason health.Reason) *echo.Echo {
 	e := quiet()
-	echoadapter.RegisterHealth(e, because(reason))
+	echoadapter.RegisterHealth(e, echotest.Because(reason))
 	return e
 }
 
 func serveBench(b *testing.B, h http.Handler) {
-	w, r := &discard{http.Header{}}, httptest.NewRequest(http.MethodGet, "/healthz", nil)
+	w, r := echotest.NewDiscard(), httptest.NewRequest(http.MethodGet, "/healthz", nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		clear(w.header)
+		clear(w.Header())
 		h.ServeHTTP(w, r)
 	}
 }
 
 // callBench measures a handler whose chain is already built, without the router.
 func callBench(b *testing.B, h echo.HandlerFunc) {
-	c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/healthz", nil), &discard{http.Header{}})
+	c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/healthz", nil), echotest.NewDiscard())
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = h(c)
@@ -110,10 +103,10 @@ func callBench(b *testing.B, h echo.HandlerFunc) {
 }
 
 func BenchmarkGate(b *testing.B) {
-	open := echoadapter.Gate(because(health.ReasonVerified))
-	closed := echoadapter.Gate(because(health.ReasonRejected))
+	open := echoadapter.Gate(echotest.Because(health.ReasonVerified))
+	closed := echoadapter.Gate(echotest.Because(health.ReasonRejected))
 	account := echoadapter.GateWithConfig(echoadapter.Config{
-		Checker: because(health.ReasonVerified), AccountInContext: true,
+		Checker: echotest.Because(health.ReasonVerified), AccountInContext: true,
 	})
 	b.Run("open/bare", func(b *testing.B) { serveBench(b, gated(nothing)) })
 	b.Run("open/bare with middleware", func(b *testing.B) { serveBench(b, gated(nothing, passOn)) })
@@ -136,10 +129,10 @@ func BenchmarkHealth(b *testing.B) {
 func TestAllocations(t *testing.T) {
 	// Without Echo's pool of contexts: under the race detector sync.Pool drops items at random.
 	allocs := func(e *echo.Echo) float64 {
-		w, r := &discard{http.Header{}}, httptest.NewRequest(http.MethodGet, "/healthz", nil)
+		w, r := echotest.NewDiscard(), httptest.NewRequest(http.MethodGet, "/healthz", nil)
 		c := e.NewContext(r, w)
 		return testing.AllocsPerRun(100, func() {
-			clear(w.header)
+			clear(w.Header())
 			c.Reset(r, w)
 			e.Router().Find(http.MethodGet, "/healthz", c)
 			_ = c.Handler()(c)
@@ -151,24 +144,24 @@ func TestAllocations(t *testing.T) {
 		})
 	}
 	t.Run("open gate", func(t *testing.T) {
-		gate := echoadapter.Gate(because(health.ReasonVerified))
+		gate := echoadapter.Gate(echotest.Because(health.ReasonVerified))
 		assert.EqualValues(t, 1, allocs(gated(nothing, passOn)))
 		assert.EqualValues(t, 1, allocs(gated(nothing, gate)))
 	})
 	t.Run("closed gate", func(t *testing.T) {
-		gate := echoadapter.Gate(because(health.ReasonRejected))
+		gate := echoadapter.Gate(echotest.Because(health.ReasonRejected))
 		assert.EqualValues(t, 1, allocs(gated(refuse)))
 		assert.EqualValues(t, 2, allocs(gated(nothing, gate)), "the closure and the error")
 	})
 	t.Run("problem details", func(t *testing.T) {
 		gate := echoadapter.GateWithConfig(echoadapter.Config{
-			Checker: because(health.ReasonRejected), ProblemDetails: true,
+			Checker: echotest.Because(health.ReasonRejected), ProblemDetails: true,
 		})
 		assert.EqualValues(t, 1, allocs(gated(nothing, gate)), "the closure")
 	})
 	t.Run("account", func(t *testing.T) {
 		gate := echoadapter.GateWithConfig(echoadapter.Config{
-			Checker: because(health.ReasonVerified), AccountInContext: true,
+			Checker: echotest.Because(health.ReasonVerified), AccountInContext: true,
 		})
 		assert.EqualValues(t, 3, allocs(gated(nothing, gate)), "the closure, the context and the request")
 	})

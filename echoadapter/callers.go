@@ -1,7 +1,6 @@
 package echoadapter
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -19,54 +18,35 @@ type CallersConfig struct {
 	// Callers verifies the tokens. Required.
 	Callers *middleware.Callers
 	// Options are the rules of the gate. [middleware.WithCallerRejectionHandler] has no effect
-	// here: set ErrorHandler.
+	// here.
 	Options []middleware.CallerGateOption
 	// ProblemDetails makes the gate write a problem details body (RFC 9457, media type
 	// application/problem+json) and return nil, instead of returning an error to the service's
-	// HTTPErrorHandler. It cannot be combined with ErrorHandler. False by default.
+	// HTTPErrorHandler. False by default.
 	ProblemDetails bool
-	// ErrorHandler returns the error for a rejected request; it may also write a response and
-	// return nil. WWW-Authenticate, Retry-After and Cache-Control: no-store are set before it is
-	// called; it may change them. Its argument is not for clients. Nil: an [*echo.HTTPError], see
-	// [Callers].
-	ErrorHandler func(c echo.Context, err *middleware.CallerError) error
 }
 
 // Callers returns middleware that lets the requests through that bring the platform token of an
 // allowed account, for [Caller]. See [middleware.Callers] for the decisions.
 //
 // For other requests it sets WWW-Authenticate or Retry-After, and Cache-Control: no-store, and
-// returns a new [*echo.HTTPError] with status 401, 403 or 503 and the text of the status as a
-// string
-// in Message. Its Internal is the [*middleware.CallerError] with the cause; it is for logs, not for
-// clients.
+// returns a new [*echo.HTTPError] with status 401, 403 or 503 and the text of the status as a string
+// in Message. Its Internal is the error of the [middleware.Rejection] with the cause; it is for
+// logs, not for clients.
 //
 // Callers panics if c is nil or an option is invalid.
 func Callers(c *middleware.Callers, opts ...middleware.CallerGateOption) echo.MiddlewareFunc {
 	return CallersWithConfig(CallersConfig{Callers: c, Options: opts})
 }
 
-// CallersWithConfig is [Callers] with a configuration. It panics with the error of
-// [CallersConfig.ToMiddleware].
+// CallersWithConfig is [Callers] with a configuration. It panics if Callers is nil or an option is
+// invalid; [middleware.NewCallerGate] returns an error instead.
 func CallersWithConfig(config CallersConfig) echo.MiddlewareFunc {
-	return must(config.ToMiddleware())
-}
-
-// ToMiddleware returns the middleware, or an error if Callers is nil, an option is invalid, or both
-// ProblemDetails and ErrorHandler are set.
-func (config CallersConfig) ToMiddleware() (echo.MiddlewareFunc, error) {
-	if config.ProblemDetails && config.ErrorHandler != nil {
-		return nil, errors.New(
-			"echoadapter: CallersConfig has both ProblemDetails and ErrorHandler: set one of them")
-	}
-	core, err := middleware.NewCallerGate(config.Callers, config.Options...)
-	if err != nil {
-		return nil, err
-	}
+	core := must(middleware.NewCallerGate(config.Callers, config.Options...))
 	g := &callerGate{CallersConfig: config, core: core}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error { return g.handle(c, next) }
-	}, nil
+	}
 }
 
 // Caller returns the caller as the nearest gate of [Callers] has verified it; see
@@ -95,16 +75,15 @@ func (g *callerGate) handle(c echo.Context, next echo.HandlerFunc) error {
 	return next(c)
 }
 
-func (g *callerGate) reject(c echo.Context, rejection *middleware.CallerRejection) error {
+func (g *callerGate) reject(c echo.Context, rejection *middleware.Rejection) error {
 	if g.ProblemDetails {
 		rejection.ServeHTTP(c.Response(), c.Request())
 		return nil
 	}
 	rejection.SetHeader(c.Response().Header())
-	err := rejection.Err()
-	if g.ErrorHandler != nil {
-		return g.ErrorHandler(c, err)
-	}
+	status := rejection.Status()
 	// New and not wrapped, for the reasons given in gate.reject.
-	return &echo.HTTPError{Code: err.Status, Message: http.StatusText(err.Status), Internal: err}
+	return &echo.HTTPError{
+		Code: status, Message: http.StatusText(status), Internal: rejection.Err(),
+	}
 }

@@ -1,7 +1,6 @@
 package echoadapter_test
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -36,19 +35,32 @@ func TestCallers(t *testing.T) {
 		status        int
 		body          string
 		retryAfter    string
+		internal      string // the error in the HTTPError
 	}{
-		"good":    {"ApiKey " + good.Reveal(), echoadapter.CallersConfig{}, 200, "1", ""},
-		"none":    {"", echoadapter.CallersConfig{}, 401, `{"message":"Unauthorized"}` + "\n", ""},
-		"other":   {"ApiKey " + other.Reveal(), echoadapter.CallersConfig{}, 403, `{"message":"Forbidden"}` + "\n", ""},
-		"down":    {"ApiKey " + down.Reveal(), echoadapter.CallersConfig{}, 503, `{"message":"Service Unavailable"}` + "\n", "1"},
-		"skipped": {"", echoadapter.CallersConfig{Skipper: func(echo.Context) bool { return true }}, 200, "none", ""},
-		"problem": {"", echoadapter.CallersConfig{ProblemDetails: true}, 401,
-			`{"type":"about:blank","title":"Unauthorized","status":401,` +
-				`"detail":"Send a valid API token in the Authorization header."}`, ""},
-		"handler": {"", echoadapter.CallersConfig{ErrorHandler: func(c echo.Context, err *middleware.CallerError) error {
-			return c.String(err.Status+1, err.Error())
-		}}, 402, "the caller has no valid token: " +
-			"no Authorization header with the scheme ApiKey or OAuth and a token", ""},
+		"good": {authorization: "ApiKey " + good.Reveal(), status: 200, body: "1"},
+		"none": {
+			status: 401, body: `{"message":"Unauthorized"}` + "\n",
+			internal: "the caller has no valid token: no Authorization header",
+		},
+		"other": {
+			authorization: "ApiKey " + other.Reveal(),
+			status:        403, body: `{"message":"Forbidden"}` + "\n",
+			internal: "the caller's account is not allowed: ",
+		},
+		"down": {
+			authorization: "ApiKey " + down.Reveal(),
+			status:        503, body: `{"message":"Service Unavailable"}` + "\n", retryAfter: "1",
+			internal: "the token cannot be verified at the moment: ",
+		},
+		"skipped": {
+			config: echoadapter.CallersConfig{Skipper: func(echo.Context) bool { return true }},
+			status: 200, body: "none",
+		},
+		"problem": {
+			config: echoadapter.CallersConfig{ProblemDetails: true},
+			status: 401, body: `{"type":"about:blank","title":"Unauthorized","status":401,` +
+				`"detail":"Send a valid API token in the Authorization header."}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.config.Callers = callers
@@ -79,15 +91,12 @@ func TestCallers(t *testing.T) {
 					rec.Header()["Www-Authenticate"])
 			}
 			if failure != nil {
-				var internal *middleware.CallerError
-				require.True(t, errors.As(failure, &internal))
-				assert.Equal(t, tt.status, internal.Status)
+				var httpError *echo.HTTPError
+				require.ErrorAs(t, failure, &httpError)
+				assert.Equal(t, tt.status, httpError.Code)
+				assert.ErrorContains(t, httpError.Internal, tt.internal)
 			}
 		})
 	}
-	_, err := echoadapter.CallersConfig{Callers: callers, ProblemDetails: true,
-		ErrorHandler: func(echo.Context, *middleware.CallerError) error { return nil }}.ToMiddleware()
-	assert.EqualError(t, err,
-		"echoadapter: CallersConfig has both ProblemDetails and ErrorHandler: set one of them")
 	assert.Panics(t, func() { echoadapter.Callers(nil) })
 }

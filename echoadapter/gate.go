@@ -1,13 +1,11 @@
 package echoadapter
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 	echomw "github.com/labstack/echo/v4/middleware"
 
-	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/internal/requestcopy"
 	"github.com/tolokacheck/tolokacheck/middleware"
@@ -26,13 +24,8 @@ type Config struct {
 	AccountInContext bool
 	// ProblemDetails makes the gate write a problem details body (RFC 9457, media type
 	// application/problem+json) and return nil, instead of returning an error to the service's
-	// HTTPErrorHandler. It cannot be combined with ErrorHandler. False by default.
+	// HTTPErrorHandler. False by default.
 	ProblemDetails bool
-	// ErrorHandler returns the error for a rejected request; it may also write a response and
-	// return nil. Retry-After and Cache-Control: no-store are set before it is called; it may
-	// change them. Its argument says why the gate is closed. It is not for clients, and shared by
-	// all rejected requests: do not modify it. Nil: an [*echo.HTTPError], see [Gate].
-	ErrorHandler func(c echo.Context, err *health.Error) error
 }
 
 // Gate returns middleware that lets requests through while the credential is valid (pass or warn).
@@ -48,29 +41,18 @@ func Gate(c middleware.Snapshotter) echo.MiddlewareFunc {
 	return GateWithConfig(Config{Checker: c})
 }
 
-// GateWithConfig is [Gate] with a configuration. It panics with the error of [Config.ToMiddleware].
-func GateWithConfig(config Config) echo.MiddlewareFunc { return must(config.ToMiddleware()) }
-
-// ToMiddleware returns the middleware, or an error if the Checker is nil or if both ProblemDetails
-// and ErrorHandler are set.
-func (config Config) ToMiddleware() (echo.MiddlewareFunc, error) {
-	if config.ProblemDetails && config.ErrorHandler != nil {
-		return nil, errors.New("echoadapter: Config has both ProblemDetails and ErrorHandler: set one of them")
-	}
+// GateWithConfig is [Gate] with a configuration. It panics if the Checker is nil.
+func GateWithConfig(config Config) echo.MiddlewareFunc {
 	var opts []middleware.GateOption
 	if config.AccountInContext {
 		opts = append(opts, middleware.WithAccountInContext())
 	}
-	core, err := middleware.NewGate(config.Checker, opts...)
-	if err != nil {
-		return nil, err
-	}
-	g := &gate{Config: config, core: core}
+	g := &gate{Config: config, core: must(middleware.NewGate(config.Checker, opts...))}
 	// Echo calls this function for every request. The closure that it returns is the only
 	// allocation.
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error { return g.handle(c, next) }
-	}, nil
+	}
 }
 
 // Account returns the service's own account, as the nearest gate with AccountInContext found it;
@@ -108,9 +90,6 @@ func (g *gate) reject(c echo.Context, rejection *middleware.Rejection) error {
 		return nil
 	}
 	rejection.SetHeader(c.Response().Header())
-	if g.ErrorHandler != nil {
-		return g.ErrorHandler(c, rejection.Err())
-	}
 	// A new error for each rejection, because middleware further out may modify it (SetInternal);
 	// and not wrapped, because Echo's default handler answers 500 to a wrapped HTTPError.
 	return &echo.HTTPError{

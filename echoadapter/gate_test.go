@@ -15,16 +15,9 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/echoadapter"
 	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/internal/echotest"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
-
-// rejected is the answer of Echo's default error handler to a rejected request.
-var rejected = response{http.StatusServiceUnavailable, http.Header{
-	"Content-Type":   {"application/json"},
-	"Content-Length": {"34"},
-	"Cache-Control":  {"no-store"},
-	"Retry-After":    {"7"},
-}, `{"message":"Service Unavailable"}` + "\n"}
 
 func tasks(c echo.Context) error { return c.String(http.StatusOK, "tasks") }
 
@@ -38,13 +31,13 @@ func call(gate echo.MiddlewareFunc, next echo.HandlerFunc) (*httptest.ResponseRe
 func TestGate(t *testing.T) {
 	t.Run("Pre", func(t *testing.T) {
 		e := echo.New()
-		e.Pre(echoadapter.Gate(because(health.ReasonRejected)))
+		e.Pre(echoadapter.Gate(echotest.Because(health.ReasonRejected)))
 		e.GET("/tasks", tasks)
-		assert.Equal(t, rejected, ask(t, serve(t, e), http.MethodGet, "/tasks"))
+		assert.Equal(t, echotest.Rejected(), echotest.Ask(t, echotest.Serve(t, e), http.MethodGet, "/tasks"))
 	})
 	t.Run("error of the handler", func(t *testing.T) {
 		want := errors.New("of the handler")
-		_, err := call(echoadapter.Gate(because(health.ReasonVerified)),
+		_, err := call(echoadapter.Gate(echotest.Because(health.ReasonVerified)),
 			func(echo.Context) error { return want })
 		assert.Same(t, want, err)
 	})
@@ -52,7 +45,7 @@ func TestGate(t *testing.T) {
 
 func TestGate_error(t *testing.T) {
 	t.Run("HTTPError", func(t *testing.T) {
-		rec, err := call(echoadapter.Gate(because(health.ReasonRejected)), tasks)
+		rec, err := call(echoadapter.Gate(echotest.Because(health.ReasonRejected)), tasks)
 		httpError, ok := err.(*echo.HTTPError) // as Echo's default handler does
 		require.True(t, ok)
 		assert.Equal(t, http.StatusServiceUnavailable, httpError.Code)
@@ -66,7 +59,7 @@ func TestGate_error(t *testing.T) {
 		assert.EqualError(t, err, "code=503, message=Service Unavailable, internal="+cause.Error())
 	})
 	t.Run("one per rejection", func(t *testing.T) {
-		gate := echoadapter.Gate(because(health.ReasonRejected))
+		gate := echoadapter.Gate(echotest.Because(health.ReasonRejected))
 		_, first := call(gate, tasks)
 		_, second := call(gate, tasks)
 		assert.NotSame(t, first, second)
@@ -84,46 +77,24 @@ func TestGate_error(t *testing.T) {
 				_ = c.String(http.StatusServiceUnavailable, "back soon")
 			}
 		}
-		e.GET("/tasks", tasks, echoadapter.Gate(because(health.ReasonStarting)))
-		assert.Equal(t, response{http.StatusServiceUnavailable, http.Header{
-			"Content-Type":   {"text/plain; charset=UTF-8"},
-			"Content-Length": {"9"},
-			"Cache-Control":  {"no-store"},
-			"Retry-After":    {"7"},
-		}, "back soon"}, ask(t, serve(t, e), http.MethodGet, "/tasks"))
+		e.GET("/tasks", tasks, echoadapter.Gate(echotest.Because(health.ReasonStarting)))
+		want := echotest.Response{
+			Status: http.StatusServiceUnavailable,
+			Header: http.Header{
+				"Content-Type":   {"text/plain; charset=UTF-8"},
+				"Content-Length": {"9"},
+				"Cache-Control":  {"no-store"},
+				"Retry-After":    {"7"},
+			},
+			Body: "back soon",
+		}
+		assert.Equal(t, want, echotest.Ask(t, echotest.Serve(t, e), http.MethodGet, "/tasks"))
 	})
 }
 
 func TestConfig(t *testing.T) {
-	closed := because(health.ReasonRejected)
+	closed := echotest.Because(health.ReasonRejected)
 
-	t.Run("ErrorHandler returns an error", func(t *testing.T) {
-		var got *health.Error
-		want := errors.New("of the service")
-		rec, err := call(echoadapter.GateWithConfig(echoadapter.Config{
-			Checker: closed,
-			ErrorHandler: func(_ echo.Context, err *health.Error) error {
-				got = err
-				return want
-			},
-		}), tasks)
-		assert.Same(t, want, err)
-		assert.Equal(t, health.ReasonRejected, got.Reason)
-		assert.Equal(t, http.Header{"Retry-After": {"7"}, "Cache-Control": {"no-store"}}, rec.Header())
-	})
-	t.Run("ErrorHandler writes", func(t *testing.T) {
-		e := echo.New()
-		e.GET("/tasks", tasks, echoadapter.GateWithConfig(echoadapter.Config{
-			Checker: closed,
-			ErrorHandler: func(c echo.Context, _ *health.Error) error {
-				return c.NoContent(http.StatusServiceUnavailable)
-			},
-		}))
-		got := ask(t, serve(t, e), http.MethodGet, "/tasks")
-		assert.Equal(t, http.StatusServiceUnavailable, got.status)
-		assert.Equal(t, "7", got.header.Get("Retry-After"))
-		assert.Empty(t, got.body)
-	})
 	t.Run("ProblemDetails", func(t *testing.T) {
 		e := echo.New()
 		e.Debug = true
@@ -139,61 +110,29 @@ func TestConfig(t *testing.T) {
 		e.Any("/tasks", tasks, echoadapter.GateWithConfig(echoadapter.Config{
 			Checker: closed, ProblemDetails: true,
 		}))
-		server := serve(t, e)
-		want := response{http.StatusServiceUnavailable, http.Header{
-			"Content-Type":           {"application/problem+json"},
-			"Content-Length":         {"147"},
-			"Cache-Control":          {"no-store"},
-			"X-Content-Type-Options": {"nosniff"},
-			"Retry-After":            {"7"},
-		}, `{"type":"about:blank","title":"Service Unavailable","status":503,` +
-			`"detail":"The service cannot handle this request at the moment. Try again later."}`}
-		assert.Equal(t, want, ask(t, server, http.MethodPost, "/tasks"))
-		want.body = ""
-		assert.Equal(t, want, ask(t, server, http.MethodHead, "/tasks"))
+		server := echotest.Serve(t, e)
+		want := echotest.Problem()
+		assert.Equal(t, want, echotest.Ask(t, server, http.MethodPost, "/tasks"))
+		want.Body = ""
+		assert.Equal(t, want, echotest.Ask(t, server, http.MethodHead, "/tasks"))
 		server.Close() // waits for the logger
 		assert.Equal(t, http.StatusServiceUnavailable, logged)
 	})
-	errs := map[string]struct {
-		config echoadapter.Config
-		want   string
-	}{
-		"no Checker": {
-			echoadapter.Config{},
-			"middleware: NewGate: the checker is nil; handle the error of health.New first",
-		},
-		"ProblemDetails and ErrorHandler": {
-			echoadapter.Config{
-				Checker: closed, ProblemDetails: true,
-				ErrorHandler: func(echo.Context, *health.Error) error { return nil },
-			},
-			"echoadapter: Config has both ProblemDetails and ErrorHandler: set one of them",
-		},
-	}
-	for name, tt := range errs {
-		t.Run(name, func(t *testing.T) {
-			mw, err := tt.config.ToMiddleware()
-			assert.EqualError(t, err, tt.want)
-			assert.Nil(t, mw)
-			assert.PanicsWithError(t, tt.want, func() { echoadapter.GateWithConfig(tt.config) })
-		})
-	}
 }
 
 func TestWiringPanics(t *testing.T) {
 	const isNil = "the checker is nil; handle the error of health.New first"
-	const newGate, newHealth = "middleware: NewGate: ", "middleware: NewHealth: "
-	const newStartup, routes = "middleware: NewStartup: ", "middleware: Routes: "
-	good := because(health.ReasonVerified)
+	const newGate, routes = "middleware: NewGate: ", "middleware: Routes: "
+	good, none := echotest.Because(health.ReasonVerified), echoadapter.Config{}
+	e := echo.New()
 	tests := map[string]struct {
 		call func()
 		want string
 	}{
 		"Gate/nil checker":           {func() { echoadapter.Gate(nil) }, newGate + isNil},
-		"Health/nil checker":         {func() { echoadapter.Health(nil) }, newHealth + isNil},
-		"Health/nil option":          {func() { echoadapter.Health(good, nil) }, newHealth + "nil option"},
-		"Startup/nil checker":        {func() { echoadapter.Startup(nil) }, newStartup + isNil},
-		"RegisterHealth/nil checker": {func() { echoadapter.RegisterHealth(echo.New(), nil) }, routes + isNil},
+		"GateWithConfig/nil checker": {func() { echoadapter.GateWithConfig(none) }, newGate + isNil},
+		"RegisterHealth/nil option":  {func() { echoadapter.RegisterHealth(e, good, nil) }, routes + "nil option"},
+		"RegisterHealth/nil checker": {func() { echoadapter.RegisterHealth(e, nil) }, routes + isNil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) { assert.PanicsWithError(t, tt.want, tt.call) })
@@ -202,7 +141,7 @@ func TestWiringPanics(t *testing.T) {
 
 // TestGate_unknownPaths shows what a closed gate on a group does with paths that have no route.
 func TestGate_unknownPaths(t *testing.T) {
-	gate := echoadapter.Gate(because(health.ReasonRejected))
+	gate := echoadapter.Gate(echotest.Because(health.ReasonRejected))
 	const closed = http.StatusServiceUnavailable
 	const notFound, notAllowed = http.StatusNotFound, http.StatusMethodNotAllowed
 	tests := map[string]struct {
@@ -228,16 +167,16 @@ func TestGate_unknownPaths(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := echo.New()
 			tt.wire(e)
-			server := serve(t, e)
-			assert.Equal(t, closed, ask(t, server, http.MethodGet, "/api/tasks").status)
-			assert.Equal(t, tt.unknown, ask(t, server, http.MethodGet, "/unknown").status)
-			assert.Equal(t, tt.method, ask(t, server, http.MethodPost, "/api/tasks").status)
+			server := echotest.Serve(t, e)
+			assert.Equal(t, closed, echotest.Ask(t, server, http.MethodGet, "/api/tasks").Status)
+			assert.Equal(t, tt.unknown, echotest.Ask(t, server, http.MethodGet, "/unknown").Status)
+			assert.Equal(t, tt.method, echotest.Ask(t, server, http.MethodPost, "/api/tasks").Status)
 		})
 	}
 }
 
 func TestAccount(t *testing.T) {
-	c := because(health.ReasonVerified)
+	c := echotest.Because(health.ReasonVerified)
 	gate := func(in bool) echo.MiddlewareFunc {
 		return echoadapter.GateWithConfig(echoadapter.Config{Checker: c, AccountInContext: in})
 	}

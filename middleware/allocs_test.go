@@ -22,7 +22,7 @@ func allocs(h http.Handler, method, target string) float64 {
 
 func TestAllocations_none(t *testing.T) {
 	skipAll := middleware.WithSkipper(func(*http.Request) bool { return true })
-	ignore := middleware.WithRejectionHandler(func(http.ResponseWriter, *http.Request, *health.Error) {})
+	ignore := middleware.WithRejectionHandler(func(http.ResponseWriter, *http.Request, *middleware.Rejection) {})
 	two := middleware.WithCheckers(because(health.ReasonVerified), because(health.ReasonStale))
 	bearer := middleware.WithDetails(middleware.BearerToken(mustToken(t, "ops-token")))
 	local := middleware.WithDetails(middleware.LoopbackOnly)
@@ -42,7 +42,7 @@ func TestAllocations_none(t *testing.T) {
 			"health/draining":  newHealth(draining),
 			"startup/starting": newStartup(c),
 			"startup/started":  newStartup(started),
-			"live":             middleware.NewLive(),
+			"live":             newLive(),
 		}
 		for name, h := range handlers {
 			for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost} {

@@ -108,7 +108,7 @@ func BenchmarkHealth(b *testing.B) {
 		serve(b, newHealth(verdict(health.ReasonVerified),
 			middleware.WithCheckers(verdict(health.ReasonStale), verdict(health.ReasonVerified))))
 	})
-	b.Run("live", func(b *testing.B) { serve(b, middleware.NewLive()) })
+	b.Run("live", func(b *testing.B) { serve(b, newLive()) })
 	b.Run("startup", func(b *testing.B) { serve(b, newStartup(verdict(health.ReasonVerified))) })
 	b.Run("rendered for every request", func(b *testing.B) { serve(b, newHealth(changing{})) })
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/internal/callers"
@@ -39,8 +38,7 @@ type callerGateConfig struct {
 	accounts, companies map[string]struct{}
 	allow               func(context.Context, *requester.Account) error
 	forward             bool
-	realm               string
-	reject              func(http.ResponseWriter, *http.Request, *CallerError)
+	reject              rejectionHandler
 }
 
 // AllowAccounts admits only the accounts with these ids. With [AllowCompanies] too, one of both is
@@ -77,30 +75,10 @@ func WithForwardedToken() CallerGateOption {
 	}
 }
 
-// WithRealm sets the realm of WWW-Authenticate. The default is "toloka". It consists of printable
-// ASCII characters without quotes and backslashes.
-func WithRealm(realm string) CallerGateOption {
-	return func(c *callerGateConfig) error {
-		for i := range len(realm) {
-			if b := realm[i]; b < ' ' || b > '~' || b == '"' || b == '\\' {
-				return errors.New("WithRealm: the realm has a quote, a backslash or a character " +
-					"outside printable ASCII")
-			}
-		}
-		if realm == "" {
-			return errors.New("WithRealm: the realm is empty")
-		}
-		c.realm = realm
-		return nil
-	}
-}
-
-// WithCallerRejectionHandler replaces the response to rejected requests. The handler writes status
-// and body; the error has the status of the default response. WWW-Authenticate, Retry-After and
-// Cache-Control: no-store are set before it is called; it may change them. It is called
-// concurrently. A nil handler is an error.
+// WithCallerRejectionHandler is [WithRejectionHandler] for a [CallerGate]: the status of the
+// rejection is 401, 403 or 503, and WWW-Authenticate is set, too, before the handler is called.
 func WithCallerRejectionHandler(
-	handler func(w http.ResponseWriter, r *http.Request, err *CallerError),
+	handler func(w http.ResponseWriter, r *http.Request, rejection *Rejection),
 ) CallerGateOption {
 	return func(c *callerGateConfig) error {
 		if handler == nil {
@@ -130,7 +108,7 @@ func addIDs(option string, set *map[string]struct{}, ids []string) error {
 // NewCallerGate returns a gate that lets verified callers through. It returns an error that lists
 // every invalid option, or that c is nil.
 func NewCallerGate(c *Callers, opts ...CallerGateOption) (*CallerGate, error) {
-	g := &CallerGate{callers: c, config: callerGateConfig{realm: "toloka"}}
+	g := &CallerGate{callers: c}
 	var missing error
 	if c == nil {
 		missing = errors.New("the Callers is nil; handle the error of NewCallers first")
@@ -138,12 +116,9 @@ func NewCallerGate(c *Callers, opts ...CallerGateOption) (*CallerGate, error) {
 	if err := wiringError("NewCallerGate", missing, apply(&g.config, opts)); err != nil {
 		return nil, err
 	}
-	challenges := []string{
-		`ApiKey realm="` + g.config.realm + `"`, `OAuth realm="` + g.config.realm + `"`,
-	}
 	g.unauthorized = newProblem(http.StatusUnauthorized,
 		"Send a valid API token in the Authorization header.",
-		field{keyWWWAuthenticate, challenges})
+		field{keyWWWAuthenticate, []string{`ApiKey realm="toloka"`, `OAuth realm="toloka"`}})
 	g.forbidden = newProblem(http.StatusForbidden, "The account is not allowed to use this service.")
 	g.unavailable = newProblem(http.StatusServiceUnavailable,
 		"The service cannot verify the API token at the moment. Try again later.")
@@ -171,7 +146,7 @@ func (g *CallerGate) Wrap(next http.Handler) http.Handler {
 // [WithCallerRejectionHandler] function.
 //
 // Admit waits if the platform must be asked, at most until the request's context ends.
-func (g *CallerGate) Admit(r *http.Request) (*http.Request, *CallerRejection) {
+func (g *CallerGate) Admit(r *http.Request) (*http.Request, *Rejection) {
 	v, rejection := g.check(r)
 	if rejection != nil {
 		return r, rejection
@@ -183,35 +158,50 @@ func (g *CallerGate) Admit(r *http.Request) (*http.Request, *CallerRejection) {
 }
 
 // check returns the verdict on a request, or its rejection, and counts it.
-func (g *CallerGate) check(r *http.Request) (callers.Verdict, *CallerRejection) {
+func (g *CallerGate) check(r *http.Request) (callers.Verdict, *Rejection) {
 	v := callers.Verdict{Outcome: callers.NoToken, Err: callers.ErrNoToken}
 	if values := r.Header[keyAuthorization]; len(values) == 1 {
 		v = g.callers.engine.Check(r.Context(), values[0])
 	}
 	rejection := g.rejection(r, v)
-	g.callers.requests.add(v.Outcome, rejection)
+	outcome := v.Outcome
+	if rejection != nil && rejection.response == g.forbidden {
+		outcome = notAllowed
+	}
+	g.callers.requests.add(outcome)
 	return v, rejection
 }
 
 // rejection returns the response to a request that may not pass, or nil.
-func (g *CallerGate) rejection(r *http.Request, v callers.Verdict) *CallerRejection {
+func (g *CallerGate) rejection(r *http.Request, v callers.Verdict) *Rejection {
 	switch v.Outcome {
 	case callers.Fresh, callers.Stale:
 	case callers.NoToken, callers.Refused:
-		return g.reject(g.unauthorized, &CallerError{Status: http.StatusUnauthorized, Err: v.Err})
+		return &Rejection{
+			response: g.unauthorized,
+			err:      callerError("the caller has no valid token", v.Err),
+		}
 	default:
-		return g.reject(
-			g.unavailable.with(field{keyRetryAfter, retryAfter(v.RetryAfter)}),
-			&CallerError{Status: http.StatusServiceUnavailable, RetryAfter: v.RetryAfter, Err: v.Err})
+		return &Rejection{
+			response: g.unavailable.with(field{keyRetryAfter, retryAfter(v.RetryAfter)}),
+			err:      callerError("the token cannot be verified at the moment", v.Err),
+		}
 	}
 	if err := g.allowed(r.Context(), v.Record.Account); err != nil {
-		return g.reject(g.forbidden, &CallerError{Status: http.StatusForbidden, Err: err})
+		return &Rejection{
+			response: g.forbidden,
+			err:      callerError("the caller's account is not allowed", err),
+		}
 	}
 	return nil
 }
 
-func (g *CallerGate) reject(resp *response, err *CallerError) *CallerRejection {
-	return &CallerRejection{response: resp, err: err}
+// callerError adds what a cause means for the caller. The cause may be nil.
+func callerError(what string, cause error) error {
+	if cause == nil {
+		return errors.New(what)
+	}
+	return fmt.Errorf("%s: %w", what, cause)
 }
 
 var errNotListed = errors.New("neither the account nor its company is on the list")
@@ -241,75 +231,9 @@ type callerGated struct {
 func (h *callerGated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	inner, rejection := h.gate.Admit(r)
 	if rejection != nil {
-		h.gate.write(rejection, w, r)
+		rejection.serve(w, r, h.gate.config.reject)
 		return
 	}
 	defer requestcopy.HandBack(r, inner)
 	h.next.ServeHTTP(w, inner)
-}
-
-func (g *CallerGate) write(rejection *CallerRejection, w http.ResponseWriter, r *http.Request) {
-	if g.config.reject == nil {
-		rejection.ServeHTTP(w, r)
-		return
-	}
-	rejection.SetHeader(w.Header())
-	g.config.reject(w, r, rejection.err)
-}
-
-// CallerError says why a caller was rejected, for logs and error handlers. It does not show the
-// token. It is not for clients.
-type CallerError struct {
-	// Status is 401, 403 or 503.
-	Status int
-	// RetryAfter is how long the client should wait after a 503.
-	RetryAfter time.Duration
-	// Err is the cause: the answer of the platform, the error of the [Allow] function, or why the
-	// platform was not asked.
-	Err error
-}
-
-// Error returns the status and the cause.
-func (e *CallerError) Error() string {
-	what := "the token cannot be verified at the moment"
-	switch e.Status {
-	case http.StatusUnauthorized:
-		what = "the caller has no valid token"
-	case http.StatusForbidden:
-		what = "the caller's account is not allowed"
-	}
-	if e.Err == nil {
-		return what
-	}
-	return what + ": " + e.Err.Error()
-}
-
-// Unwrap returns the cause.
-func (e *CallerError) Unwrap() error { return e.Err }
-
-// CallerRejection is the response to a request that a [CallerGate] does not let through.
-type CallerRejection struct {
-	response *response
-	err      *CallerError
-}
-
-var _ http.Handler = (*CallerRejection)(nil)
-
-// Err says why the request was rejected, for logs and error handlers. It is not for clients.
-func (r *CallerRejection) Err() *CallerError { return r.err }
-
-// SetHeader sets WWW-Authenticate or Retry-After, and Cache-Control: no-store, for a rejection with
-// another body.
-func (r *CallerRejection) SetHeader(h http.Header) {
-	for _, f := range r.response.header {
-		switch f.key {
-		case keyWWWAuthenticate, keyRetryAfter, keyCacheControl:
-			h[f.key] = f.values
-		}
-	}
-}
-
-// ServeHTTP writes the response, to HEAD without the body.
-func (r *CallerRejection) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	r.response.write(w, req)
 }

@@ -33,7 +33,7 @@ import (
 //	                                                             after 75 to 90 % of the TTL
 //	a token verified less than MaxStale ago, platform silent     passes as stale
 //	a token verified before, refused once                        passes as stale; asked again after 1 s
-//	a token refused, for a refused TTL                           401, the platform is not asked
+//	a token refused less than 10 s ago                           401, the platform is not asked
 //	an unknown token                                             waits for one shared call
 //	an unknown token that the platform gives no verdict on       503, never 401
 //	a verified token that the gate does not allow                403

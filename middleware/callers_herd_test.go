@@ -21,6 +21,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
@@ -177,7 +178,7 @@ func TestCallers_contextOfOne(t *testing.T) {
 			begin := time.Now()
 			_, rejection := gate.Admit(r)
 			assert.Equal(t, time.Second, time.Since(begin))
-			assert.Equal(t, 503, rejection.Err().Status)
+			assert.Equal(t, 503, rejection.Status())
 			assert.ErrorIs(t, rejection.Err(), context.Canceled)
 		})
 		synctest.Wait()
@@ -235,7 +236,7 @@ func TestCallers_foreignTransport(t *testing.T) {
 					r := httptest.NewRequest(http.MethodGet, "/", nil)
 					r.Header.Set("Authorization", authorization(token))
 					_, rejection := gate.Admit(r)
-					assert.Equal(t, 503, rejection.Err().Status)
+					assert.Equal(t, 503, rejection.Status())
 					assert.NotContains(t, rejection.Err().Error(), token.Reveal())
 					time.Sleep(time.Second)
 				}
@@ -277,12 +278,12 @@ func TestCallers_canary(t *testing.T) {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
 			w := newCallersWorld(t)
 			token := mustToken(t, canary)
-			w.platform.SetTokenFaults(token, requestertest.EchoToken(code))
+			w.platform.SetTokenFaults(token, faults.EchoToken(code))
 			var text string
 			rec, _ := w.send([]string{"ApiKey " + canary}, middleware.WithCallerRejectionHandler(
-				func(w http.ResponseWriter, _ *http.Request, err *middleware.CallerError) {
-					text = fmt.Sprintf("%v %+v %#v", err, err, err)
-					w.WriteHeader(err.Status)
+				func(w http.ResponseWriter, _ *http.Request, rejection *middleware.Rejection) {
+					text = fmt.Sprintf("%v %+v %#v", rejection.Err(), rejection.Err(), rejection)
+					w.WriteHeader(rejection.Status())
 				}))
 			for _, s := range []string{text, rec.Body.String(), fmt.Sprint(rec.Header()),
 				fmt.Sprintf("%+v %#v", w.callers, w.callers), fmt.Sprintf("%+v", w.callers.Stats())} {

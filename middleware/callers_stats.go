@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"math/rand/v2"
-	"net/http"
 	"sync/atomic"
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
@@ -80,10 +79,7 @@ type requestCounts [32]struct {
 	_        [64 - 8*(notAllowed+1)]byte
 }
 
-func (c *requestCounts) add(outcome callers.Outcome, rejection *CallerRejection) {
-	if rejection != nil && rejection.err.Status == http.StatusForbidden {
-		outcome = notAllowed
-	}
+func (c *requestCounts) add(outcome callers.Outcome) {
 	c[rand.Uint32()%uint32(len(c))].outcomes[outcome].Add(1)
 }
 

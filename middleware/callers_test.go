@@ -45,7 +45,9 @@ type seen struct {
 }
 
 // send sends a request with these Authorization headers through a gate.
-func (w *callersWorld) send(authorization []string, opts ...middleware.CallerGateOption) (*httptest.ResponseRecorder, seen) {
+func (w *callersWorld) send(
+	authorization []string, opts ...middleware.CallerGateOption,
+) (*httptest.ResponseRecorder, seen) {
 	var s seen
 	h := must(middleware.NewCallerGate(w.callers, opts...)).Wrap(http.HandlerFunc(
 		func(_ http.ResponseWriter, r *http.Request) {
@@ -197,11 +199,13 @@ func TestCallers_allowed(t *testing.T) {
 		options []middleware.CallerGateOption
 		status  int
 	}{
-		"account":             {one, []middleware.CallerGateOption{middleware.AllowAccounts("0", "1")}, 200},
-		"another account":     {two, []middleware.CallerGateOption{middleware.AllowAccounts("1")}, 403},
-		"company":             {two, []middleware.CallerGateOption{middleware.AllowCompanies("c")}, 200},
-		"no company":          {one, []middleware.CallerGateOption{middleware.AllowCompanies("c")}, 403},
-		"account or company":  {one, []middleware.CallerGateOption{middleware.AllowCompanies("c"), middleware.AllowAccounts("1")}, 200},
+		"account":         {one, []middleware.CallerGateOption{middleware.AllowAccounts("0", "1")}, 200},
+		"another account": {two, []middleware.CallerGateOption{middleware.AllowAccounts("1")}, 403},
+		"company":         {two, []middleware.CallerGateOption{middleware.AllowCompanies("c")}, 200},
+		"no company":      {one, []middleware.CallerGateOption{middleware.AllowCompanies("c")}, 403},
+		"account or company": {one, []middleware.CallerGateOption{
+			middleware.AllowCompanies("c"), middleware.AllowAccounts("1"),
+		}, 200},
 		"function":            {one, []middleware.CallerGateOption{always}, 200},
 		"function refuses":    {one, []middleware.CallerGateOption{never}, 403},
 		"listed, but refused": {one, []middleware.CallerGateOption{middleware.AllowAccounts("1"), never}, 403},
@@ -223,21 +227,18 @@ func TestCallers_allowed(t *testing.T) {
 func TestCallers_rejectionHandler(t *testing.T) {
 	w := newCallersWorld(t)
 	no := errors.New("no")
-	var got *middleware.CallerError
+	var got error
 	rec, _ := w.send([]string{authorization(w.platform.IssueToken("1"))},
-		middleware.WithRealm("tasks"),
 		middleware.Allow(func(context.Context, *requester.Account) error { return no }),
-		middleware.WithCallerRejectionHandler(func(w http.ResponseWriter, _ *http.Request, err *middleware.CallerError) {
-			got = err
-			w.WriteHeader(err.Status)
-		}))
+		middleware.WithCallerRejectionHandler(
+			func(w http.ResponseWriter, _ *http.Request, rejection *middleware.Rejection) {
+				got = rejection.Err()
+				w.WriteHeader(rejection.Status())
+			}))
 	assert.Equal(t, 403, rec.Code)
 	assert.ErrorIs(t, got, no)
 	assert.EqualError(t, got, "the caller's account is not allowed: no")
 	assert.Equal(t, http.Header{"Cache-Control": {"no-store"}}, rec.Header())
-
-	rec, _ = w.send(nil, middleware.WithRealm("tasks"))
-	assert.Equal(t, []string{`ApiKey realm="tasks"`, `OAuth realm="tasks"`}, rec.Header()["Www-Authenticate"])
 }
 
 func TestNewCallers_errors(t *testing.T) {
@@ -247,15 +248,32 @@ func TestNewCallers_errors(t *testing.T) {
 		option middleware.CallersOption
 		want   string
 	}{
-		"nil client":   {nil, middleware.WithMaxCallers(1), "the client is nil; handle the error of requester.New first"},
-		"nil option":   {client, nil, "nil option"},
-		"no unit":      {client, middleware.WithCallerTTL(60), "WithCallerTTL: 60ns is less than 10ms: has it a unit?"},
-		"negative":     {client, middleware.WithRefusedTTL(-time.Second), "WithRefusedTTL: -1s is less than 10ms: has it a unit?"},
-		"TTL too long": {client, middleware.WithCallerTTL(time.Hour), "the TTL is longer than MaxStale: shorten WithCallerTTL or extend WithCallerMaxStale"},
-		"entries":      {client, middleware.WithMaxCallers(0), "WithMaxCallers: 0 is less than 1"},
-		"in flight":    {client, middleware.WithMaxInFlight(0), "WithMaxInFlight: 0 is less than 1"},
-		"budget":       {client, middleware.WithUnknownBudget(0, 1), "WithUnknownBudget: 0 a second with bursts of 1: both must be positive and finite"},
-		"burst":        {client, middleware.WithUnknownBudget(1, 0), "WithUnknownBudget: 1 a second with bursts of 0: both must be positive and finite"},
+		"nil client": {
+			nil, middleware.WithMaxCallers(1),
+			"the client is nil; handle the error of requester.New first",
+		},
+		"nil option": {client, nil, "nil option"},
+		"no unit": {
+			client, middleware.WithCallerTTL(60), "WithCallerTTL: 60ns is less than 10ms: has it a unit?",
+		},
+		"negative": {
+			client, middleware.WithCallerMaxStale(-time.Second),
+			"WithCallerMaxStale: -1s is less than 10ms: has it a unit?",
+		},
+		"TTL too long": {
+			client, middleware.WithCallerTTL(time.Hour),
+			"the TTL is longer than MaxStale: shorten WithCallerTTL or extend WithCallerMaxStale",
+		},
+		"entries":   {client, middleware.WithMaxCallers(0), "WithMaxCallers: 0 is less than 1"},
+		"in flight": {client, middleware.WithMaxInFlight(0), "WithMaxInFlight: 0 is less than 1"},
+		"budget": {
+			client, middleware.WithUnknownBudget(0, 1),
+			"WithUnknownBudget: 0 a second with bursts of 1: both must be positive and finite",
+		},
+		"burst": {
+			client, middleware.WithUnknownBudget(1, 0),
+			"WithUnknownBudget: 1 a second with bursts of 0: both must be positive and finite",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := middleware.NewCallers(tt.client, tt.option)
@@ -272,14 +290,21 @@ func TestNewCallerGate_errors(t *testing.T) {
 		option  middleware.CallerGateOption
 		want    string
 	}{
-		"nil callers":  {nil, middleware.WithForwardedToken(), "the Callers is nil; handle the error of NewCallers first"},
-		"nil option":   {w.callers, nil, "nil option"},
-		"no accounts":  {w.callers, middleware.AllowAccounts(), "AllowAccounts: the list is empty: no caller would be admitted"},
+		"nil callers": {
+			nil, middleware.WithForwardedToken(),
+			"the Callers is nil; handle the error of NewCallers first",
+		},
+		"nil option": {w.callers, nil, "nil option"},
+		"no accounts": {
+			w.callers, middleware.AllowAccounts(),
+			"AllowAccounts: the list is empty: no caller would be admitted",
+		},
 		"empty id":     {w.callers, middleware.AllowCompanies("1", " "), "AllowCompanies: an id is empty"},
 		"nil function": {w.callers, middleware.Allow(nil), "Allow: the function is nil"},
-		"nil handler":  {w.callers, middleware.WithCallerRejectionHandler(nil), "WithCallerRejectionHandler: the function is nil"},
-		"no realm":     {w.callers, middleware.WithRealm(""), "WithRealm: the realm is empty"},
-		"bad realm":    {w.callers, middleware.WithRealm(`a"b`), "WithRealm: the realm has a quote, a backslash or a character outside printable ASCII"},
+		"nil handler": {
+			w.callers, middleware.WithCallerRejectionHandler(nil),
+			"WithCallerRejectionHandler: the function is nil",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, err := middleware.NewCallerGate(tt.callers, tt.option)
@@ -338,7 +363,10 @@ func TestCallers_table(t *testing.T) {
 		"refused by mistake": func(w world) []step {
 			return []step{
 				{status: 200, calls: 1},
-				{do: func() { w.platform.SetFaults(requestertest.Times(1, requestertest.Status(401))) }, after: 60 * time.Second, status: staleStatus, calls: 2},
+				{
+					do:    func() { w.platform.SetFaults(requestertest.Sequence(requestertest.Status(401))) },
+					after: 60 * time.Second, status: staleStatus, calls: 2,
+				},
 				{after: time.Second, status: 200, calls: 3},
 			}
 		},
@@ -379,7 +407,10 @@ func TestCallers_table(t *testing.T) {
 		"hang": func(w world) []step {
 			return []step{
 				{status: 200, calls: 1},
-				{do: func() { w.platform.SetFaults(requestertest.Hang()) }, after: time.Minute, status: staleStatus, calls: 2},
+				{
+					do:    func() { w.platform.SetFaults(requestertest.Hang()) },
+					after: time.Minute, status: staleStatus, calls: 2,
+				},
 			}
 		},
 		"forgotten": func(w world) []step {

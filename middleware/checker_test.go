@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/middleware"
@@ -19,14 +20,6 @@ func TestConstructorErrors(t *testing.T) {
 	good := because(health.ReasonVerified)
 	gate := func(c middleware.Snapshotter, opts ...middleware.GateOption) error {
 		_, err := middleware.NewGate(c, opts...)
-		return err
-	}
-	endpoint := func(c middleware.Snapshotter, opts ...middleware.HealthOption) error {
-		_, err := middleware.NewHealth(c, opts...)
-		return err
-	}
-	startup := func(c middleware.Snapshotter, more ...middleware.Snapshotter) error {
-		_, err := middleware.NewStartup(c, more...)
 		return err
 	}
 	routes := func(c middleware.Snapshotter, opts ...middleware.HealthOption) error {
@@ -49,20 +42,11 @@ func TestConstructorErrors(t *testing.T) {
 		"gate/nil handler": {gate(good, handler), "middleware: NewGate: " + noHandler},
 		"gate/everything wrong": {gate(nil, nil, skipper),
 			"middleware: NewGate: " + isNil + "\nnil option\n" + noSkipper},
-		"health/nil checker":        {endpoint(nil), "middleware: NewHealth: " + isNil},
-		"health/nil second checker": {endpoint(good, second), "middleware: NewHealth: WithCheckers: " + isNil},
-		"health/nil option":         {endpoint(good, nil), "middleware: NewHealth: nil option"},
-		"health/nil policy": {endpoint(good, middleware.WithDetails(nil)),
-			"middleware: NewHealth: WithDetails: the policy is nil (BearerToken returns nil for the zero Token)"},
-		"health/prefix": {endpoint(good, middleware.WithPrefix("/internal")),
-			"middleware: NewHealth: WithPrefix: use it with Routes or RegisterHealth; a single endpoint has no path"},
-		"health/path": {endpoint(good, middleware.WithPath("/healthz", "/health")),
-			"middleware: NewHealth: WithPath: use it with Routes or RegisterHealth; a single endpoint has no path"},
-		"startup/nil checker":        {startup(nil), "middleware: NewStartup: " + isNil},
-		"startup/nil second checker": {startup(good, nil), "middleware: NewStartup: " + isNil},
-		"routes/nil checker":         {routes(nil), "middleware: Routes: " + isNil},
-		"routes/nil second checker":  {routes(good, second), "middleware: Routes: WithCheckers: " + isNil},
-		"routes/nil option":          {routes(good, nil), "middleware: Routes: nil option"},
+		"routes/nil policy": {routes(good, middleware.WithDetails(nil)),
+			"middleware: Routes: WithDetails: the policy is nil (BearerToken returns nil for the zero Token)"},
+		"routes/nil checker":        {routes(nil), "middleware: Routes: " + isNil},
+		"routes/nil second checker": {routes(good, second), "middleware: Routes: WithCheckers: " + isNil},
+		"routes/nil option":         {routes(good, nil), "middleware: Routes: nil option"},
 		"routes/unknown name": {routes(good, middleware.WithPath("/health", "/x")),
 			`middleware: Routes: WithPath("/health", "/x"): there is no endpoint of that name; ` +
 				`use /healthz, /readyz, /livez, /startupz or /statusz`},
@@ -85,18 +69,20 @@ func TestFakeCheckersFail(t *testing.T) {
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
-			var reason health.Reason
+			verdict := &health.Error{}
 			gate := newGate(c, middleware.WithRejectionHandler(
-				func(_ http.ResponseWriter, _ *http.Request, err *health.Error) { reason = err.Reason }))
+				func(_ http.ResponseWriter, _ *http.Request, rejection *middleware.Rejection) {
+					require.ErrorAs(t, rejection.Err(), &verdict)
+				}))
 			ask(gate.Wrap(&spy{}), http.MethodGet, "/")
-			assert.Equal(t, health.ReasonStarting, reason)
+			assert.Equal(t, health.ReasonStarting, verdict.Reason)
 			gate = newGate(c)
 			for range 2 { // rendered, then from memory
 				rec := ask(gate.Wrap(&spy{}), http.MethodGet, "/")
 				assert.Equal(t, http.StatusServiceUnavailable, rec.Code)
 				assert.Equal(t, closedHeader("1"), rec.Header())
 			}
-			for _, endpoint := range []*middleware.Endpoint{newHealth(c, toAll), newStartup(c)} {
+			for _, endpoint := range []http.Handler{newHealth(c, toAll), newStartup(c)} {
 				for range 2 {
 					rec := ask(endpoint, http.MethodGet, "/")
 					assert.Equal(t, http.StatusServiceUnavailable, rec.Code)

@@ -10,14 +10,14 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 )
 
-// Endpoint is the handler of one health path. It answers GET, HEAD and OPTIONS (HAProxy's default
+// endpoint is the handler of one health path. It answers GET, HEAD and OPTIONS (HAProxy's default
 // probe) with 200 or 503 and a health document, and other methods with 405. OPTIONS gets the real
 // answer, not one about CORS.
 //
 // The answer is rendered once per snapshot and then served from memory: no lock, no allocation, no
-// I/O, no waiting. An Endpoint is safe for concurrent use. The zero value is what [NewLive]
-// returns.
-type Endpoint struct {
+// I/O, no waiting. The zero value reads no checker and always passes: it is the endpoint of /livez,
+// because a restart fixes neither the credential nor the platform.
+type endpoint struct {
 	checkers []Snapshotter
 	// verdict is what one snapshot means for this endpoint.
 	verdict func(*health.Snapshot) health.Status
@@ -32,16 +32,15 @@ type Endpoint struct {
 	last atomic.Pointer[rendering]
 }
 
-var _ http.Handler = (*Endpoint)(nil)
+var _ http.Handler = (*endpoint)(nil)
 
-// HealthOption configures [NewHealth] and [Routes].
+// HealthOption configures [Routes].
 type HealthOption func(*healthConfig) error
 
 type healthConfig struct {
 	checkers   []Snapshotter // in addition to the first
 	details    func(*http.Request) bool
 	paths      paths
-	pathOption string // the last option given that only Routes accepts
 	statusPage bool
 	callers    *Callers
 }
@@ -58,52 +57,14 @@ func WithCheckers(more ...Snapshotter) HealthOption {
 	}
 }
 
-// NewHealth returns the endpoint for /healthz and /readyz: 200 with {"status":"pass"} or
-// {"status":"warn"} while the service should get traffic, and 503 with {"status":"fail"} while it
-// should not ([health.Snapshot.Readiness]).
-//
-// It returns an error that lists every invalid option, or that a checker is nil. [WithPrefix] and
-// [WithPath] are options of [Routes] and invalid here.
-func NewHealth(c Snapshotter, opts ...HealthOption) (*Endpoint, error) {
-	config, err := newHealthConfig(c, opts)
-	if err := wiringError("NewHealth", err, config.noPathOption(), config.noCallersOption()); err != nil {
-		return nil, err
-	}
-	return newHealth(c, config), nil
-}
-
-// NewStartup returns the endpoint for /startupz: 503 with {"status":"fail"} until Start of every
-// checker has returned nil, and 200 with {"status":"pass"} from then on, verified or not. A startup
-// probe that depended on the platform would restart the whole fleet during an outage.
-//
-// It returns an error if a checker is nil.
-func NewStartup(c Snapshotter, more ...Snapshotter) (*Endpoint, error) {
-	checkers := append([]Snapshotter{c}, more...)
-	if err := checkNotNil(checkers...); err != nil {
-		return nil, wiringError("NewStartup", err)
-	}
-	return newStartup(checkers), nil
-}
-
-// NewLive returns the endpoint for /livez: 200 with {"status":"pass"} as long as the process
-// answers. It reads no checker, because a restart fixes neither the credential nor the platform.
-func NewLive() *Endpoint { return &Endpoint{} }
-
 func newHealthConfig(c Snapshotter, opts []HealthOption) (*healthConfig, error) {
 	config := &healthConfig{paths: defaultPaths()}
 	return config, errors.Join(checkNotNil(c), apply(config, opts))
 }
 
-// noPathOption returns an error if an option was given that only Routes accepts.
-func (c *healthConfig) noPathOption() error {
-	if c.pathOption == "" {
-		return nil
-	}
-	return fmt.Errorf("%s: use it with Routes or RegisterHealth; a single endpoint has no path", c.pathOption)
-}
-
-func newHealth(c Snapshotter, config *healthConfig) *Endpoint {
-	return &Endpoint{
+// newHealth returns the endpoint for /healthz and /readyz, which follows the readiness.
+func newHealth(c Snapshotter, config *healthConfig) *endpoint {
+	return &endpoint{
 		checkers:   append([]Snapshotter{c}, config.checkers...),
 		verdict:    (*health.Snapshot).Readiness,
 		tellsEnvoy: true,
@@ -111,8 +72,10 @@ func newHealth(c Snapshotter, config *healthConfig) *Endpoint {
 	}
 }
 
-func newStartup(checkers []Snapshotter) *Endpoint {
-	return &Endpoint{checkers: checkers, verdict: started}
+// newStartup returns the endpoint for /startupz. It does not depend on the platform: a startup probe
+// that did would restart the whole fleet during an outage.
+func newStartup(checkers []Snapshotter) *endpoint {
+	return &endpoint{checkers: checkers, verdict: started}
 }
 
 func started(s *health.Snapshot) health.Status {
@@ -123,7 +86,7 @@ func started(s *health.Snapshot) health.Status {
 }
 
 // ServeHTTP answers a probe.
-func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.page {
 		e.servePage(w, r)
 		return
@@ -147,7 +110,7 @@ var methodNotAllowed = newProblem(http.StatusMethodNotAllowed,
 	field{keyAllow, []string{"GET, HEAD, OPTIONS"}})
 
 // current returns the rendering of the current snapshots.
-func (e *Endpoint) current() *rendering {
+func (e *endpoint) current() *rendering {
 	last := e.last.Load()
 	if last == nil {
 		return e.render()
@@ -179,7 +142,7 @@ type judgement struct {
 }
 
 // render renders the current snapshots and stores the result.
-func (e *Endpoint) render() *rendering {
+func (e *endpoint) render() *rendering {
 	now := &rendering{of: make([]*health.Snapshot, len(e.checkers))}
 	snapshots := make([]*health.Snapshot, len(e.checkers))
 	for i, c := range e.checkers {
@@ -199,7 +162,7 @@ func (e *Endpoint) render() *rendering {
 }
 
 // judge returns the worst verdict; without checkers it is pass.
-func (e *Endpoint) judge(snapshots []*health.Snapshot) judgement {
+func (e *endpoint) judge(snapshots []*health.Snapshot) judgement {
 	j := judgement{status: health.StatusPass}
 	for _, s := range snapshots {
 		verdict := e.verdict(s)
@@ -214,7 +177,7 @@ func (e *Endpoint) judge(snapshots []*health.Snapshot) judgement {
 	return j
 }
 
-func (e *Endpoint) response(j judgement, document any) *response {
+func (e *endpoint) response(j judgement, document any) *response {
 	body := marshal(document)
 	if j.status != health.StatusFail {
 		return newResponse(http.StatusOK, healthMediaType, body)

@@ -106,8 +106,8 @@ func TestHealth(t *testing.T) {
 
 func TestMethodNotAllowed(t *testing.T) {
 	c := because(health.ReasonVerified)
-	endpoints := map[string]*middleware.Endpoint{
-		"health": newHealth(c), "live": middleware.NewLive(), "startup": newStartup(c),
+	endpoints := map[string]http.Handler{
+		"health": newHealth(c), "live": newLive(), "startup": newStartup(c),
 	}
 	methods := []string{
 		http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodTrace,
@@ -181,8 +181,8 @@ func TestWithCheckers(t *testing.T) {
 }
 
 func TestLive(t *testing.T) {
-	assertHealth(t, middleware.NewLive(), "/", health.StatusPass, "")
-	assertHealth(t, middleware.NewLive(), "/?verbose", health.StatusPass, "")
+	assertHealth(t, newLive(), "/", health.StatusPass, "")
+	assertHealth(t, newLive(), "/?verbose", health.StatusPass, "")
 }
 
 func TestStartup(t *testing.T) {

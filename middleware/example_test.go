@@ -126,7 +126,7 @@ func ExampleGate_Admit() {
 		if rejection != nil {
 			header := http.Header{}
 			rejection.SetHeader(header)
-			fmt.Println("rejected:", rejection.Err().Reason, header.Get("Cache-Control"))
+			fmt.Println("rejected:", rejection.Status(), header.Get("Cache-Control"))
 			return
 		}
 		fmt.Println("admitted:", r.URL.Path)
@@ -137,7 +137,7 @@ func ExampleGate_Admit() {
 
 	// Output:
 	// admitted: /tasks
-	// rejected: closed no-store
+	// rejected: 503 no-store
 }
 
 // Operators who have the token of the operations team see details with ?verbose.
@@ -163,14 +163,17 @@ func ExampleWithDetails() {
 		Account:     account,
 		Breaker:     "closed",
 	})}
-	endpoint := nethttp.Health(checker, middleware.WithDetails(middleware.BearerToken(ops)))
+	routes, err := middleware.Routes(checker, middleware.WithDetails(middleware.BearerToken(ops)))
+	if err != nil {
+		log.Fatal(err)
+	}
 
 	stranger := httptest.NewRequest("GET", "/healthz?verbose", nil)
 	operator := stranger.Clone(context.Background())
 	operator.Header.Set("Authorization", "Bearer opsToken-0123456789")
 	for _, r := range []*http.Request{stranger, operator} {
 		rec := httptest.NewRecorder()
-		endpoint.ServeHTTP(rec, r)
+		routes["/healthz"].ServeHTTP(rec, r)
 		var indented bytes.Buffer
 		_ = json.Indent(&indented, rec.Body.Bytes(), "", "  ")
 		fmt.Println(indented.String())

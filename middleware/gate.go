@@ -29,7 +29,7 @@ type GateOption func(*gateConfig) error
 
 type gateConfig struct {
 	skip    func(*http.Request) bool
-	reject  func(http.ResponseWriter, *http.Request, *health.Error)
+	reject  rejectionHandler
 	account bool
 }
 
@@ -48,14 +48,13 @@ func WithSkipper(skip func(*http.Request) bool) GateOption {
 }
 
 // WithRejectionHandler replaces the response to rejected requests. The handler writes status and
-// body. Retry-After and Cache-Control: no-store are set before it is called; it may change them.
-// The error says why the gate is closed. It is for logs, not for clients, and shared by all
-// rejected requests: do not modify it.
+// body, or calls the rejection's ServeHTTP for the default: 503 with a constant problem details body
+// (RFC 9457). Retry-After and Cache-Control: no-store are set before it is called; it may change
+// them. The rejection's error says why the gate is closed. It is for logs, not for clients.
 //
-// The default response is 503 with a constant problem details body (RFC 9457). A nil handler is an
-// error. The handler is called concurrently.
+// A nil handler is an error. The handler is called concurrently.
 func WithRejectionHandler(
-	handler func(w http.ResponseWriter, r *http.Request, err *health.Error),
+	handler func(w http.ResponseWriter, r *http.Request, rejection *Rejection),
 ) GateOption {
 	return func(c *gateConfig) error {
 		if handler == nil {
@@ -149,11 +148,8 @@ func (h *gated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.next.ServeHTTP(w, r)
 	case rej == nil:
 		h.serveCopy(w, r, inner)
-	case h.gate.config.reject != nil:
-		rej.SetHeader(w.Header())
-		h.gate.config.reject(w, r, rej.Err())
 	default:
-		rej.ServeHTTP(w, r)
+		rej.serve(w, r, h.gate.config.reject)
 	}
 }
 
@@ -162,42 +158,14 @@ func (h *gated) serveCopy(w http.ResponseWriter, outer, inner *http.Request) {
 	h.next.ServeHTTP(w, inner)
 }
 
-// Rejection is the response to a request that a gate does not let through: 503, Retry-After and a
-// constant problem details body that does not reveal the reason. It is immutable and shared by all
-// requests that are rejected under one snapshot.
-type Rejection struct {
-	snapshot   *health.Snapshot // may be nil; compared by identity
-	err        *health.Error
-	retryAfter []string
-	response   *response
-}
-
-var _ http.Handler = (*Rejection)(nil)
-
 func newRejection(s *health.Snapshot) *Rejection {
 	rej := &Rejection{snapshot: s}
 	if s == nil {
 		s = unknown
 	}
-	errors.As(s.Check(), &rej.err)
-	if rej.err == nil { // the zero Snapshot of a fake
-		rej.err = &health.Error{Reason: health.ReasonStarting}
-	}
-	rej.retryAfter = retryAfter(s.State().RetryAfter)
+	rej.err = s.Check()
 	rej.response = newProblem(http.StatusServiceUnavailable,
 		"The service cannot handle this request at the moment. Try again later.",
-		field{keyRetryAfter, rej.retryAfter})
+		field{keyRetryAfter, retryAfter(s.State().RetryAfter)})
 	return rej
 }
-
-// Err says why the gate is closed, for logs and error handlers. It is not for clients.
-func (r *Rejection) Err() *health.Error { return r.err }
-
-// SetHeader sets Retry-After and Cache-Control: no-store, for a rejection with another body.
-func (r *Rejection) SetHeader(h http.Header) {
-	h[keyRetryAfter] = r.retryAfter
-	h[keyCacheControl] = noStore
-}
-
-// ServeHTTP writes the response, to HEAD without the body. It allocates nothing.
-func (r *Rejection) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.response.write(w, req) }

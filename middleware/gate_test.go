@@ -180,8 +180,9 @@ func TestWithRejectionHandler(t *testing.T) {
 	t.Run("closed", func(t *testing.T) {
 		var got *health.Error
 		gate := newGate(c, middleware.WithRejectionHandler(
-			func(w http.ResponseWriter, _ *http.Request, err *health.Error) {
-				got = err
+			func(w http.ResponseWriter, _ *http.Request, rejection *middleware.Rejection) {
+				assert.Equal(t, http.StatusServiceUnavailable, rejection.Status())
+				require.ErrorAs(t, rejection.Err(), &got)
 				http.Error(w, "back soon", http.StatusServiceUnavailable)
 			}))
 		rec := ask(gate.Wrap(&spy{}), http.MethodGet, "/tasks")
@@ -196,9 +197,17 @@ func TestWithRejectionHandler(t *testing.T) {
 			"Retry-After":            {"2"},
 		}, rec.Header())
 	})
+	t.Run("default response", func(t *testing.T) {
+		gate := newGate(c, middleware.WithRejectionHandler(
+			func(w http.ResponseWriter, r *http.Request, rejection *middleware.Rejection) {
+				rejection.ServeHTTP(w, r)
+			}))
+		assert.Equal(t, ask(newGate(c).Wrap(&spy{}), http.MethodGet, "/tasks"),
+			ask(gate.Wrap(&spy{}), http.MethodGet, "/tasks"))
+	})
 	t.Run("open", func(t *testing.T) {
 		gate := newGate(because(health.ReasonVerified), middleware.WithRejectionHandler(
-			func(http.ResponseWriter, *http.Request, *health.Error) { t.Error("called") }))
+			func(http.ResponseWriter, *http.Request, *middleware.Rejection) { t.Error("called") }))
 		assert.Equal(t, http.StatusTeapot, ask(gate.Wrap(&spy{}), http.MethodGet, "/tasks").Code)
 	})
 }
@@ -217,7 +226,7 @@ func TestGateAdmit(t *testing.T) {
 		_, second := gate.Admit(r)
 		assert.Same(t, r, got)
 		assert.Same(t, first, second, "one rejection per snapshot")
-		assert.Equal(t, health.ReasonRejected, first.Err().Reason)
+		assert.Equal(t, &health.Error{Reason: health.ReasonRejected}, first.Err())
 	})
 }
 

@@ -79,12 +79,17 @@ func newGate(c middleware.Snapshotter, opts ...middleware.GateOption) *middlewar
 	return must(middleware.NewGate(c, opts...))
 }
 
-func newHealth(c middleware.Snapshotter, opts ...middleware.HealthOption) *middleware.Endpoint {
-	return must(middleware.NewHealth(c, opts...))
+// newHealth returns the endpoint of /healthz and /readyz.
+func newHealth(c middleware.Snapshotter, opts ...middleware.HealthOption) http.Handler {
+	return must(middleware.Routes(c, opts...))["/healthz"]
 }
 
-func newStartup(c middleware.Snapshotter, more ...middleware.Snapshotter) *middleware.Endpoint {
-	return must(middleware.NewStartup(c, more...))
+func newStartup(c middleware.Snapshotter, more ...middleware.Snapshotter) http.Handler {
+	return must(middleware.Routes(c, middleware.WithCheckers(more...)))["/startupz"]
+}
+
+func newLive() http.Handler {
+	return must(middleware.Routes(because(health.ReasonRejected)))["/livez"]
 }
 
 func mustAccount(t testing.TB, body string) *requester.Account {

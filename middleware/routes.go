@@ -3,31 +3,36 @@ package middleware
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 )
 
-// Route is a health path and its endpoint.
-type Route struct {
-	Path     string
-	Endpoint *Endpoint
-}
-
-// Routes returns the four health endpoints with their paths: /healthz, /readyz, /livez and
-// /startupz, and the status page if [WithStatusPage] is given. It is for adapters, and for routers
-// that no adapter fits:
+// Routes returns the handlers of the health endpoints by their paths:
+//
+//	/healthz   200 with {"status":"pass"} or {"status":"warn"} while the service should get traffic,
+//	           503 with {"status":"fail"} while it should not ([health.Snapshot.Readiness])
+//	/readyz    the same
+//	/livez     200 with {"status":"pass"} as long as the process answers
+//	/startupz  503 with {"status":"fail"} until Start of every checker has returned nil, and 200 with
+//	           {"status":"pass"} from then on, verified or not
+//	/statusz   the status page, only with [WithStatusPage]
+//
+// It is for adapters, and for routers that no adapter fits:
 //
 //	routes, err := middleware.Routes(checker)
 //	…
-//	for _, route := range routes {
-//		router.Handle(route.Path, route.Endpoint)
+//	for path, endpoint := range routes {
+//		router.Handle(path, endpoint)
 //	}
 //
-// Register an endpoint for all methods, or for GET, HEAD and OPTIONS; it answers others with 405. A
-// path ends with a slash only if it is "/".
+// Register an endpoint for all methods, or for GET, HEAD and OPTIONS (HAProxy's default probe, which
+// gets the real answer); it answers others with 405. A path ends with a slash only if it is "/". The
+// answer is rendered once per snapshot and then served from memory: no lock, no allocation, no
+// waiting. The handlers are safe for concurrent use.
 //
 // Routes returns an error that lists every invalid option, or that a checker is nil.
-func Routes(c Snapshotter, opts ...HealthOption) ([]Route, error) {
+func Routes(c Snapshotter, opts ...HealthOption) (map[string]http.Handler, error) {
 	config, err := newHealthConfig(c, opts)
 	if config.statusPage {
 		err = errors.Join(err, config.needDetails())
@@ -41,16 +46,16 @@ func Routes(c Snapshotter, opts ...HealthOption) ([]Route, error) {
 	}
 	// One endpoint for both paths, so that its document is rendered once.
 	readiness := newHealth(c, config)
-	endpoints := map[string]*Endpoint{
+	endpoints := map[string]*endpoint{
 		healthPath:  readiness,
 		readyPath:   readiness,
-		livePath:    NewLive(),
+		livePath:    {},
 		startupPath: newStartup(readiness.checkers),
 		statusPath:  newStatus(c, config),
 	}
-	var routes []Route
+	routes := make(map[string]http.Handler, len(paths))
 	for _, p := range paths {
-		routes = append(routes, Route{Path: p.path, Endpoint: endpoints[p.name]})
+		routes[p.path] = endpoints[p.name]
 	}
 	return routes, nil
 }
@@ -59,7 +64,6 @@ func Routes(c Snapshotter, opts ...HealthOption) ([]Route, error) {
 // there is none.
 func WithPrefix(prefix string) HealthOption {
 	return func(c *healthConfig) error {
-		c.pathOption = "WithPrefix"
 		c.paths.prefix = prefix
 		return nil
 	}
@@ -70,7 +74,6 @@ func WithPrefix(prefix string) HealthOption {
 // a default path is an error. WithPath("/statusz", …) has an effect only with [WithStatusPage].
 func WithPath(name, path string) HealthOption {
 	return func(c *healthConfig) error {
-		c.pathOption = "WithPath"
 		for i := range c.paths.list {
 			if c.paths.list[i].name == name {
 				c.paths.list[i].path = path

@@ -48,37 +48,24 @@ func digest(style string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// NewStatus returns the endpoint of the status page for people, usually at /statusz: for each
-// checker what is wrong, what to do, since when, the account and its balance, the last and the next
-// check, the source and the fingerprint of the token, and the last 50 changes. With
-// [WithCallers] it also shows the counts of callers. The page is one HTML document without script; it
-// is rendered for every request.
+// WithStatusPage adds the status page for people, at /statusz: for each checker what is wrong, what
+// to do, since when, the account and its balance, the last and the next check, the source and the
+// fingerprint of the token, and the last 50 changes. With [WithCallers] it
+// also shows the counts of callers. The page is one HTML document without script;
+// it is rendered for every request. By default there is no status page. [WithPath] moves it.
 //
 // The page needs [WithDetails]: requests that the policy does not allow get 403. The browser of an
 // operator passes [LoopbackOnly] through a port forward ("kubectl port-forward"). Allowed requests
 // get 200 whatever the status, so do not configure the page as a health check. Methods other than
 // GET and HEAD get 405.
-//
-// NewStatus returns an error that lists every invalid option, or that a checker is nil.
-func NewStatus(c Snapshotter, opts ...HealthOption) (*Endpoint, error) {
-	config, err := newHealthConfig(c, opts)
-	if err := wiringError("NewStatus", err, config.noPathOption(), config.needDetails()); err != nil {
-		return nil, err
-	}
-	return newStatus(c, config), nil
-}
-
-// WithStatusPage adds the status page to [Routes], at /statusz; see [NewStatus]. It needs
-// [WithDetails]. [WithPath] moves it. By default there is no status page.
 func WithStatusPage() HealthOption {
 	return func(c *healthConfig) error {
-		c.pathOption = "WithStatusPage"
 		c.statusPage = true
 		return nil
 	}
 }
 
-func newStatus(c Snapshotter, config *healthConfig) *Endpoint {
+func newStatus(c Snapshotter, config *healthConfig) *endpoint {
 	e := newHealth(c, config)
 	e.page, e.callers = true, config.callers
 	return e
@@ -93,7 +80,7 @@ func (c *healthConfig) needDetails() error {
 }
 
 // servePage answers a request for the status page.
-func (e *Endpoint) servePage(w http.ResponseWriter, r *http.Request) {
+func (e *endpoint) servePage(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		statusMethodNotAllowed.write(w, r)
@@ -141,7 +128,7 @@ type statusChange struct {
 // moment is a time as people and programs read it.
 type moment struct{ Text, Machine, Distance string }
 
-func (e *Endpoint) renderStatus(now time.Time) []byte {
+func (e *endpoint) renderStatus(now time.Time) []byte {
 	page := statusPage{
 		Status: health.StatusPass,
 		Style:  template.CSS(statusCSS), // this package's own

@@ -27,8 +27,7 @@ func (c *healthConfig) noCallersOption() error {
 	if c.callers == nil {
 		return nil
 	}
-	return errors.New("WithCallers: only the status page shows callers; add WithStatusPage, " +
-		"or use the option with NewStatus")
+	return errors.New("WithCallers: only the status page shows callers; add WithStatusPage")
 }
 
 func callersDetails(s CallersStats) []statusDetail {

@@ -57,20 +57,20 @@ func TestStatus_callers(t *testing.T) {
 func TestWithCallers_wiring(t *testing.T) {
 	w := newCallersWorld(t)
 	good := because(health.ReasonVerified)
-	const onlyPage = "WithCallers: only the status page shows callers; add WithStatusPage, " +
-		"or use the option with NewStatus"
-
-	_, err := middleware.NewStatus(good, toAll, middleware.WithCallers(nil))
+	_, err := middleware.Routes(good, toAll, middleware.WithStatusPage(), middleware.WithCallers(nil))
 	assert.EqualError(t, err,
-		"middleware: NewStatus: WithCallers: the Callers is nil; handle the error of NewCallers first")
-	_, err = middleware.NewHealth(good, middleware.WithCallers(w.callers))
-	assert.EqualError(t, err, "middleware: NewHealth: "+onlyPage)
+		"middleware: Routes: WithCallers: the Callers is nil; handle the error of NewCallers first")
 	_, err = middleware.Routes(good, middleware.WithCallers(w.callers))
-	assert.EqualError(t, err, "middleware: Routes: "+onlyPage)
+	assert.EqualError(t, err,
+		"middleware: Routes: WithCallers: only the status page shows callers; add WithStatusPage")
 
 	routes := must(middleware.Routes(good, toAll, middleware.WithStatusPage(), middleware.WithCallers(w.callers)))
-	assert.Contains(t, ask(routes[4].Endpoint, http.MethodGet, "/statusz").Body.String(), `id="callers"`)
-	for _, route := range routes[:4] {
-		assert.NotContains(t, ask(route.Endpoint, http.MethodGet, route.Path+"?verbose").Body.String(), "callers")
+	for path, endpoint := range routes {
+		body := ask(endpoint, http.MethodGet, path+"?verbose").Body.String()
+		if path == "/statusz" {
+			assert.Contains(t, body, `id="callers"`)
+		} else {
+			assert.NotContains(t, body, "callers")
+		}
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,8 +26,8 @@ import (
 
 var update = flag.Bool("update", false, "write the files in testdata")
 
-func newStatus(c middleware.Snapshotter, opts ...middleware.HealthOption) *middleware.Endpoint {
-	return must(middleware.NewStatus(c, opts...))
+func newStatus(c middleware.Snapshotter, opts ...middleware.HealthOption) http.Handler {
+	return must(middleware.Routes(c, append(opts, middleware.WithStatusPage())...))["/statusz"]
 }
 
 // statusState is fullState at the time of a bubble, with changes and limits.
@@ -208,50 +210,21 @@ func TestStatus_refuses(t *testing.T) {
 	}
 }
 
-func TestStatus_wiring(t *testing.T) {
-	good := because(health.ReasonVerified)
-	tests := map[string]struct {
-		checker middleware.Snapshotter
-		opts    []middleware.HealthOption
-		want    string
-	}{
-		"no policy": {good, nil, "middleware: NewStatus: the status page needs WithDetails, " +
-			"which decides who may see it"},
-		"nil checker": {nil, []middleware.HealthOption{toAll}, "middleware: NewStatus: the checker is nil"},
-		"nil option":  {good, []middleware.HealthOption{toAll, nil}, "middleware: NewStatus: nil option"},
-		"a path": {good, []middleware.HealthOption{toAll, middleware.WithPrefix("/x")},
-			"middleware: NewStatus: WithPrefix: use it with Routes or RegisterHealth"},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			_, err := middleware.NewStatus(tt.checker, tt.opts...)
-			assert.ErrorContains(t, err, tt.want)
-		})
-	}
-}
-
 func TestWithStatusPage(t *testing.T) {
 	good := because(health.ReasonVerified)
 	paths := func(opts ...middleware.HealthOption) []string {
-		var all []string
-		for _, route := range must(middleware.Routes(good, opts...)) {
-			all = append(all, route.Path)
-		}
-		return all
+		return slices.Sorted(maps.Keys(must(middleware.Routes(good, opts...))))
 	}
-	four := []string{"/healthz", "/readyz", "/livez", "/startupz"}
+	four := []string{"/healthz", "/livez", "/readyz", "/startupz"}
 	assert.Equal(t, four, paths(toAll), "off by default")
-	assert.Equal(t, append(four, "/statusz"), paths(toAll, middleware.WithStatusPage()))
-	assert.Equal(t, append(four, "/state"),
+	assert.Equal(t, append(slices.Clip(four), "/statusz"), paths(toAll, middleware.WithStatusPage()))
+	assert.Equal(t, append(slices.Clip(four), "/state"),
 		paths(middleware.WithStatusPage(), toAll, middleware.WithPath("/statusz", "/state")))
 	assert.Equal(t, four, paths(toAll, middleware.WithPath("/statusz", "/healthz")), "moved, but off")
 
 	_, err := middleware.Routes(good, middleware.WithStatusPage())
 	assert.EqualError(t, err,
 		"middleware: Routes: the status page needs WithDetails, which decides who may see it")
-
-	routes := must(middleware.Routes(good, toAll, middleware.WithStatusPage()))
-	assert.Contains(t, ask(routes[4].Endpoint, http.MethodGet, "/statusz").Body.String(), "<!DOCTYPE html>")
 }
 
 func TestDetailsDocument_changes(t *testing.T) {

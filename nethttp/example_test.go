@@ -3,6 +3,7 @@ package nethttp_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -102,9 +103,12 @@ func ExampleGate_rejectionHandler() {
 	defer checker.Close()
 
 	gate := nethttp.Gate(checker, middleware.WithRejectionHandler(
-		func(w http.ResponseWriter, _ *http.Request, err *health.Error) {
-			fmt.Println("log:", err.Reason)
-			w.WriteHeader(http.StatusServiceUnavailable)
+		func(w http.ResponseWriter, _ *http.Request, rejection *middleware.Rejection) {
+			var verdict *health.Error
+			if errors.As(rejection.Err(), &verdict) {
+				fmt.Println("log:", verdict.Reason)
+			}
+			w.WriteHeader(rejection.Status())
 			_, _ = io.WriteString(w, "We will be back soon.")
 		}))
 	show(gate(http.NotFoundHandler()), "GET", "/tasks")
@@ -185,17 +189,6 @@ func ExampleRegisterHealth_details() {
 	// Output:
 	// GET /healthz?verbose 200 {"status":"pass"}
 	// {566ec2b0ff0deeaae5f9d500629de162 Jack Smith} {121.3 USD}
-}
-
-// A single handler, for example on a listener of its own.
-func ExampleHealth() {
-	checker := newChecker()
-	defer checker.Close()
-	operations := &http.Server{Addr: "127.0.0.1:9090", Handler: nethttp.Health(checker)}
-	show(operations.Handler, "HEAD", "/")
-
-	// Output:
-	// HEAD / 503
 }
 
 // A proxy in front of the platform that adds the service's token. Rewrite and SetURL set the Host

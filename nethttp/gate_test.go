@@ -64,8 +64,7 @@ func TestGate(t *testing.T) {
 
 func TestWiringPanics(t *testing.T) {
 	const isNil = "the checker is nil; handle the error of health.New first"
-	const newGate, newHealth = "middleware: NewGate: ", "middleware: NewHealth: "
-	const newStartup, routes = "middleware: NewStartup: ", "middleware: Routes: "
+	const newGate, routes = "middleware: NewGate: ", "middleware: Routes: "
 	const transport = "health: Transport: "
 	good := because(health.ReasonVerified)
 	mux := http.NewServeMux()
@@ -76,9 +75,6 @@ func TestWiringPanics(t *testing.T) {
 	}{
 		"Gate/nil checker":           {func() { nethttp.Gate((*checker)(nil)) }, newGate + isNil},
 		"Gate/nil option":            {func() { nethttp.Gate(good, nil) }, newGate + "nil option"},
-		"Health/nil checker":         {func() { nethttp.Health(nil) }, newHealth + isNil},
-		"Health/nil option":          {func() { nethttp.Health(good, nil) }, newHealth + "nil option"},
-		"Startup/nil checker":        {func() { nethttp.Startup(nil) }, newStartup + isNil},
 		"RegisterHealth/nil checker": {func() { nethttp.RegisterHealth(mux, nil) }, routes + isNil},
 		"RegisterHealth/nil option":  {func() { nethttp.RegisterHealth(mux, good, nil) }, routes + "nil option"},
 		"Transport/nil checker":      {func() { nethttp.Transport(nil, nil) }, transport + isNil},

@@ -175,26 +175,3 @@ func raw(t *testing.T, server *httptest.Server, request string) string {
 	require.NoError(t, err)
 	return string(answer)
 }
-
-func TestHandlers(t *testing.T) {
-	pass, fail := because(health.ReasonVerified), because(health.ReasonRejected)
-	unstarted := &checker{health.NewSnapshot(health.State{})}
-	tests := map[string]struct {
-		handler http.Handler
-		want    string
-	}{
-		"Health":               {nethttp.Health(fail), `{"status":"fail"}`},
-		"Health of several":    {nethttp.Health(pass, middleware.WithCheckers(fail)), `{"status":"fail"}`},
-		"Live":                 {nethttp.Live(), `{"status":"pass"}`},
-		"Startup":              {nethttp.Startup(fail), `{"status":"pass"}`},
-		"Startup of several":   {nethttp.Startup(pass, unstarted), `{"status":"fail"}`},
-		"Startup before Start": {nethttp.Startup(unstarted), `{"status":"fail"}`},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			rec := httptest.NewRecorder()
-			tt.handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/", nil))
-			assert.Equal(t, tt.want, rec.Body.String())
-		})
-	}
-}

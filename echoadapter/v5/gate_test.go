@@ -13,17 +13,8 @@ import (
 
 	echoadapter "github.com/tolokacheck/tolokacheck/echoadapter/v5"
 	"github.com/tolokacheck/tolokacheck/health"
-	"github.com/tolokacheck/tolokacheck/middleware"
+	"github.com/tolokacheck/tolokacheck/internal/echotest"
 )
-
-// checker is a fake whose snapshot stays the same.
-type checker struct{ snapshot *health.Snapshot }
-
-func (c *checker) Snapshot() *health.Snapshot { return c.snapshot }
-
-func because(reason health.Reason) *checker {
-	return &checker{health.NewSnapshot(health.State{Reasons: []health.Reason{reason}})}
-}
 
 func tasks(c *echo.Context) error { return c.String(http.StatusOK, "tasks") }
 
@@ -35,7 +26,7 @@ func call(gate echo.MiddlewareFunc, next echo.HandlerFunc) (*httptest.ResponseRe
 }
 
 func TestGate_error(t *testing.T) {
-	gate := echoadapter.Gate(because(health.ReasonRejected))
+	gate := echoadapter.Gate(echotest.Because(health.ReasonRejected))
 	rec, err := call(gate, tasks)
 	var httpError *echo.HTTPError
 	require.ErrorAs(t, err, &httpError)
@@ -53,30 +44,20 @@ func TestGate_error(t *testing.T) {
 	assert.Equal(t, "Service Unavailable", httpError.Message, "a new error for each rejection")
 
 	want := errors.New("of the handler")
-	_, err = call(echoadapter.Gate(because(health.ReasonVerified)),
+	_, err = call(echoadapter.Gate(echotest.Because(health.ReasonVerified)),
 		func(*echo.Context) error { return want })
 	assert.Same(t, want, err)
 }
 
 func TestWiringErrors(t *testing.T) {
 	const isNil = "the checker is nil; handle the error of health.New first"
-	closed := because(health.ReasonRejected)
-	both := echoadapter.Config{
-		Checker: closed, ProblemDetails: true,
-		ErrorHandler: func(*echo.Context, *health.Error) error { return nil },
-	}
-	mw, err := both.ToMiddleware()
-	assert.Nil(t, mw)
-	assert.EqualError(t, err, "echoadapter: Config has both ProblemDetails and ErrorHandler: set one of them")
-
+	none := echoadapter.Config{}
 	tests := map[string]struct {
 		call func()
 		want string
 	}{
 		"Gate":           {func() { echoadapter.Gate(nil) }, "middleware: NewGate: " + isNil},
-		"GateWithConfig": {func() { echoadapter.GateWithConfig(both) }, err.Error()},
-		"Health":         {func() { echoadapter.Health(nil) }, "middleware: NewHealth: " + isNil},
-		"Startup":        {func() { echoadapter.Startup(nil) }, "middleware: NewStartup: " + isNil},
+		"GateWithConfig": {func() { echoadapter.GateWithConfig(none) }, "middleware: NewGate: " + isNil},
 		"RegisterHealth": {
 			func() { echoadapter.RegisterHealth(echo.New(), nil) }, "middleware: Routes: " + isNil,
 		},
@@ -86,34 +67,13 @@ func TestWiringErrors(t *testing.T) {
 	}
 }
 
-func TestHandlers(t *testing.T) {
-	pass, fail := because(health.ReasonVerified), because(health.ReasonRejected)
-	tests := map[string]struct {
-		handler echo.HandlerFunc
-		want    string
-	}{
-		"Health":         {echoadapter.Health(fail), `{"status":"fail"}`},
-		"Health/several": {echoadapter.Health(pass, middleware.WithCheckers(fail)), `{"status":"fail"}`},
-		"Live":           {echoadapter.Live(), `{"status":"pass"}`},
-		"Startup":        {echoadapter.Startup(pass), `{"status":"fail"}`},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			e, rec := echo.New(), httptest.NewRecorder()
-			e.GET("/", tt.handler)
-			e.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/", nil))
-			assert.Equal(t, tt.want, rec.Body.String())
-		})
-	}
-}
-
 // TestCORS tests that CORS middleware hides the verdict from no load balancer, and answers a
 // preflight request before a closed gate does.
 func TestCORS(t *testing.T) {
 	e := echo.New()
 	e.Use(echomw.CORS("https://example.com"))
-	echoadapter.RegisterHealth(e, because(health.ReasonRejected))
-	e.Any("/tasks", tasks, echoadapter.Gate(because(health.ReasonRejected)))
+	echoadapter.RegisterHealth(e, echotest.Because(health.ReasonRejected))
+	e.Any("/tasks", tasks, echoadapter.Gate(echotest.Because(health.ReasonRejected)))
 	options := func(path, origin string) int {
 		r, rec := httptest.NewRequest(http.MethodOptions, path, nil), httptest.NewRecorder()
 		if origin != "" {
@@ -127,25 +87,29 @@ func TestCORS(t *testing.T) {
 	assert.Equal(t, http.StatusNoContent, options("/tasks", "https://example.com"))
 }
 
+// router records what is registered.
+type router map[string]echo.HandlerFunc
+
+func (r router) Add(method, path string, h echo.HandlerFunc, _ ...echo.MiddlewareFunc) echo.RouteInfo {
+	r[method+" "+path] = h
+	return echo.RouteInfo{}
+}
+
 func TestAllocations(t *testing.T) {
 	allocs := func(handler echo.HandlerFunc) float64 {
-		w, r := &discard{http.Header{}}, httptest.NewRequest(http.MethodGet, "/healthz", nil)
+		w, r := echotest.NewDiscard(), httptest.NewRequest(http.MethodGet, "/healthz", nil)
 		c := echo.New().NewContext(r, w)
 		return testing.AllocsPerRun(100, func() {
-			clear(w.header)
+			clear(w.Header())
 			c.Reset(r, w)
 			_ = handler(c)
 		})
 	}
 	nothing := func(*echo.Context) error { return nil }
-	assert.Zero(t, allocs(echoadapter.Health(because(health.ReasonVerified))))
-	assert.Zero(t, allocs(echoadapter.Gate(because(health.ReasonVerified))(nothing)))
-	assert.LessOrEqual(t, allocs(echoadapter.Gate(because(health.ReasonRejected))(nothing)), 2.0, "the error")
+	routes := router{}
+	echoadapter.RegisterHealth(routes, echotest.Because(health.ReasonVerified))
+	assert.Zero(t, allocs(routes["GET /healthz"]))
+	assert.Zero(t, allocs(echoadapter.Gate(echotest.Because(health.ReasonVerified))(nothing)))
+	closed := echoadapter.Gate(echotest.Because(health.ReasonRejected))
+	assert.LessOrEqual(t, allocs(closed(nothing)), 2.0, "the error")
 }
-
-// discard is a ResponseWriter that costs next to nothing.
-type discard struct{ header http.Header }
-
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) WriteHeader(int)             {}
-func (d *discard) Write(b []byte) (int, error) { return len(b), nil }

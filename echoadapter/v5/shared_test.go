@@ -8,7 +8,6 @@ import (
 	echomw "github.com/labstack/echo/v5/middleware"
 
 	echoadapter "github.com/tolokacheck/tolokacheck/echoadapter/v5"
-	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/internal/echotest"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
@@ -60,11 +59,6 @@ func sharedGate(gate echotest.Gate) echo.MiddlewareFunc {
 	}
 	if gate.Skip != "" {
 		config.Skipper = func(c *echo.Context) bool { return c.Path() == gate.Skip }
-	}
-	if gate.WriteError != nil {
-		config.ErrorHandler = func(c *echo.Context, err *health.Error) error {
-			return c.String(http.StatusServiceUnavailable, gate.WriteError(err))
-		}
 	}
 	return echoadapter.GateWithConfig(config)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/secrettext"
 )
 
 // exchange is one call, and what is needed to explain its outcome.
@@ -96,9 +97,9 @@ func (x *exchange) rejectionAdvice(e *APIError) string {
 		s += "; a token of production does not work in the sandbox"
 	}
 	switch scheme := x.client.schemeOf(x.token); {
-	case scheme == credentials.SchemeOAuth && x.token.LooksLikeAPIKey():
+	case scheme == credentials.SchemeOAuth && secrettext.APIKey(x.token.Reveal()):
 		s += `; it looks like an API key but was sent as OAuth: if it is one, write "ApiKey " before it`
-	case scheme == credentials.SchemeAPIKey && x.token.Scheme() == "" && !x.token.LooksLikeAPIKey():
+	case scheme == credentials.SchemeAPIKey && x.token.Scheme() == "" && !secrettext.APIKey(x.token.Reveal()):
 		// Only where the scheme is a default: a token that states ApiKey is meant as a key.
 		s += `; if it is a legacy OAuth token, write "OAuth " before it`
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 )
 
 const (
@@ -107,7 +108,7 @@ func TestClient_Requester_success(t *testing.T) {
 			`200: the JSON object has more than one member "id": ` + adviceMalformed},
 		{"200 with the platform's error object", body(200, platforms401), malformed,
 			`200: the JSON object has no member "id": ` + adviceMalformed},
-		{"200 cut short", requestertest.Truncated(), malformed,
+		{"200 cut short", faults.Truncated(), malformed,
 			"200: the body is cut short: " + adviceMalformed},
 
 		{"201 with an account", body(201, jackSmith), malformed, "201: " + adviceMalformed},
@@ -117,19 +118,19 @@ func TestClient_Requester_success(t *testing.T) {
 		{"206 with an account", body(206, jackSmith), malformed, "206: " + adviceMalformed},
 
 		{"300", empty(300), misdirected, "300: " + adviceRedirect},
-		{"301", requestertest.Redirect(301, "https://elsewhere.example/"), misdirected,
+		{"301", faults.Redirect(301, "https://elsewhere.example/"), misdirected,
 			"301: " + adviceRedirect},
-		{"302 to an invalid URL", requestertest.Redirect(302, "https://[::1/%zz"), misdirected,
+		{"302 to an invalid URL", faults.Redirect(302, "https://[::1/%zz"), misdirected,
 			"302: " + adviceRedirect},
 		{"302 without a location", empty(302), misdirected, "302: " + adviceRedirect},
 		{"304", empty(304), misdirected, "304: " + adviceRedirect},
-		{"307", requestertest.Redirect(307, "/api/v1/requester"), misdirected, "307: " + adviceRedirect},
-		{"308", requestertest.Redirect(308, "/"), misdirected, "308: " + adviceRedirect},
+		{"307", faults.Redirect(307, "/api/v1/requester"), misdirected, "307: " + adviceRedirect},
+		{"308", faults.Redirect(308, "/"), misdirected, "308: " + adviceRedirect},
 	})
 }
 
 func TestClient_Requester_rejection(t *testing.T) {
-	body, join := jsonAnswer, requestertest.Join
+	body, join := jsonAnswer, faults.Join
 	testAnswers(t, []answerTest{
 		{"401 of the platform", requestertest.Status(401), rejected,
 			"401 AUTHENTICATION_ERROR" + firstID + adviceRejected},
@@ -179,14 +180,14 @@ func TestClient_Requester_rejection(t *testing.T) {
 }
 
 func TestClient_Requester_failure(t *testing.T) {
-	body, join := jsonAnswer, requestertest.Join
+	body, join := jsonAnswer, faults.Join
 	testAnswers(t, []answerTest{
 		{"400", requestertest.Status(400), misdirected,
 			"400 VALIDATION_ERROR" + firstID + adviceMisdirected},
 		{"404 of the platform", body(404, platforms404), misdirected,
 			"404 DOES_NOT_EXIST (request_id r-1): " + adviceNotFound},
 		{"404 with a page", requestertest.HTML(404), misdirected, "404: " + adviceNotFound},
-		{"404 cut short", join(requestertest.Truncated(), requestertest.Status(404)), misdirected,
+		{"404 cut short", join(faults.Truncated(), requestertest.Status(404)), misdirected,
 			"404: " + adviceNotFound},
 		{"405", requestertest.Status(405), misdirected,
 			"405 METHOD_NOT_ALLOWED" + firstID + adviceNotFound},
@@ -199,7 +200,7 @@ func TestClient_Requester_failure(t *testing.T) {
 		{"429 with a hint", requestertest.RateLimited("90"), rateLimited,
 			"429 TOO_MANY_REQUESTS" + firstID + "too many requests: retry in 1m30s"},
 		{"429 with a page", requestertest.HTML(429), rateLimited, "429: too many requests: retry later"},
-		{"429 cut short", join(requestertest.Truncated(), requestertest.RateLimited("")), rateLimited,
+		{"429 cut short", join(faults.Truncated(), requestertest.RateLimited("")), rateLimited,
 			"429: too many requests: retry later"},
 		{"451", requestertest.Status(451), misdirected, "451: " + adviceMisdirected},
 		{"499", requestertest.Status(499), misdirected, "499: " + adviceMisdirected},
@@ -211,11 +212,11 @@ func TestClient_Requester_failure(t *testing.T) {
 		{"502 with a page", requestertest.HTML(502), unavailable, "502: " + adviceUnavailable},
 		{"503 of the platform", requestertest.Status(503), unavailable,
 			"503 REMOTE_SERVICE_UNAVAILABLE" + firstID + adviceUnavailable},
-		{"503 cut short", join(requestertest.Truncated(), requestertest.Status(503)), unavailable,
+		{"503 cut short", join(faults.Truncated(), requestertest.Status(503)), unavailable,
 			"503: " + adviceUnavailable},
 		{"503 too long", join(oversized(), requestertest.Status(503)), unavailable,
 			"503: " + adviceUnavailable},
-		{"503 reset in the body", join(requestertest.ResetMidBody(), requestertest.Status(503)),
+		{"503 reset in the body", join(faults.ResetMidBody(), requestertest.Status(503)),
 			unavailable, "503: " + adviceUnavailable},
 		{"504", requestertest.Status(504), unavailable, "504: " + adviceUnavailable},
 		{"599", requestertest.Status(599), unavailable, "599: " + adviceUnavailable},
@@ -232,25 +233,25 @@ func TestClient_Requester_noAnswer(t *testing.T) {
 		isReset  = "the connection was reset"
 		isClosed = "the connection was closed before the answer was complete"
 	)
-	join := requestertest.Join
+	join := faults.Join
 	tests := []struct {
 		name  string
 		fault requestertest.Fault
 		want  string // the error's end
 	}{
 		{"reset before the answer", requestertest.Reset(), isReset},
-		{"reset in the body of a 200", requestertest.ResetMidBody(), isReset},
-		{"reset in the body of a 401", join(requestertest.ResetMidBody(), requestertest.Status(401)),
+		{"reset in the body of a 200", faults.ResetMidBody(), isReset},
+		{"reset in the body of a 401", join(faults.ResetMidBody(), requestertest.Status(401)),
 			isReset},
-		{"401 cut short", join(requestertest.Truncated(), requestertest.Status(401)), isClosed},
+		{"401 cut short", join(faults.Truncated(), requestertest.Status(401)), isClosed},
 		{"connection closed before the answer", requestertest.Raw(""), isClosed},
 		{"connection closed in the headers", requestertest.Raw("HTTP/1.1 200 OK\r\nContent-Type: text/ht"),
 			isClosed},
 		{"no answer", requestertest.Hang(), "not within 100ms"},
-		{"slow body of a 200", requestertest.Drip(time.Hour), "not within 100ms"},
-		{"slow body of a 401", join(requestertest.Drip(time.Hour), requestertest.Status(401)),
+		{"slow body of a 200", faults.Drip(time.Hour), "not within 100ms"},
+		{"slow body of a 401", join(faults.Drip(time.Hour), requestertest.Status(401)),
 			"not within 100ms"},
-		{"headers of 70 KiB", requestertest.Header("X-Padding", strings.Repeat("x", 70<<10)),
+		{"headers of 70 KiB", faults.Header("X-Padding", strings.Repeat("x", 70<<10)),
 			"net/http: HTTP/1.x transport connection broken: " +
 				"net/http: server response headers exceeded 65536 bytes; aborted"},
 		{"not HTTP", requestertest.Raw("SSH-2.0-OpenSSH_9.9\r\n"),

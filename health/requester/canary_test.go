@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 )
 
 // traces returns everything that can be printed of v.
@@ -55,7 +56,7 @@ func chain(err error) []error {
 func TestToken_isNotShown(t *testing.T) {
 	// Servers escape these characters.
 	const escaped = `AQVNcanary+/canary~canary+/0123456789==`
-	echo := requestertest.EchoToken
+	echo := faults.EchoToken
 	faults := map[string]func(token string) requestertest.Fault{
 		"200": func(string) requestertest.Fault { return echo(200) },
 		"201": func(string) requestertest.Fault { return echo(201) },
@@ -120,10 +121,10 @@ func TestToken_isNotShown(t *testing.T) {
 			return requestertest.Raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + s + "\r\n")
 		},
 		"Retry-After": func(s string) requestertest.Fault {
-			return requestertest.Join(requestertest.Header("Retry-After", s), requestertest.Status(503))
+			return faults.Join(faults.Header("Retry-After", s), requestertest.Status(503))
 		},
 		"content encoding": func(s string) requestertest.Fault {
-			return requestertest.Join(requestertest.Header("Content-Encoding", s),
+			return faults.Join(faults.Header("Content-Encoding", s),
 				requestertest.Status(401))
 		},
 		"invisible characters": func(s string) requestertest.Fault {
@@ -132,16 +133,16 @@ func TestToken_isNotShown(t *testing.T) {
 					"public_name": map[string]string{"EN": s[:9] + "\u200b\u00ad" + s[9:]}})
 		},
 		"gzip": func(s string) requestertest.Fault {
-			return requestertest.Join(requestertest.Header("Content-Encoding", "gzip"),
+			return faults.Join(faults.Header("Content-Encoding", "gzip"),
 				requestertest.Body(401, "application/json",
 					zipped(`{"request_id":"`+s+`","code":"`+s+`"}`)))
 		},
 		"gzip that is the token": func(s string) requestertest.Fault {
-			return requestertest.Join(requestertest.Header("Content-Encoding", "gzip"),
+			return faults.Join(faults.Header("Content-Encoding", "gzip"),
 				requestertest.Body(200, "", s))
 		},
 		"invalid redirect": func(s string) requestertest.Fault {
-			return requestertest.Redirect(301,
+			return faults.Redirect(301,
 				"http://[::1/"+s+"%zz")
 		},
 	}
@@ -197,7 +198,7 @@ func TestToken_echoed(t *testing.T) {
 	token := platform.IssueToken("")
 	client := mustClient(t, requester.WithHTTPClient(platform.Client()))
 	t.Run("200", func(t *testing.T) {
-		platform.SetFaults(requestertest.EchoToken(200))
+		platform.SetFaults(faults.EchoToken(200))
 		account, err := client.Requester(t.Context(), token)
 		require.NoError(t, err)
 		assert.Equal(t, requestertest.DefaultAccount().ID, account.ID())
@@ -206,7 +207,7 @@ func TestToken_echoed(t *testing.T) {
 		assert.False(t, ok, "an id that repeats the token is not an id")
 	})
 	t.Run("401", func(t *testing.T) {
-		platform.SetFaults(requestertest.EchoToken(401))
+		platform.SetFaults(faults.EchoToken(401))
 		_, err := client.Requester(t.Context(), token)
 		var api *requester.APIError
 		require.ErrorAs(t, err, &api)

@@ -22,6 +22,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 )
 
 func TestNew(t *testing.T) {
@@ -229,7 +230,7 @@ func TestClient_Requester_redirects(t *testing.T) {
 			defer elsewhere.Close()
 			platform := requestertest.NewServer()
 			defer platform.Close()
-			platform.SetFaults(requestertest.Redirect(status, elsewhere.URL+"/api/v1/requester"))
+			platform.SetFaults(faults.Redirect(status, elsewhere.URL+"/api/v1/requester"))
 			follow := &http.Client{Transport: http.DefaultTransport,
 				CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
 			for _, opts := range [][]requester.Option{nil, {requester.WithHTTPClient(follow)}} {
@@ -246,7 +247,9 @@ func TestClient_Requester_redirects(t *testing.T) {
 func TestWithHTTPClient_isNotChanged(t *testing.T) {
 	platform := requestertest.NewServer()
 	defer platform.Close()
-	platform.SetFaults(requestertest.Header("Set-Cookie", "session=2"))
+	var cookies []string
+	platform.SetFaults(faults.Header("Set-Cookie", "session=2"),
+		faults.Record(func(r *http.Request) { cookies = append(cookies, r.Header["Cookie"]...) }))
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	base, err := url.Parse(platform.URL)
@@ -258,7 +261,7 @@ func TestWithHTTPClient_isNotChanged(t *testing.T) {
 	client := mustClient(t, requester.WithBaseURL(platform.URL), requester.WithHTTPClient(user))
 	_, err = client.Requester(t.Context(), platform.IssueToken(""))
 	require.NoError(t, err, "its timeout and its proxy are not used")
-	assert.Empty(t, platform.Requests()[0].Header["Cookie"])
+	assert.Empty(t, cookies)
 	assert.Equal(t, []*http.Cookie{{Name: "session", Value: "1", Quoted: false}}, jar.Cookies(base))
 	assert.Equal(t, time.Nanosecond, user.Timeout)
 	assert.Same(t, transport, user.Transport)
@@ -267,14 +270,14 @@ func TestWithHTTPClient_isNotChanged(t *testing.T) {
 }
 
 func TestWithTimeout(t *testing.T) {
-	faults := map[string]requestertest.Fault{
+	slow := map[string]requestertest.Fault{
 		"before the headers":        requestertest.Hang(),
-		"in the body of an account": requestertest.Drip(time.Second),
-		"in the body of a refusal": requestertest.Join(requestertest.Drip(time.Second),
+		"in the body of an account": faults.Drip(time.Second),
+		"in the body of a refusal": faults.Join(faults.Drip(time.Second),
 			requestertest.Status(401)),
 		"answer one nanosecond late": requestertest.Delay(3*time.Second + 1),
 	}
-	for name, fault := range faults {
+	for name, fault := range slow {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				platform := requestertest.NewPlatform()
@@ -304,7 +307,7 @@ func TestWithTimeout(t *testing.T) {
 	t.Run("slow body of a 429", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			platform := requestertest.NewPlatform()
-			platform.SetFaults(requestertest.Drip(time.Hour), requestertest.RateLimited("7"))
+			platform.SetFaults(faults.Drip(time.Hour), requestertest.RateLimited("7"))
 			client := mustClient(t, requester.WithHTTPClient(platform.Client()))
 			_, err := client.Requester(t.Context(), platform.IssueToken(""))
 			assert.EqualError(t, err,
@@ -314,15 +317,15 @@ func TestWithTimeout(t *testing.T) {
 }
 
 func TestClient_Requester_context(t *testing.T) {
-	faults := map[string]requestertest.Fault{
+	slow := map[string]requestertest.Fault{
 		"before the headers":        requestertest.Hang(),
-		"in the body of an account": requestertest.Drip(time.Hour),
-		"in the body of a refusal": requestertest.Join(requestertest.Drip(time.Hour),
+		"in the body of an account": faults.Drip(time.Hour),
+		"in the body of a refusal": faults.Join(faults.Drip(time.Hour),
 			requestertest.Status(401)),
-		"in the body of an outage": requestertest.Join(requestertest.Drip(time.Hour),
+		"in the body of an outage": faults.Join(faults.Drip(time.Hour),
 			requestertest.Status(503)),
 	}
-	for name, fault := range faults {
+	for name, fault := range slow {
 		t.Run("cancelled/"+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				platform := requestertest.NewPlatform()
@@ -420,7 +423,7 @@ func TestClient_Requester_trace(t *testing.T) {
 }
 
 func TestAPIError_RetryAfter(t *testing.T) {
-	header := requestertest.Header
+	header := faults.Header
 	tests := []struct {
 		name  string
 		fault requestertest.Fault
@@ -436,27 +439,27 @@ func TestAPIError_RetryAfter(t *testing.T) {
 		{"429 with a day's quota", quota("DAY"), 24 * time.Hour},
 		{"429 with another quota", quota("WEEK"), 0},
 		{"429 with a quota in lower case", quota("min"), 0},
-		{"429 with a header and a quota", requestertest.Join(header("Retry-After", "5"), quota("DAY")),
+		{"429 with a header and a quota", faults.Join(header("Retry-After", "5"), quota("DAY")),
 			5 * time.Second},
-		{"429 with zero seconds and a quota", requestertest.Join(header("Retry-After", "0"), quota("DAY")),
+		{"429 with zero seconds and a quota", faults.Join(header("Retry-After", "0"), quota("DAY")),
 			0},
 		{"429 with an invalid header and a quota",
-			requestertest.Join(header("Retry-After", "-1"), quota("DAY")), 24 * time.Hour},
+			faults.Join(header("Retry-After", "-1"), quota("DAY")), 24 * time.Hour},
 		{"429 with another payload",
 			requestertest.Body(429, "application/json",
 				`{"code":"X","request_id":"r","payload":["MIN"]}`), 0},
 		{"429 with a quota and no code",
 			requestertest.Body(429, "application/json", `{"payload":{"interval":"MIN"}}`), time.Minute},
 		{"429 with a date and no Date",
-			requestertest.Join(header("Date", ""), limitedUntil(90*time.Second)), 90 * time.Second},
-		{"503 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(503)),
+			faults.Join(header("Date", ""), limitedUntil(90*time.Second)), 90 * time.Second},
+		{"503 with seconds", faults.Join(header("Retry-After", "7"), requestertest.Status(503)),
 			7 * time.Second},
 		{"503 with a quota", requestertest.Body(503, "application/json", `{"payload":{"interval":"MIN"}}`),
 			0},
-		{"408 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(408)),
+		{"408 with seconds", faults.Join(header("Retry-After", "7"), requestertest.Status(408)),
 			7 * time.Second},
-		{"401 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(401)), 0},
-		{"404 with seconds", requestertest.Join(header("Retry-After", "7"), requestertest.Status(404)), 0},
+		{"401 with seconds", faults.Join(header("Retry-After", "7"), requestertest.Status(401)), 0},
+		{"404 with seconds", faults.Join(header("Retry-After", "7"), requestertest.Status(404)), 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 	"go.uber.org/goleak"
 )
 
@@ -74,7 +75,7 @@ func oversized() requestertest.Fault {
 
 // limitedUntil answers 429 with the date that is d after the answer.
 func limitedUntil(d time.Duration) requestertest.Fault {
-	return requestertest.Join(func(next http.Handler) http.Handler {
+	return faults.Join(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", time.Now().Add(d).UTC().Format(http.TimeFormat))
 			next.ServeHTTP(w, r)

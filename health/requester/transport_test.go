@@ -27,6 +27,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 )
 
 const noAnswer = "requester: no answer from "
@@ -99,10 +100,10 @@ func TestTLSFailures(t *testing.T) {
 }
 
 func TestHTTPS(t *testing.T) {
-	platform := requestertest.NewTLSServer()
-	defer platform.Close()
-	client := mustClient(t, requester.WithBaseURL(platform.URL),
-		requester.WithHTTPClient(platform.Client()))
+	platform := requestertest.NewPlatform()
+	server := httptest.NewTLSServer(platform)
+	defer server.Close()
+	client := mustClient(t, requester.WithBaseURL(server.URL), requester.WithHTTPClient(server.Client()))
 	account, err := client.Requester(t.Context(), platform.IssueToken(""))
 	require.NoError(t, err)
 	assert.Equal(t, "Jack Smith", account.Name())
@@ -301,7 +302,7 @@ func TestConnections(t *testing.T) {
 	for name, own := range map[string]bool{"own transport": true, "custom transport": false} {
 		t.Run("closed after use/"+name, func(t *testing.T) {
 			platform := requestertest.NewPlatform()
-			platform.SetFaults(requestertest.Sequence(requestertest.Join(), requestertest.Status(401),
+			platform.SetFaults(requestertest.Sequence(faults.Join(), requestertest.Status(401),
 				requestertest.HTML(502), requestertest.RateLimited("")))
 			var opened atomic.Int64
 			closed := make(chan struct{}, 10)

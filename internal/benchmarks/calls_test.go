@@ -17,6 +17,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
@@ -75,6 +76,8 @@ func TestPollCalls(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				platform := requestertest.NewPlatform()
 				checker := started(t, platform, requester.WithHTTPClient(platform.Client()))
+				var arrivals faults.Times
+				platform.SetFaults(arrivals.Fault())
 				end := time.Now().Add(time.Hour)
 				var all sync.WaitGroup
 				for range pollers {
@@ -88,12 +91,12 @@ func TestPollCalls(t *testing.T) {
 				time.Sleep(time.Until(end))
 				all.Wait()
 
-				calls := platform.Requests()
+				calls := arrivals.All()
 				// The interval is a minute ±10 %.
 				assert.GreaterOrEqual(t, len(calls), 55)
 				assert.LessOrEqual(t, len(calls), 67)
 				for i := 1; i < len(calls); i++ {
-					gap := calls[i].Time.Sub(calls[i-1].Time)
+					gap := calls[i].Sub(calls[i-1])
 					assert.GreaterOrEqual(t, gap, 54*time.Second)
 					assert.LessOrEqual(t, gap, 66*time.Second)
 				}

@@ -14,7 +14,7 @@ import (
 	hellofresh "github.com/hellofresh/health-go/v5"
 
 	"github.com/tolokacheck/tolokacheck/health"
-	"github.com/tolokacheck/tolokacheck/nethttp"
+	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 // period is the time between a peer's background checks: this library's default interval.
@@ -30,7 +30,11 @@ func Healthz(status health.Status) ([]Subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours := nethttp.Health(checker)
+	routes, err := middleware.Routes(checker)
+	if err != nil {
+		return nil, err
+	}
+	ours := routes["/healthz"]
 	subjects := []Subject{
 		bare(BareAnswer(ours)),
 		{Name: Ours, Handler: ours, Close: closer(checker)},

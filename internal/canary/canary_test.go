@@ -33,6 +33,7 @@ import (
 	tolokaprom "github.com/tolokacheck/tolokacheck/health/prometheus"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 	"github.com/tolokacheck/tolokacheck/internal/isnil"
 	"github.com/tolokacheck/tolokacheck/middleware"
 	"github.com/tolokacheck/tolokacheck/nethttp"
@@ -140,29 +141,29 @@ func token(n int) string {
 	return fmt.Sprintf("%022d.%s.%d", n, mark, n)
 }
 
-// faults are the ways in which a response can go wrong. Those that can repeat the token do.
-var faults = map[string]requestertest.Fault{
+// platformFaults are the ways in which a response can go wrong. Those that can repeat the token do.
+var platformFaults = map[string]requestertest.Fault{
 	"none":       nil,
 	"reset":      requestertest.Reset(),
-	"body_reset": requestertest.ResetMidBody(),
-	"truncated":  requestertest.Truncated(),
+	"body_reset": faults.ResetMidBody(),
+	"truncated":  faults.Truncated(),
 	"oversized":  requestertest.Body(200, "application/json", strings.Repeat(" ", 70<<10)),
 	"hang":       requestertest.Hang(),
 	"html":       requestertest.HTML(200),
 	"panic":      func(http.Handler) http.Handler { return nil },
-	"echo_200":   requestertest.EchoToken(200),
-	"echo_400":   requestertest.EchoToken(400),
-	"echo_401":   requestertest.EchoToken(401),
-	"echo_403":   requestertest.EchoToken(403),
-	"echo_404":   requestertest.EchoToken(404),
-	"echo_429":   requestertest.EchoToken(429),
-	"echo_500":   requestertest.EchoToken(500),
-	"echo_503":   requestertest.EchoToken(503),
+	"echo_200":   faults.EchoToken(200),
+	"echo_400":   faults.EchoToken(400),
+	"echo_401":   faults.EchoToken(401),
+	"echo_403":   faults.EchoToken(403),
+	"echo_404":   faults.EchoToken(404),
+	"echo_429":   faults.EchoToken(429),
+	"echo_500":   faults.EchoToken(500),
+	"echo_503":   faults.EchoToken(503),
 	"garbage": echoing(func(token string) requestertest.Fault {
 		return requestertest.Raw("garbage " + token)
 	}),
 	"redirect": echoing(func(token string) requestertest.Fault {
-		return requestertest.Redirect(307, "https://elsewhere.example/?token="+token)
+		return faults.Redirect(307, "https://elsewhere.example/?token="+token)
 	}),
 	"rate_limit": echoing(func(token string) requestertest.Fault {
 		return requestertest.RateLimited(token)
@@ -185,7 +186,7 @@ func echoing(fault func(token string) requestertest.Fault) requestertest.Fault {
 // TestTokenIsOnlyInTheAuthorizationHeader has each fault before the first verification and after
 // it.
 func TestTokenIsOnlyInTheAuthorizationHeader(t *testing.T) {
-	for name, fault := range faults {
+	for name, fault := range platformFaults {
 		for _, before := range []bool{true, false} {
 			when := map[bool]string{true: "before", false: "after"}[before]
 			t.Run(name+"/"+when, func(t *testing.T) {

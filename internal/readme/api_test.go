@@ -184,12 +184,13 @@ func options(file *ast.File) []string {
 		if !ok || f.Recv != nil || !f.Name.IsExported() || f.Type.Results == nil {
 			continue
 		}
-		if result := typeName(f.Type.Results.List[0].Type); ast.IsExported(result) && strings.HasSuffix(result, "Option") {
+		result := typeName(f.Type.Results.List[0].Type)
+		if ast.IsExported(result) && strings.HasSuffix(result, "Option") {
 			names = append(names, f.Name.Name)
 		}
 	}
 	for _, name := range exported(file) {
-		if field, ok := strings.CutPrefix(name, "Config."); ok && field != "ToMiddleware" {
+		if field, ok := strings.CutPrefix(name, "Config."); ok {
 			names = append(names, field)
 		}
 	}

@@ -1,6 +1,7 @@
 package secrettext_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -30,5 +31,26 @@ func TestLooks(t *testing.T) {
 		"20240501120000123456789", "kubernetes.io~secret", "9f86d081", "secret123",
 	} {
 		assert.False(t, secrettext.Looks(name), name)
+	}
+}
+
+func TestAPIKey(t *testing.T) {
+	at := func(first int) string { return strings.Repeat("x", first) + ".yyy.zzz" }
+	for _, tt := range []struct {
+		name, value string
+		want        bool
+	}{
+		{"first dot at 21", at(21), false},
+		{"first dot at 22", at(22), true},
+		{"first dot at 23", at(23), true},
+		{"first dot at 24", at(24), true},
+		{"first dot at 25", at(25), false},
+		{"one dot", strings.Repeat("x", 22) + ".yyy", false},
+		{"three dots", at(22) + ".", false},
+		{"no dot", strings.Repeat("x", 40), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.Equal(t, tt.want, secrettext.APIKey(tt.value))
+		})
 	}
 }

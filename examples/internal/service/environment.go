@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/internal/secrettext"
 )
 
 const (
@@ -27,7 +28,7 @@ func HoldsToken(lookup func(name string) (value string, ok bool), value string) 
 		}
 	}
 	token, err := credentials.ParseToken(value)
-	return err == nil && token.LooksLikeAPIKey()
+	return err == nil && secrettext.APIKey(token.Reveal())
 }
 
 // environment reads variables and collects their problems, so that one error reports all of them.

@@ -250,7 +250,7 @@ func (m *monitor) rotate(context.Context) error {
 
 func (m *monitor) balance(dollars string) func(context.Context) error {
 	return func(context.Context) error {
-		m.world.platform.SetBalance("", dollars)
+		m.world.setBalance(dollars)
 		return nil
 	}
 }

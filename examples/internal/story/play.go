@@ -128,7 +128,7 @@ func controls(w *world) http.Handler {
 		if err != nil {
 			return "", errors.New("usd is not a number; use -d usd=3")
 		}
-		w.platform.SetBalance("", usd.String())
+		w.setBalance(usd.String())
 		return "the balance is " + usd.String() + " USD", nil
 	})
 	return mux

@@ -73,6 +73,13 @@ func (w *world) rotate() (old credentials.Token, err error) {
 	return old, nil
 }
 
+// setBalance sets the balance of the account, in US dollars.
+func (w *world) setBalance(dollars string) {
+	account := requestertest.DefaultAccount()
+	account.Balance = dollars
+	w.platform.SetAccount(account)
+}
+
 // deleteToken deletes the token in the file on the platform, like the account's Integrations page.
 func (w *world) deleteToken() {
 	w.mu.Lock()

@@ -21,8 +21,8 @@ func serve(checker middleware.Snapshotter, listener net.Listener) error {
 		return err
 	}
 	app := fiber.New()
-	for _, route := range routes {
-		app.All(route.Path, adaptor.HTTPHandler(route.Endpoint))
+	for path, endpoint := range routes {
+		app.All(path, adaptor.HTTPHandler(endpoint))
 	}
 	tasks := app.Group("/tasks", func(c *fiber.Ctx) error {
 		request, rejection := gate.Admit(new(http.Request).WithContext(c.UserContext()))

@@ -20,8 +20,8 @@ func serve(checker middleware.Snapshotter, listener net.Listener) error {
 		return err
 	}
 	engine := gin.New()
-	for _, route := range routes {
-		engine.Any(route.Path, gin.WrapH(route.Endpoint))
+	for path, endpoint := range routes {
+		engine.Any(path, gin.WrapH(endpoint))
 	}
 	tasks := engine.Group("/tasks", func(c *gin.Context) {
 		request, rejection := gate.Admit(c.Request)

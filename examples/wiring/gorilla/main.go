@@ -19,8 +19,8 @@ func serve(checker middleware.Snapshotter, listener net.Listener) error {
 		return err
 	}
 	router := mux.NewRouter()
-	for _, route := range routes {
-		router.Handle(route.Path, route.Endpoint)
+	for path, endpoint := range routes {
+		router.Handle(path, endpoint)
 	}
 	tasks := router.PathPrefix("/tasks").Subrouter()
 	tasks.Use(nethttp.Gate(checker, middleware.WithAccountInContext()))

@@ -19,9 +19,9 @@ func serve(checker middleware.Snapshotter, listener net.Listener) error {
 		return err
 	}
 	router := httprouter.New()
-	for _, route := range routes {
+	for path, endpoint := range routes {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
-			router.Handler(method, route.Path, route.Endpoint)
+			router.Handler(method, path, endpoint)
 		}
 	}
 	gate := nethttp.Gate(checker, middleware.WithAccountInContext()) // for each gated route

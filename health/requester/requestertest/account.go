@@ -80,16 +80,6 @@ func (p *Platform) SetAccount(a Account) {
 	p.accounts[a.ID] = a
 }
 
-// SetBalance sets the JSON text of the account's balance; see [Account]. It creates an account
-// that does not exist.
-func (p *Platform) SetBalance(accountID, balance string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	a := p.accountLocked(accountID)
-	a.Balance = balance
-	p.accounts[a.ID] = a
-}
-
 // ShareAccount lets the tokens of another account act under this one with the header
 // X-Act-Under-Account-ID; see requester.WithActUnderAccount.
 func (p *Platform) ShareAccount(accountID, withAccountID string) {

@@ -1,5 +1,5 @@
 // Package requestertest is a fake Toloka platform for tests and demonstrations. It has accounts,
-// tokens, a log of requests, and the faults of a platform, a proxy and a network. It is for GET
+// tokens, counts of requests, and the faults of a platform, a proxy and a network. It is for GET
 // /api/v1/requester what net/http/httptest is for handlers.
 //
 //	platform := requestertest.NewPlatform()
@@ -15,7 +15,7 @@
 //
 // Faults can be combined, and set for all requests or for those of one token:
 //
-//	platform.SetFaults(requestertest.Times(3, requestertest.Status(503)))
+//	platform.SetFaults(requestertest.Sequence(requestertest.Status(503), requestertest.Reset()))
 //	platform.SetTokenFaults(token, requestertest.RateLimited("30"))
 //
 // # Testing a rejected token

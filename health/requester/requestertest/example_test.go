@@ -24,7 +24,9 @@ func Example() {
 	account, err := client.Requester(context.Background(), token)
 	fmt.Println(account, err)
 
-	platform.SetBalance("", "0.50")
+	poor := requestertest.DefaultAccount()
+	poor.Balance = "0.50"
+	platform.SetAccount(poor)
 	account, err = client.Requester(context.Background(), token)
 	fmt.Println(account, err)
 
@@ -32,12 +34,12 @@ func Example() {
 	_, err = client.Requester(context.Background(), token)
 	fmt.Println(requester.ClassOf(err))
 
-	fmt.Println(platform.Count(), "requests, the last with the header", platform.Requests()[2].Scheme)
+	fmt.Println(platform.Count(), "requests")
 	// Output:
 	// 566ec2b0ff0deeaae5f9d500629de162 (Jack Smith), company 123, balance 121.3 USD <nil>
 	// 566ec2b0ff0deeaae5f9d500629de162 (Jack Smith), company 123, balance 0.50 USD <nil>
 	// rejected
-	// 3 requests, the last with the header ApiKey
+	// 3 requests
 }
 
 func ExampleNewServer() {
@@ -54,7 +56,7 @@ func ExampleNewServer() {
 	// a1, balance 7 USD <nil>
 }
 
-// Faults can follow on each other and be combined.
+// Faults can follow on each other.
 func ExamplePlatform_SetFaults() {
 	platform := requestertest.NewPlatform()
 	client, err := requester.New(requester.Sandbox, requester.WithHTTPClient(platform.Client()))
@@ -63,9 +65,9 @@ func ExamplePlatform_SetFaults() {
 	}
 	token := platform.IssueToken("")
 	platform.SetFaults(requestertest.Sequence(
-		requestertest.Join(requestertest.Header("Retry-After", "7"), requestertest.Status(503)),
+		requestertest.Status(503),
 		requestertest.HTML(200),
-		requestertest.Truncated(),
+		requestertest.Raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), // truncated
 	))
 	for range 4 {
 		_, err := client.Requester(context.Background(), token)

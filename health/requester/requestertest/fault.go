@@ -9,15 +9,15 @@ import (
 )
 
 // Fault changes the platform's answer. It wraps the handler that would otherwise answer, as a
-// middleware does. Tests can write their own. A nil Fault changes nothing.
+// middleware does. Tests can write their own, for example to look at the requests. A nil Fault
+// changes nothing.
 type Fault func(next http.Handler) http.Handler
 
 // SetFaults replaces the faults of all requests that arrive from now on. Several faults combine,
-// the first outermost: SetFaults(Delay(time.Second), Header("Retry-After", "7"), Status(503)).
-// Faults that count, [Times] and [Sequence], start from the beginning. Without arguments it
-// removes them.
+// the first outermost: SetFaults(Delay(time.Second), Status(503)). A [Sequence] starts from the
+// beginning. Without arguments it removes them.
 func (p *Platform) SetFaults(faults ...Fault) {
-	h := Join(faults...)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := join(faults)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		exchangeOf(r).tokenFaults.ServeHTTP(w, r)
 	}))
 	p.mu.Lock()
@@ -28,7 +28,7 @@ func (p *Platform) SetFaults(faults ...Fault) {
 // SetTokenFaults replaces the faults of the requests that carry the token, valid or not. The
 // faults of [Platform.SetFaults] wrap them.
 func (p *Platform) SetTokenFaults(t credentials.Token, faults ...Fault) {
-	h := Join(faults...)(http.HandlerFunc(serveAnswer))
+	h := join(faults)(http.HandlerFunc(serveAnswer))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.byToken[keyOf(t)] = h
@@ -42,8 +42,7 @@ func (p *Platform) ClearFaults() {
 	clear(p.byToken)
 }
 
-// Join combines faults into one, the first outermost.
-func Join(faults ...Fault) Fault {
+func join(faults []Fault) Fault {
 	return func(next http.Handler) http.Handler {
 		for _, f := range slices.Backward(faults) {
 			if f != nil {
@@ -55,12 +54,12 @@ func Join(faults ...Fault) Fault {
 }
 
 // Sequence applies the first fault to the first request, and so on. A nil Fault is a healthy
-// answer. After the last one the platform is healthy.
+// answer. After the last one the platform is healthy: Sequence(f, f, f) lasts for three requests.
 func Sequence(faults ...Fault) Fault {
 	return func(next http.Handler) http.Handler {
 		steps := make([]http.Handler, len(faults))
 		for i, f := range faults {
-			steps[i] = Join(f)(next)
+			steps[i] = join([]Fault{f})(next)
 		}
 		var used atomic.Int64
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,9 +70,4 @@ func Sequence(faults ...Fault) Fault {
 			next.ServeHTTP(w, r)
 		})
 	}
-}
-
-// Times applies the fault to n requests. After that the platform is healthy.
-func Times(n int, fault Fault) Fault {
-	return Sequence(slices.Repeat([]Fault{fault}, max(0, n))...)
 }

@@ -2,7 +2,6 @@ package requestertest_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 )
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
@@ -31,7 +31,7 @@ func TestFaults_thatAnswer(t *testing.T) {
 	)
 	unavailable := errorJSON("REMOTE_SERVICE_UNAVAILABLE", "Remote service is unavailable")
 	platformType := http.Header{"Content-Type": {"application/json;charset=UTF-8"}}
-	join, header := requestertest.Join, requestertest.Header
+	join, header := faults.Join, faults.Header
 	tests := []struct {
 		name   string
 		fault  requestertest.Fault
@@ -54,7 +54,7 @@ func TestFaults_thatAnswer(t *testing.T) {
 		{"Body/empty", requestertest.Body(401, "", ""), 401, http.Header{"Content-Length": {"0"}}, ""},
 		{"HTML", requestertest.HTML(503), 503, http.Header{"Content-Type": {"text/html; charset=utf-8"}},
 			page503},
-		{"Redirect", requestertest.Redirect(307, "https://elsewhere.example/"), 307,
+		{"Redirect", faults.Redirect(307, "https://elsewhere.example/"), 307,
 			http.Header{"Location": {"https://elsewhere.example/"}}, ""},
 		{"Header", join(header("x-test", "1"), empty(503)), 503, http.Header{"X-Test": {"1"}}, ""},
 		{"Header/replaced", join(header("content-type", "x/y"), requestertest.Status(503)), 503,
@@ -65,17 +65,17 @@ func TestFaults_thatAnswer(t *testing.T) {
 			limited},
 		{"RateLimited/soon", requestertest.RateLimited("soon"), 429, http.Header{"Retry-After": {"soon"}},
 			limited},
-		{"EchoToken/403", requestertest.EchoToken(403), 403,
+		{"EchoToken/403", faults.EchoToken(403), 403,
 			http.Header{"Location": {"canary"}, "Set-Cookie": {"canary"}},
 			`{"request_id":"canary","code":"canary","message":"Invalid token canary",` +
 				`"payload":{"canary":"canary","interval":"canary"}}`},
-		{"EchoToken/200", requestertest.EchoToken(200), 200, nil,
+		{"EchoToken/200", faults.EchoToken(200), 200, nil,
 			`{"id":"566ec2b0ff0deeaae5f9d500629de162","public_name":{"EN":"Jack canary","canary":"canary"},` +
 				`"company":{"id":"canary","superintendent_id":"canary"},"token":"canary"}`},
 		{"Raw", requestertest.Raw("HTTP/1.1 299 Well\r\nContent-Length: 3\r\n\r\nabc"), 299,
 			http.Header{"Date": nil}, "abc"},
 		{"Delay", join(requestertest.Delay(time.Nanosecond), empty(418)), 418, nil, ""},
-		{"Drip", join(requestertest.Drip(time.Nanosecond), requestertest.Body(200, "text/plain", "abc")),
+		{"Drip", join(faults.Drip(time.Nanosecond), requestertest.Body(200, "text/plain", "abc")),
 			200,
 			http.Header{"Content-Length": {"3"}, "Content-Type": {"text/plain"}}, "abc"},
 	}
@@ -100,7 +100,7 @@ func TestFaults_thatAnswer(t *testing.T) {
 }
 
 func TestFaults_thatBreak(t *testing.T) {
-	join := requestertest.Join
+	join := faults.Join
 	half := `{"request_id":"00000000-0000-4000-8000-000000000001","code`
 	tests := []struct {
 		name  string
@@ -109,10 +109,10 @@ func TestFaults_thatBreak(t *testing.T) {
 		want  error
 	}{
 		{"Reset", requestertest.Reset(), "", syscall.ECONNRESET},
-		{"ResetMidBody", requestertest.ResetMidBody(), half, syscall.ECONNRESET},
-		{"Truncated", requestertest.Truncated(), half, io.ErrUnexpectedEOF},
+		{"ResetMidBody", faults.ResetMidBody(), half, syscall.ECONNRESET},
+		{"Truncated", faults.Truncated(), half, io.ErrUnexpectedEOF},
 		{"Truncated/another answer",
-			join(requestertest.Truncated(),
+			join(faults.Truncated(),
 				requestertest.Body(200, "text/plain", "abcd")), "ab", io.ErrUnexpectedEOF},
 		{"Raw/empty", requestertest.Raw(""), "", io.EOF},
 		{"Raw/cut short", requestertest.Raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), "abc",
@@ -143,9 +143,10 @@ func TestFaults_thatBreak(t *testing.T) {
 		}
 	})
 	t.Run("Reset/TLS", func(t *testing.T) {
-		s := requestertest.NewTLSServer()
+		p := requestertest.NewPlatform()
+		s := httptest.NewTLSServer(p)
 		defer s.Close()
-		s.SetFaults(requestertest.Reset())
+		p.SetFaults(requestertest.Reset())
 		_, err := broken(t, s.Client(), s.URL)
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
 	})
@@ -179,7 +180,7 @@ func TestFaults_thatBreak(t *testing.T) {
 			c := p.Client()
 			c.Timeout = time.Second
 			for _, f := range []requestertest.Fault{requestertest.Delay(time.Hour),
-				requestertest.Drip(time.Hour)} {
+				faults.Drip(time.Hour)} {
 				p.SetFaults(f)
 				_, err := broken(t, c, "https://toloka.dev")
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
@@ -191,7 +192,7 @@ func TestFaults_thatBreak(t *testing.T) {
 	t.Run("Drip/body is closed", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := requestertest.NewPlatform()
-			p.SetFaults(requestertest.Drip(time.Hour))
+			p.SetFaults(faults.Drip(time.Hour))
 			resp, err := p.Client().Get(endpoint)
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
@@ -202,7 +203,7 @@ func TestFaults_thatBreak(t *testing.T) {
 	t.Run("Drip/one byte at a time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := requestertest.NewPlatform()
-			p.SetFaults(requestertest.Drip(time.Second), requestertest.Body(200, "text/plain", "abc"))
+			p.SetFaults(faults.Drip(time.Second), requestertest.Body(200, "text/plain", "abc"))
 			begin := time.Now()
 			resp, err := p.Client().Get(endpoint)
 			require.NoError(t, err)
@@ -253,24 +254,22 @@ func TestFaults_combined(t *testing.T) {
 		}
 		return got
 	}
-	t.Run("Times", func(t *testing.T) {
-		p := requestertest.NewPlatform()
-		p.SetFaults(requestertest.Times(2, requestertest.Status(503)))
-		assert.Equal(t, []int{503, 503, 200}, statuses(t, p, apiKey(p), 3))
-		p.SetFaults(requestertest.Times(0, requestertest.Status(503)))
-		assert.Equal(t, []int{200}, statuses(t, p, apiKey(p), 1))
-		p.SetFaults(requestertest.Times(-1, requestertest.Status(503)))
-		assert.Equal(t, []int{200}, statuses(t, p, apiKey(p), 1))
-	})
 	t.Run("Sequence", func(t *testing.T) {
 		p := requestertest.NewPlatform()
+		p.SetFaults(requestertest.Sequence(requestertest.Status(503), requestertest.Status(503)))
+		assert.Equal(t, []int{503, 503, 200}, statuses(t, p, apiKey(p), 3))
+		p.SetFaults(requestertest.Sequence())
+		assert.Equal(t, []int{200}, statuses(t, p, apiKey(p), 1))
+	})
+	t.Run("Sequence of others", func(t *testing.T) {
+		p := requestertest.NewPlatform()
 		p.SetFaults(requestertest.Sequence(requestertest.Status(503), nil,
-			requestertest.Times(1, requestertest.Status(500)), requestertest.HTML(502)))
+			requestertest.Sequence(requestertest.Status(500)), requestertest.HTML(502)))
 		assert.Equal(t, []int{503, 200, 500, 502, 200, 200}, statuses(t, p, apiKey(p), 6))
 	})
 	t.Run("counting starts from the beginning", func(t *testing.T) {
 		p := requestertest.NewPlatform()
-		fault := requestertest.Times(1, requestertest.Status(503))
+		fault := requestertest.Sequence(requestertest.Status(503))
 		for range 2 {
 			p.SetFaults(fault)
 			assert.Equal(t, []int{503, 200}, statuses(t, p, apiKey(p), 2))
@@ -282,7 +281,7 @@ func TestFaults_combined(t *testing.T) {
 		p.SetTokenFaults(one, requestertest.Status(500))
 		assert.Equal(t, []int{500}, statuses(t, p, "ApiKey "+one.Reveal(), 1))
 		assert.Equal(t, []int{200}, statuses(t, p, "ApiKey "+other.Reveal(), 1))
-		p.SetFaults(requestertest.Times(1, requestertest.Status(503)))
+		p.SetFaults(requestertest.Sequence(requestertest.Status(503)))
 		assert.Equal(t, []int{503, 500}, statuses(t, p, "ApiKey "+one.Reveal(), 2),
 			"the faults of all tokens come first")
 		p.SetTokenFaults(one)
@@ -369,14 +368,5 @@ func TestClient(t *testing.T) {
 		})
 		_, err := broken(t, p.Client(), "https://toloka.dev")
 		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	})
-	t.Run("certificate of a TLS server", func(t *testing.T) {
-		s := requestertest.NewTLSServer()
-		defer s.Close()
-		status, _, _ := ask(t, s.Client(), "GET", s.URL+"/api/v1/requester", apiKey(s.Platform))
-		assert.Equal(t, 200, status)
-		_, err := broken(t, &http.Client{Transport: &http.Transport{}}, s.URL)
-		var unknown *tls.CertificateVerificationError
-		assert.ErrorAs(t, err, &unknown)
 	})
 }

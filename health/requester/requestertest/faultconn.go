@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -29,26 +28,6 @@ func Hang() Fault {
 	}
 }
 
-// Drip sends the headers at once and then the body byte by byte, one every d.
-func Drip(d time.Duration) Fault {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			a := record(next, r)
-			body := a.body
-			start(w, a)
-			for i := range body {
-				pause(r, d)
-				send(w, body[i:i+1])
-			}
-		})
-	}
-}
-
-// Truncated announces the whole body, sends half of it and closes the connection.
-func Truncated() Fault {
-	return half(func(http.ResponseWriter) { abort() })
-}
-
 // Reset resets the connection instead of answering.
 func Reset() Fault {
 	return func(http.Handler) http.Handler {
@@ -56,12 +35,8 @@ func Reset() Fault {
 	}
 }
 
-// ResetMidBody sends the headers and half of the body, and then resets the connection.
-func ResetMidBody() Fault {
-	return half(reset)
-}
-
-// Raw sends these bytes, which need not be HTTP, and closes the connection.
+// Raw sends these bytes, which need not be HTTP, and closes the connection. A body shorter than its
+// Content-Length is a truncated answer.
 func Raw(data string) Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -74,33 +49,6 @@ func Raw(data string) Fault {
 			_ = conn.Close()
 		})
 	}
-}
-
-func half(end func(http.ResponseWriter)) Fault {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			a := record(next, r)
-			start(w, a)
-			send(w, a.body[:len(a.body)/2])
-			end(w)
-		})
-	}
-}
-
-// start sends a's headers, with the length of its body, but not the body.
-func start(w http.ResponseWriter, a answer) {
-	for key, values := range a.header {
-		setDefault(w.Header(), key, values...)
-	}
-	setDefault(w.Header(), "Content-Length", strconv.Itoa(len(a.body)))
-	w.WriteHeader(a.status)
-	send(w, nil)
-}
-
-func send(w http.ResponseWriter, data []byte) {
-	// An error means that the client is gone; the request's context ends the handler.
-	_, _ = w.Write(data)
-	_ = http.NewResponseController(w).Flush()
 }
 
 func pause(r *http.Request, d time.Duration) {

@@ -22,9 +22,11 @@ type Platform struct {
 	faults   http.Handler
 	byToken  map[tokenKey]http.Handler
 	holds    map[chan struct{}]struct{}
-	requests []Request
 	inFlight int
+	count    int           // of requests that have arrived
 	arrived  chan struct{} // closed and replaced at each arrival
+
+	countByToken map[tokenKey]int
 }
 
 // tokenKey replaces a token's value, so that a printed Platform does not show it.
@@ -49,6 +51,8 @@ func NewPlatform() *Platform {
 		byToken:  map[tokenKey]http.Handler{},
 		holds:    map[chan struct{}]struct{}{},
 		arrived:  make(chan struct{}),
+
+		countByToken: map[tokenKey]int{},
 	}
 	p.SetAccount(DefaultAccount())
 	p.ClearFaults()
@@ -91,7 +95,6 @@ func (p *Platform) Hold() (release func()) {
 // exchange is what is decided when a request arrives.
 type exchange struct {
 	requestID   string
-	token       credentials.Token // as it was sent, valid or not
 	answer      answer
 	faults      http.Handler
 	tokenFaults http.Handler
@@ -111,12 +114,13 @@ func (p *Platform) arrive(r *http.Request) (*exchange, []chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inFlight++
-	entry, sent := p.entryLocked(r)
-	p.requests = append(p.requests, entry)
+	sent := tokenOf(r)
+	p.count++
+	p.countByToken[keyOf(sent)]++
 	close(p.arrived)
 	p.arrived = make(chan struct{})
 
-	x := &exchange{requestID: requestID(len(p.requests)), token: sent, faults: p.faults}
+	x := &exchange{requestID: requestID(p.count), faults: p.faults}
 	x.answer = p.answerLocked(r, sent, x.requestID)
 	x.tokenFaults = p.byToken[keyOf(sent)]
 	if x.tokenFaults == nil {
@@ -135,7 +139,7 @@ func (p *Platform) leave() {
 	p.inFlight--
 }
 
-// requestID has the shape of the platform's, and ends with the request's number in the log.
+// requestID has the shape of the platform's, and ends with the request's number.
 func requestID(n int) string {
 	return fmt.Sprintf("00000000-0000-4000-8000-%012d", n)
 }

@@ -1,8 +1,6 @@
 package requestertest
 
 import (
-	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 )
@@ -16,23 +14,17 @@ type Server struct {
 	server *httptest.Server
 }
 
-// NewServer starts a platform on plain http. The caller must close it.
-func NewServer() *Server { return newServer((*httptest.Server).Start) }
-
-// NewTLSServer starts a platform on https with a certificate that only [Server.Client] trusts. The
-// caller must close it.
-func NewTLSServer() *Server { return newServer((*httptest.Server).StartTLS) }
-
-func newServer(start func(*httptest.Server)) *Server {
+// NewServer starts a platform on plain http. The caller must close it. For https use
+// [httptest.NewTLSServer] with a [Platform].
+func NewServer() *Server {
 	p := NewPlatform()
 	s := httptest.NewUnstartedServer(p)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // some tests let handshakes fail
-	start(s)
+	s.Start()
 	return &Server{Platform: p, URL: s.URL, server: s}
 }
 
-// Client returns a client that connects to the server over TCP and trusts its certificate. The
-// client of the Platform field calls it in memory.
+// Client returns a client that connects to the server over TCP. The client of the Platform field
+// calls it in memory.
 func (s *Server) Client() *http.Client { return s.server.Client() }
 
 // Close closes the open connections, waits for the handlers to end and frees the port. Later

@@ -86,7 +86,7 @@ func TestTruncatedRefusal(t *testing.T) {
 // lengthOfAnswer returns the length in bytes of the platform's response to the token.
 func (w *world) lengthOfAnswer(t *testing.T) int {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodGet, w.platform.URL+"/api/v1/requester", nil)
+	req, err := http.NewRequest(http.MethodGet, w.url+"/api/v1/requester", nil)
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "ApiKey "+w.token.Reveal())
 	// Keep-alive as in the checker: without it, the response has another header.

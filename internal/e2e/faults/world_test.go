@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,8 @@ const timeout = time.Second
 // world is a checker, a platform, and a network in between that can be broken.
 type world struct {
 	checker  *health.Checker
-	platform *requestertest.Server
+	platform *requestertest.Platform
+	url      string // of the platform itself
 	token    credentials.Token
 	proxy    *proxy
 	log      *logBuffer
@@ -40,34 +42,36 @@ type world struct {
 // newWorld returns a world with a checker that has not been started.
 func newWorld(t *testing.T, opts ...health.Option) *world {
 	t.Helper()
-	platform := requestertest.NewServer()
-	platform.SetAccount(longAccount())
-	t.Cleanup(platform.Close)
-	return wire(t, platform, "http://", nil, opts)
+	platform := requestertest.NewPlatform()
+	server := httptest.NewServer(platform)
+	t.Cleanup(server.Close)
+	return wire(t, platform, server.URL, nil, opts)
 }
 
 // newTLSWorld returns a world in which the checker uses TLS with the platform.
 func newTLSWorld(t *testing.T, opts ...health.Option) *world {
 	t.Helper()
-	platform := requestertest.NewTLSServer()
-	platform.SetAccount(longAccount())
-	t.Cleanup(platform.Close)
-	clientOpts := []requester.Option{requester.WithHTTPClient(platform.Client())}
-	return wire(t, platform, "https://", clientOpts, opts)
+	platform := requestertest.NewPlatform()
+	server := httptest.NewTLSServer(platform)
+	t.Cleanup(server.Close)
+	clientOpts := []requester.Option{requester.WithHTTPClient(server.Client())}
+	return wire(t, platform, server.URL, clientOpts, opts)
 }
 
 func wire(
 	t *testing.T,
-	platform *requestertest.Server,
-	scheme string,
+	platform *requestertest.Platform,
+	address string,
 	clientOpts []requester.Option,
 	opts []health.Option,
 ) *world {
 	t.Helper()
-	w := &world{platform: platform, token: platform.IssueToken(""), log: &logBuffer{}}
-	w.proxy = startProxy(t, strings.TrimPrefix(platform.URL, scheme))
+	platform.SetAccount(longAccount())
+	w := &world{platform: platform, url: address, token: platform.IssueToken(""), log: &logBuffer{}}
+	scheme, host, _ := strings.Cut(address, "://")
+	w.proxy = startProxy(t, host)
 	client, err := requester.New("", append([]requester.Option{
-		requester.WithBaseURL(scheme + w.proxy.address),
+		requester.WithBaseURL(scheme + "://" + w.proxy.address),
 		requester.WithTimeout(timeout),
 	}, clientOpts...)...)
 	require.NoError(t, err)

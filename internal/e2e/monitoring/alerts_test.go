@@ -80,7 +80,7 @@ func (s *story) fires(t *testing.T, names ...string) {
 func TestAlerts(t *testing.T) {
 	p := newPlatform(t)
 	p.SetAccount(requestertest.Account{ID: "another", Balance: "2000"})
-	p.SetBalance("", "2000")
+	p.setBalance("2000")
 	binary := build(t, "monitoring")
 	s := &story{all: t, platform: p, a: newReplica(t, binary, p), b: newReplica(t, binary, p), seen: map[string]bool{}}
 	s.rotate(t, "")
@@ -119,7 +119,7 @@ func (s *story) spending(t *testing.T) {
 	dollars := 2000
 	process.Await(t, "TolokaBalanceRunsOut to fire", func() error {
 		dollars--
-		s.platform.SetBalance("", fmt.Sprint(dollars))
+		s.platform.setBalance(fmt.Sprint(dollars))
 		time.Sleep(100 * time.Millisecond) // as fast as the real Prometheus can follow
 		firing, err := s.prometheus.firing()
 		if err == nil && firing["TolokaBalanceRunsOut"] != 1 {
@@ -128,15 +128,15 @@ func (s *story) spending(t *testing.T) {
 		return err
 	})
 	s.fires(t, "TolokaBalanceRunsOut")
-	s.platform.SetBalance("", "4000")
+	s.platform.setBalance("4000")
 	s.fires(t)
 }
 
 func (s *story) lowBalance(t *testing.T) {
-	s.platform.SetBalance("", "10")
+	s.platform.setBalance("10")
 	// The fall to 10 dollars is also one that ends at zero within a day, until the window is over.
 	s.fires(t, "TolokaBalanceLow")
-	s.platform.SetBalance("", "4000")
+	s.platform.setBalance("4000")
 	s.fires(t)
 }
 
@@ -200,10 +200,10 @@ func (s *story) fallback(t *testing.T) {
 func (s *story) insufficientBalance(t *testing.T) {
 	s.a.stop(t)
 	s.b.stop(t)
-	s.platform.SetBalance("", "10")
+	s.platform.setBalance("10")
 	s.a.start(s.all, "FAIL_ON_LOW_BALANCE=1")
 	s.fires(t, "TolokaBalanceInsufficient")
-	s.platform.SetBalance("", "4000")
+	s.platform.setBalance("4000")
 	s.fires(t)
 }
 

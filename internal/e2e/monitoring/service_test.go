@@ -43,6 +43,13 @@ type platform struct {
 	server  *http.Server
 }
 
+// setBalance sets the balance of the default account, in US dollars.
+func (p *platform) setBalance(dollars string) {
+	account := requestertest.DefaultAccount()
+	account.Balance = dollars
+	p.SetAccount(account)
+}
+
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
 	p := &platform{Platform: requestertest.NewPlatform(), address: process.Reserve(t)}

@@ -43,8 +43,8 @@ func TestOutage(t *testing.T) {
 			eachService(t, func(t *testing.T, name string) {
 				w := watch(t, name, "MAX_STALE="+maxStale.String())
 
-				requests := w.platform.Requests()
-				good := requests[len(requests)-1].Time // the last valid response, or later
+				calls := w.platform.calls.All()
+				good := calls[len(calls)-1] // the last valid response, or later
 				outage.begin(w.platform)
 				process.Await(t, "a warning", func() error { return get(w.url("/healthz"), http.StatusOK, warn) })
 				w.assertAlert(t)

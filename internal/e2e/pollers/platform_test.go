@@ -9,6 +9,7 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
+	"github.com/tolokacheck/tolokacheck/internal/faults"
 )
 
 // platform is the fake platform on an address that it can stop and start listening on.
@@ -16,11 +17,13 @@ type platform struct {
 	*requestertest.Platform
 	address string
 	server  *http.Server
+	calls   faults.Times // until other faults are set
 }
 
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
 	p := &platform{Platform: requestertest.NewPlatform(), address: process.Reserve(t)}
+	p.SetFaults(p.calls.Fault())
 	p.listen(t)
 	t.Cleanup(p.refuse)
 	return p

@@ -87,10 +87,10 @@ func serve(t *testing.T, states []health.State, opts ...middleware.HealthOption)
 		checkers = append(checkers, fake{health.NewSnapshot(s)})
 	}
 	mux := httptest.NewUnstartedServer(nil)
-	page, err := middleware.NewStatus(checkers[0], append(opts,
+	routes, err := middleware.Routes(checkers[0], append(opts, middleware.WithStatusPage(),
 		middleware.WithCheckers(checkers[1:]...), middleware.WithDetails(middleware.LoopbackOnly))...)
 	require.NoError(t, err)
-	mux.Config.Handler = page
+	mux.Config.Handler = routes["/statusz"]
 	mux.Start()
 	t.Cleanup(mux.Close)
 	return mux.URL + "/statusz"
