@@ -60,10 +60,11 @@ func (h header) token() (credentials.Token, error) {
 	return t.WithScheme(h.scheme), nil
 }
 
-// keyer computes SHA-256 of a random secret of the process, the length, the scheme and the value.
-// Without the secret, callers can neither predict keys nor choose colliding ones. No key's input is
-// a prefix of another's, because the length comes first: this makes it as good a keyed hash as HMAC.
-// For a token of the platform, HMAC hashes three blocks and this two, the largest part of a hit.
+// keyer computes SHA-256 of a random secret of the process, the scheme, the length and the value.
+// Without the secret, callers can neither predict keys nor choose colliding ones. No input is a
+// prefix of another, because the length comes before the value: this makes it as good a keyed hash
+// as HMAC. For a token of the platform HMAC hashes three blocks and this two, which are the largest
+// part of a hit.
 type keyer struct{ secret [32]byte }
 
 func newKeyer() *keyer {
