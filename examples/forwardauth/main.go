@@ -79,8 +79,7 @@ func newCallers() (*middleware.Callers, error) {
 }
 
 // rules admit the accounts and companies in ALLOW_ACCOUNTS and ALLOW_COMPANIES, separated by
-// commas.
-// Without both, every account of the platform is admitted.
+// commas. Without both, every account of the platform is admitted.
 func rules() []middleware.CallerGateOption {
 	var rules []middleware.CallerGateOption
 	if ids := os.Getenv("ALLOW_ACCOUNTS"); ids != "" {
@@ -96,17 +95,36 @@ func rules() []middleware.CallerGateOption {
 // be able to write to.
 func listen() (net.Listener, error) {
 	address := cmp.Or(os.Getenv("LISTEN_ADDR"), "localhost:8080")
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return net.Listen("unix", path)
+	path, ok := strings.CutPrefix(address, "unix:")
+	if !ok {
+		return net.Listen("tcp", address)
 	}
-	return net.Listen("tcp", address)
+	removeStale(path)
+	return net.Listen("unix", path)
+}
+
+// removeStale removes a socket that a killed process has left behind: nothing listens on it.
+func removeStale(path string) {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Type() != os.ModeSocket {
+		return
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		_ = conn.Close()
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		_ = os.Remove(path)
+	}
 }
 
 // serve uses TLS if TLS_CERT_FILE and TLS_KEY_FILE are set.
 func serve(server *http.Server, listener net.Listener) error {
 	cert, key := os.Getenv("TLS_CERT_FILE"), os.Getenv("TLS_KEY_FILE")
-	if cert == "" && key == "" {
+	switch {
+	case cert == "" && key == "":
 		return server.Serve(listener)
+	case cert == "" || key == "":
+		return errors.New("TLS_CERT_FILE, TLS_KEY_FILE: set both, or neither")
 	}
 	return server.ServeTLS(listener, cert, key)
 }
