@@ -60,6 +60,21 @@ func TestCallers(t *testing.T) {
 		func() { nethttp.Callers(nil) })
 }
 
+// A hit allocates the context and the request that carries it, and nothing else.
+func TestCallers_allocations(t *testing.T) {
+	p := requestertest.NewPlatform()
+	h := nethttp.Callers(newCallers(t, p))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	values := []string{"ApiKey " + p.IssueToken("1").Reveal()}
+	w := httptest.NewRecorder()
+	serve := func() {
+		r.Header["Authorization"] = values
+		h.ServeHTTP(w, r)
+	}
+	serve()
+	assert.LessOrEqual(t, testing.AllocsPerRun(1000, serve), 2.0)
+}
+
 func ExampleCallers() {
 	platform := requestertest.NewPlatform() // in a service: requester.Production
 	client, err := requester.New(requester.Production, requester.WithHTTPClient(platform.Client()))

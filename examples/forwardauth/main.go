@@ -17,7 +17,6 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/middleware"
-	"github.com/tolokacheck/tolokacheck/nethttp"
 )
 
 func main() {
@@ -37,16 +36,16 @@ func run() error {
 	}
 	defer callers.Close()
 
-	mux := http.NewServeMux()
-	mux.Handle("/", nethttp.ForwardAuth(callers, rules()...))
-	mux.HandleFunc("GET /livez", func(http.ResponseWriter, *http.Request) {})
-
+	gate, err := middleware.NewCallerGate(callers, rules()...)
+	if err != nil {
+		return fmt.Errorf("ALLOW_ACCOUNTS, ALLOW_COMPANIES: %w", err)
+	}
 	listener, err := listen()
 	if err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
 	slog.Info("listening", "address", listener.Addr().String())
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: handler(gate), ReadHeaderTimeout: 10 * time.Second}
 	defer server.Close()
 	served := make(chan error, 1)
 	go func() { served <- serve(server, listener) }()
@@ -59,6 +58,19 @@ func run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return server.Shutdown(ctx) // waits for the requests in flight
+}
+
+// handler returns the gate's decision about every request but GET /livez, which is for probes. It is
+// not an [http.ServeMux]: that redirects paths like "//", and some proxies send the path of their
+// client.
+func handler(gate *middleware.CallerGate) http.Handler {
+	decide := gate.ForwardAuth()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == "/livez" {
+			return
+		}
+		decide.ServeHTTP(w, r)
+	})
 }
 
 // newCallers returns a Callers that asks the environment's platform.
@@ -79,34 +91,60 @@ func newCallers() (*middleware.Callers, error) {
 }
 
 // rules admit the accounts and companies in ALLOW_ACCOUNTS and ALLOW_COMPANIES, separated by
-// commas.
-// Without both, every account of the platform is admitted.
+// commas. Without both, every account of the platform is admitted.
 func rules() []middleware.CallerGateOption {
 	var rules []middleware.CallerGateOption
-	if ids := os.Getenv("ALLOW_ACCOUNTS"); ids != "" {
-		rules = append(rules, middleware.AllowAccounts(strings.Split(ids, ",")...))
+	if list := os.Getenv("ALLOW_ACCOUNTS"); list != "" {
+		rules = append(rules, middleware.AllowAccounts(ids(list)...))
 	}
-	if ids := os.Getenv("ALLOW_COMPANIES"); ids != "" {
-		rules = append(rules, middleware.AllowCompanies(strings.Split(ids, ",")...))
+	if list := os.Getenv("ALLOW_COMPANIES"); list != "" {
+		rules = append(rules, middleware.AllowCompanies(ids(list)...))
 	}
 	return rules
+}
+
+func ids(list string) []string {
+	ids := strings.Split(list, ",")
+	for i := range ids {
+		ids[i] = strings.TrimSpace(ids[i])
+	}
+	return ids
 }
 
 // listen listens on LISTEN_ADDR: host:port, or unix:/path of a socket, which the proxy's user must
 // be able to write to.
 func listen() (net.Listener, error) {
 	address := cmp.Or(os.Getenv("LISTEN_ADDR"), "localhost:8080")
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return net.Listen("unix", path)
+	path, ok := strings.CutPrefix(address, "unix:")
+	if !ok {
+		return net.Listen("tcp", address)
 	}
-	return net.Listen("tcp", address)
+	removeStale(path)
+	return net.Listen("unix", path)
+}
+
+// removeStale removes a socket that a killed process has left behind: nothing listens on it.
+func removeStale(path string) {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Type() != os.ModeSocket {
+		return
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		_ = conn.Close()
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		_ = os.Remove(path)
+	}
 }
 
 // serve uses TLS if TLS_CERT_FILE and TLS_KEY_FILE are set.
 func serve(server *http.Server, listener net.Listener) error {
 	cert, key := os.Getenv("TLS_CERT_FILE"), os.Getenv("TLS_KEY_FILE")
-	if cert == "" && key == "" {
+	switch {
+	case cert == "" && key == "":
 		return server.Serve(listener)
+	case cert == "" || key == "":
+		return errors.New("TLS_CERT_FILE, TLS_KEY_FILE: set both, or neither")
 	}
 	return server.ServeTLS(listener, cert, key)
 }

@@ -15,11 +15,8 @@
 // those without a verdict grows only by tokens that the platform was asked about.
 //
 // Both are W-TinyLFU caches of github.com/maypok86/otter/v2: a hit takes no lock, and new keys do
-// not evict what is in use. internal/benchmarks (BenchmarkBoundedCache) inserts a new key for every
-// lookup, with 8,000 live keys in 10,000 entries: otter and the 2Q cache of hashicorp/golang-lru
-// keep nearly all of them, golang-lru's LRU 66 to 83 %, dgraph-io/ristretto 56 to 98 % because it
-// drops writes when it is busy. A hit costs about the same in otter and golang-lru, but golang-lru
-// takes a lock that all requests share. patrickmn/go-cache has no bound.
+// not evict what is in use. .github/docs/speed.md compares it with other caches, which
+// internal/benchmarks/cmd/caches measures.
 //
 // Entries do not expire in the caches. They carry their times, because an old verdict of a
 // verified token still decides which lane it uses and whether it may pass during an outage.

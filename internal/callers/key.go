@@ -1,18 +1,16 @@
 package callers
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"hash"
+	"encoding/binary"
 	"strings"
-	"sync"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 )
 
-// key identifies a token and its scheme in caches: an HMAC-SHA-256 under a random key of the
-// process. Neither a cache nor a memory dump of its keys tells anything about tokens.
+// key identifies a token and its scheme in caches: a keyed hash, see [keyer]. A dump of the keys,
+// even with the secret, does not reveal a token.
 type key [sha256.Size]byte
 
 // maxValue is the length of the longest token that is looked at, as in package credentials.
@@ -62,39 +60,24 @@ func (h header) token() (credentials.Token, error) {
 	return t.WithScheme(h.scheme), nil
 }
 
-// keyer computes keys without allocation.
-type keyer struct{ pool sync.Pool }
-
-// macState is one HMAC computation. buf exists so that the token does not escape to the heap.
-type macState struct {
-	mac hash.Hash
-	buf [256]byte
-	sum key
-}
+// keyer computes SHA-256 of a random secret of the process, the scheme, the length and the value.
+// Without the secret, callers can neither predict keys nor choose colliding ones. No input is a
+// prefix of another, because the length comes before the value: this makes it as good a keyed hash
+// as HMAC. For a token of the platform HMAC hashes three blocks and this two, which are the largest
+// part of a hit.
+type keyer struct{ secret [32]byte }
 
 func newKeyer() *keyer {
-	secret := make([]byte, sha256.Size)
-	_, _ = rand.Read(secret) // never fails: it ends the process instead
-	return &keyer{pool: sync.Pool{New: func() any {
-		return &macState{mac: hmac.New(sha256.New, secret)}
-	}}}
+	k := &keyer{}
+	_, _ = rand.Read(k.secret[:]) // never fails: it ends the process instead
+	return k
 }
 
+// key allocates only for values longer than any token of the platform.
 func (k *keyer) key(h header) key {
-	s := k.pool.Get().(*macState)
-	s.mac.Reset()
-	s.buf[0] = h.scheme[0] // the schemes differ in their first letter
-	used := 1
-	for rest := h.value; ; used = 0 {
-		n := copy(s.buf[used:], rest)
-		s.mac.Write(s.buf[:used+n])
-		clear(s.buf[:used+n])
-		if rest = rest[n:]; rest == "" {
-			break
-		}
-	}
-	s.mac.Sum(s.sum[:0])
-	sum := s.sum
-	k.pool.Put(s)
-	return sum
+	var stack [192]byte
+	b := append(stack[:0], k.secret[:]...)
+	b = append(b, h.scheme[0]) // the schemes differ in their first letter
+	b = binary.BigEndian.AppendUint16(b, uint16(len(h.value)))
+	return sha256.Sum256(append(b, h.value...))
 }

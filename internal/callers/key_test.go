@@ -40,8 +40,8 @@ func TestKey(t *testing.T) {
 	k := newKeyer()
 	seen := map[key]string{}
 	for _, scheme := range []credentials.Scheme{credentials.SchemeAPIKey, credentials.SchemeOAuth} {
-		// Around the size of the buffer.
-		for _, n := range []int{1, 2, 254, 255, 256, 257, 510, 511, 512, maxValue} {
+		// Around the size of the buffer, which has room for 157.
+		for _, n := range []int{1, 2, 156, 157, 158, 192, 512, maxValue} {
 			h := header{scheme, strings.Repeat("a", n)}
 			sum := k.key(h)
 			assert.Equal(t, sum, k.key(h))
@@ -50,4 +50,10 @@ func TestKey(t *testing.T) {
 			assert.NotEqual(t, sum, newKeyer().key(h), "another process")
 		}
 	}
+}
+
+func TestKey_allocations(t *testing.T) {
+	k := newKeyer()
+	h := header{credentials.SchemeAPIKey, strings.Repeat("a", 63)}
+	assert.Zero(t, testing.AllocsPerRun(100, func() { k.key(h) }))
 }

@@ -4,20 +4,20 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/http2"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
@@ -25,158 +25,27 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
 
-// world is a proxy in front of forwardauth and a backend.
-type world struct {
-	platform *requestertest.Server
-	proxy    string // address
-	client   *http.Client
-}
-
-// backend shows what reaches it: the headers in its answer, and the body as it came. With Upgrade
-// it echoes bytes.
-func backend(w http.ResponseWriter, r *http.Request) {
-	for _, key := range []string{"X-Toloka-Account-Id", "X-Toloka-Account-Name", "X-Toloka-Company-Id", "Authorization"} {
-		w.Header()["Got-"+key] = r.Header[key]
-	}
-	if r.Header.Get("Upgrade") == "" {
-		body, _ := io.ReadAll(r.Body)
-		_, _ = w.Write(body)
-		return
-	}
-	conn, buffer, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-	_, _ = io.Copy(conn, buffer)
-}
-
-// startProxy starts a proxy and returns its address.
-type startProxy func(t *testing.T, http2 bool, backend, auth string) string
-
-func newWorld(t *testing.T, http2 bool, start startProxy) *world {
-	p := requestertest.NewServer()
-	t.Cleanup(p.Close)
-	b := httptest.NewServer(http.HandlerFunc(backend))
-	t.Cleanup(b.Close)
-	auth := process.Reserve(t)
-	process.Start(t, program, []string{
-		"LISTEN_ADDR=" + auth, "TOLOKA_BASE_URL=" + p.URL, "ALLOW_ACCOUNTS=1,2", "CHECK_INTERVAL=1s",
-	})
-	await(t, "forwardauth", auth)
-	proxy := start(t, http2, strings.TrimPrefix(b.URL, "http://"), auth)
-	await(t, "the proxy", proxy)
-	protocols := &http.Protocols{}
-	protocols.SetHTTP1(!http2)
-	protocols.SetUnencryptedHTTP2(http2)
-	transport := &http.Transport{DisableKeepAlives: !http2, Protocols: protocols}
-	t.Cleanup(transport.CloseIdleConnections)
-	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
-	return &world{platform: p, proxy: proxy, client: client}
-}
-
-func await(t *testing.T, what, address string) {
-	process.Await(t, what, func() error {
-		conn, err := net.DialTimeout("tcp", address, time.Second)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err
-	})
-}
-
-func (w *world) send(t *testing.T, token string, body io.Reader) (*http.Response, string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://"+w.proxy+"/tasks", body)
-	require.NoError(t, err)
-	if token != "" {
-		r.Header.Set("Authorization", "ApiKey "+token)
-	}
-	r.Header["X-Toloka-Account-Id"] = []string{"spoofed"}
-	r.Header["x-toloka-account-name"] = []string{"spoofed"}
-	r.Header["X-Toloka-Company-Id"] = []string{"spoofed"}
-	res, err := w.client.Do(r)
-	require.NoError(t, err)
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return res, string(text)
-}
-
-func startNginx(t *testing.T, http2 bool, backend, auth string) string {
-	const main = `daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr warn;
-events {
-	worker_connections 512;
-}
-http {
-	access_log off;
-	client_body_temp_path client_body;
-	proxy_temp_path proxy;
-	fastcgi_temp_path fastcgi;
-	uwsgi_temp_path uwsgi;
-	scgi_temp_path scgi;
-%s}
-`
-	listen, port := process.Reserve(t), ""
-	if http2 {
-		port = " http2"
-	}
-	path := configure(t, "nginx.conf", main, "listen "+listen+port+";", backend, auth)
-	process.Start(t, process.Find(t, "nginx"), nil, "-e", "stderr", "-p", filepath.Dir(path), "-c", path)
-	return listen
-}
-
-func startCaddy(t *testing.T, http2 bool, backend, auth string) string {
-	listen := process.Reserve(t)
-	const main = `{
-	admin off
-	auto_https off
-	servers {
-		protocols h1 h2c
-	}
-}
-%s`
-	_ = http2 // it speaks both
-	path := configure(t, "Caddyfile", main, "http://"+listen+" {", backend, auth)
-	process.Start(t, process.Find(t, "caddy"), []string{"HOME=" + t.TempDir()},
-		"run", "--adapter", "caddyfile", "--config", path)
-	return listen
-}
-
-// configure writes a file of testdata with the addresses of the test.
-func configure(t *testing.T, name, main, listen, backend, auth string) string {
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	require.NoError(t, err)
-	replaced := string(text)
-	port := map[string]string{"nginx.conf": "listen 80;", "Caddyfile": ":80 {"}[name]
-	for from, to := range map[string]string{"127.0.0.1:8001": backend, "127.0.0.1:8002": auth, port: listen} {
-		require.Equal(t, 1, strings.Count(replaced, from), from)
-		replaced = strings.ReplaceAll(replaced, from, to)
-	}
-	path := filepath.Join(t.TempDir(), name)
-	require.NoError(t, os.WriteFile(path, []byte(fmt.Sprintf(main, replaced)), 0o600))
-	return path
-}
-
 func TestForwardAuth(t *testing.T) {
-	for name, start := range map[string]startProxy{"nginx": startNginx, "caddy": startCaddy} {
-		t.Run(name+"/HTTP2", func(t *testing.T) {
-			w := newWorld(t, true, start)
-			testGood(t, w)
-			testRejected(t, w)
-		})
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, false, start)
-			t.Run("good", func(t *testing.T) { testGood(t, w) })
-			t.Run("rejected", func(t *testing.T) { testRejected(t, w) })
-			t.Run("upgrade", func(t *testing.T) { testUpgrade(t, w) })
-			t.Run("flood", func(t *testing.T) { testFlood(t, w) })
-			t.Run("outage", func(t *testing.T) { testOutage(t, w) })
-		})
+	for name, start := range proxies {
+		for _, v := range []variant{{http1, tcp}, {h2c, tcp}, {h2, tcp}, {http1, unixSocket}, {http1, overTLS}} {
+			t.Run(fmt.Sprintf("%s/%s/%s", name, v.protocol, v.listener), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, v, start)
+				t.Run("good", func(t *testing.T) { testGood(t, w) })
+				t.Run("rejected", func(t *testing.T) { testRejected(t, w) })
+				if v.protocol != h2c {
+					t.Run("upgrade", func(t *testing.T) { testUpgrade(t, w) })
+				} else {
+					t.Run("extended_connect", func(t *testing.T) { testExtendedConnect(t, w, name == "haproxy") })
+				}
+				if v == (variant{http1, tcp}) {
+					t.Run("hop_by_hop", func(t *testing.T) { testHopByHop(t, w) })
+					t.Run("flood", func(t *testing.T) { testFlood(t, w) })
+					t.Run("outage", func(t *testing.T) { testOutage(t, w) })
+					t.Run("no_forwardauth", func(t *testing.T) { testNoForwardAuth(t, w) })
+				}
+			})
+		}
 	}
 }
 
@@ -185,21 +54,39 @@ func testGood(t *testing.T, w *world) {
 		ID: "1", PublicName: map[string]string{"EN": "Zoë"}, Company: &requester.Company{ID: "7"},
 	})
 	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<14)
-	res, got := w.send(t, w.platform.IssueToken("1").Reveal(), bytes.NewReader(body))
+	res, text := w.send(t, w.platform.IssueToken("1").Reveal(), bytes.NewReader(body))
 	assert.Equal(t, 200, res.StatusCode)
-	assert.Equal(t, w.client.Transport.(*http.Transport).Protocols.UnencryptedHTTP2(), res.ProtoMajor == 2)
-	assert.True(t, string(body) == got, "the body")
-	assert.Equal(t, []string{"1"}, res.Header["Got-X-Toloka-Account-Id"])
-	assert.Equal(t, []string{"Zo%C3%AB"}, res.Header["Got-X-Toloka-Account-Name"])
-	assert.Equal(t, []string{"7"}, res.Header["Got-X-Toloka-Company-Id"])
-	assert.Empty(t, res.Header["Got-Authorization"])
+	assert.Equal(t, w.protocol != http1, res.ProtoMajor == 2)
+	assert.Equal(t, w.protocol == h2, res.TLS != nil)
+	assert.True(t, string(body) == text, "the body")
+	assert.Equal(t, map[string][]string{
+		"X-Toloka-Account-Id":   {"1"},
+		"X-Toloka-Account-Name": {"Zo%C3%AB"},
+		"X-Toloka-Company-Id":   {"7"},
+	}, got(res))
 
 	w.platform.SetAccount(requestertest.Account{ID: "2"})
 	res, _ = w.send(t, w.platform.IssueToken("2").Reveal(), nil) // no name, no company
 	assert.Equal(t, 200, res.StatusCode)
-	assert.Equal(t, []string{"2"}, res.Header["Got-X-Toloka-Account-Id"])
-	assert.Empty(t, res.Header.Get("Got-X-Toloka-Account-Name"))
-	assert.Empty(t, res.Header.Get("Got-X-Toloka-Company-Id"))
+	assert.Equal(t, map[string][]string{"X-Toloka-Account-Id": {"2"}}, got(res))
+}
+
+// testHopByHop asks the proxy to remove the account's header as one of the connection.
+func testHopByHop(t *testing.T, w *world) {
+	conn, err := net.Dial("tcp", w.proxy)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nAuthorization: ApiKey %s\r\n"+
+		"X-Toloka-Account-Id: spoofed\r\n"+
+		"Connection: close, X-Toloka-Account-Id, X-Toloka-Company-Id\r\n\r\n",
+		w.proxy, w.platform.IssueToken("1").Reveal())
+	require.NoError(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	assert.Equal(t, 200, res.StatusCode)
+	assert.Equal(t, []string{"1"}, got(res)["X-Toloka-Account-Id"])
 }
 
 func testRejected(t *testing.T, w *world) {
@@ -208,13 +95,17 @@ func testRejected(t *testing.T, w *world) {
 	} {
 		res, _ := w.send(t, token, strings.NewReader("body"))
 		assert.Equal(t, status, res.StatusCode)
-		assert.Empty(t, res.Header["Got-X-Toloka-Account-Id"], "the backend was called")
+		assert.Empty(t, got(res), "the backend was called")
 		if status == 401 {
-			assert.Contains(t, strings.Join(res.Header["Www-Authenticate"], ","), `ApiKey realm="toloka"`)
+			// nginx 1.22 passes only the first one on.
+			challenges := []string{`ApiKey realm="toloka"`, `OAuth realm="toloka"`}
+			assert.Contains(t, [][]string{challenges, challenges[:1]}, res.Header["Www-Authenticate"])
 		}
 	}
 }
 
+// testUpgrade opens a WebSocket over HTTP/1.1, as browsers do if a proxy does not support it over
+// HTTP/2.
 func testUpgrade(t *testing.T, w *world) {
 	for token, status := range map[string]string{
 		w.platform.IssueToken("1").Reveal(): "HTTP/1.1 101", "made-up-too": "HTTP/1.1 401",
@@ -222,40 +113,90 @@ func testUpgrade(t *testing.T, w *world) {
 		conn, err := net.Dial("tcp", w.proxy)
 		require.NoError(t, err)
 		defer conn.Close()
+		if w.protocol == h2 {
+			config := w.tls.Clone()
+			config.ServerName, config.NextProtos = "127.0.0.1", []string{"http/1.1"}
+			conn = tls.Client(conn, config)
+		}
 		require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
 		_, err = fmt.Fprintf(conn, "GET /socket HTTP/1.1\r\nHost: %s\r\nAuthorization: ApiKey %s\r\n"+
+			"X-Toloka-Account-Id: spoofed\r\n"+
 			"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
 			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", w.proxy, token)
 		require.NoError(t, err)
 		reader := bufio.NewReader(conn)
-		line, err := reader.ReadString('\n')
+		res, err := http.ReadResponse(reader, nil)
 		require.NoError(t, err)
-		require.True(t, strings.HasPrefix(line, status), line)
-		if status != "HTTP/1.1 101" {
+		require.Equal(t, status, fmt.Sprint(res.Proto, " ", res.StatusCode))
+		if res.StatusCode != http.StatusSwitchingProtocols {
 			continue
 		}
-		for line != "\r\n" {
-			line, err = reader.ReadString('\n')
-			require.NoError(t, err)
-		}
-		_, err = io.WriteString(conn, "ping")
-		require.NoError(t, err)
-		echo := make([]byte, 4)
-		_, err = io.ReadFull(reader, echo)
-		require.NoError(t, err)
-		assert.Equal(t, "ping", string(echo))
+		assert.Equal(t, []string{"1"}, got(res)["X-Toloka-Account-Id"])
+		testEcho(t, conn, reader)
 	}
+}
+
+// testExtendedConnect opens a WebSocket over HTTP/2 (RFC 8441). A proxy that does not support it
+// does not offer it: the client has to use HTTP/1.1.
+func testExtendedConnect(t *testing.T, w *world, supported bool) {
+	transport := &http2.Transport{
+		AllowHTTP: true,
+		DialTLSContext: func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		},
+	}
+	defer transport.CloseIdleConnections()
+	for token, status := range map[string]int{w.platform.IssueToken("1").Reveal(): 200, "made-up-h2": 401} {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		from, to := io.Pipe()
+		defer to.Close()
+		r, err := http.NewRequestWithContext(ctx, http.MethodConnect, w.url("/socket"), from)
+		require.NoError(t, err)
+		r.Header = http.Header{
+			":protocol": {"websocket"}, "Sec-Websocket-Version": {"13"},
+			"Authorization": {"ApiKey " + token}, "X-Toloka-Account-Id": {"spoofed"},
+		}
+		res, err := transport.RoundTrip(r)
+		if !supported {
+			assert.EqualError(t, err, "net/http: extended connect not supported by peer")
+			continue
+		}
+		require.NoError(t, err)
+		defer res.Body.Close()
+		require.Equal(t, status, res.StatusCode)
+		if status != 200 {
+			continue
+		}
+		assert.Equal(t, []string{"1"}, got(res)["X-Toloka-Account-Id"])
+		testEcho(t, to, res.Body)
+	}
+}
+
+// testEcho expects what it writes.
+func testEcho(t *testing.T, to io.Writer, from io.Reader) {
+	_, err := io.WriteString(to, "ping")
+	require.NoError(t, err)
+	echo := make([]byte, 4)
+	_, err = io.ReadFull(from, echo)
+	require.NoError(t, err)
+	assert.Equal(t, "ping", string(echo))
+}
+
+// awaitVerified repeats requests with the token until the budget for unknown tokens has room.
+func awaitVerified(t *testing.T, w *world, token string) {
+	process.Await(t, "the budget", func() error {
+		if res, _ := w.send(t, token, nil); res.StatusCode != 200 {
+			return fmt.Errorf("status %d", res.StatusCode)
+		}
+		return nil
+	})
 }
 
 // testFlood sends made-up tokens; a verified caller passes throughout.
 func testFlood(t *testing.T, w *world) {
 	good := w.platform.IssueToken("1").Reveal()
-	process.Await(t, "the budget", func() error {
-		if res, _ := w.send(t, good, nil); res.StatusCode != 200 {
-			return fmt.Errorf("status %d", res.StatusCode)
-		}
-		return nil
-	})
+	awaitVerified(t, w, good)
 	var flood sync.WaitGroup
 	for worker := range 4 {
 		flood.Go(func() {
@@ -275,20 +216,31 @@ func testFlood(t *testing.T, w *world) {
 // testOutage expects 503 with Retry-After, not 500, for an unknown token; a verified one passes.
 func testOutage(t *testing.T, w *world) {
 	good := w.platform.IssueToken("1")
-	process.Await(t, "the budget", func() error {
-		if res, _ := w.send(t, good.Reveal(), nil); res.StatusCode != 200 {
-			return fmt.Errorf("status %d", res.StatusCode)
-		}
-		return nil
-	})
-	w.platform.SetFaults(requestertest.Status(503))
-	defer w.platform.ClearFaults()
-	time.Sleep(1100 * time.Millisecond) // the TTL of the test
-	res, _ := w.send(t, good.Reveal(), nil)
-	assert.Equal(t, 200, res.StatusCode)
-	unknown, err := credentials.ParseToken("not-seen-before")
-	require.NoError(t, err)
-	res, _ = w.send(t, unknown.Reveal(), nil)
-	assert.Equal(t, 503, res.StatusCode)
-	assert.Regexp(t, `^[1-9]\d*$`, res.Header.Get("Retry-After"))
+	for name, fault := range map[string]requestertest.Fault{
+		"unavailable": requestertest.Status(503), "hanging": requestertest.Hang(),
+	} {
+		awaitVerified(t, w, good.Reveal())
+		w.platform.SetFaults(fault)
+		time.Sleep(1100 * time.Millisecond) // the TTL of the test
+		res, _ := w.send(t, good.Reveal(), nil)
+		assert.Equal(t, 200, res.StatusCode, name)
+		unknown, err := credentials.ParseToken("not-seen-before-" + name)
+		require.NoError(t, err)
+		res, _ = w.send(t, unknown.Reveal(), nil)
+		assert.Equal(t, 503, res.StatusCode, name)
+		assert.Regexp(t, `^[1-9]\d*$`, res.Header.Get("Retry-After"), name)
+		assert.Equal(t, "no-store", res.Header.Get("Cache-Control"), name)
+		w.platform.ClearFaults()
+	}
+}
+
+// testNoForwardAuth expects that no request passes while forwardauth does not run.
+func testNoForwardAuth(t *testing.T, w *world) {
+	good := w.platform.IssueToken("1").Reveal()
+	awaitVerified(t, w, good)
+	w.auth.Signal(t, syscall.SIGKILL)
+	w.auth.Wait(t)
+	res, _ := w.send(t, good, nil)
+	assert.Contains(t, []int{502, 503}, res.StatusCode)
+	assert.Empty(t, got(res), "the backend was called")
 }
