@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -191,13 +192,18 @@ func milliseconds(d time.Duration) int64 {
 	return min(max(ms, 0), maxMilliseconds)
 }
 
-// explain says what to do about the errors of Redis that do not say it.
+// explain says what to do about errors of Redis that do not say it.
 func explain(err error) error {
 	switch {
-	case redis.HasErrorPrefix(err, "NOPERM"):
-		return fmt.Errorf("%w (the documentation of package redisstore has the rights it needs)", err)
+	case redis.HasErrorPrefix(err, "NOPERM"),
+		strings.Contains(err.Error(), "The user executing the script"):
+		return fmt.Errorf("%w (the documentation of package redisstore lists the rights that it needs, "+
+			"ACL LOG what was denied)", err)
+	case strings.Contains(err.Error(), "unauthenticated"):
+		// Redis refuses a command of more than ten words like this, instead of by NOAUTH.
+		return fmt.Errorf("%w (the client sends no password, and the server requires one)", err)
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
-		return fmt.Errorf("%w (another program has written the keys: use WithPrefix, or delete them)", err)
+		return fmt.Errorf("%w (another program writes to these keys: delete them, or use WithPrefix)", err)
 	default:
 		return err
 	}

@@ -19,6 +19,12 @@ const (
 	leaseTime = time.Minute
 )
 
+// recommended are the options of the documentation of redisstore.
+func recommended(o *redis.Options) {
+	o.MaxRetries = -1
+	o.DialerRetries = 1
+}
+
 func newStore(t *testing.T, client redis.UniversalClient, opts ...redisstore.Option) *redisstore.Store {
 	t.Helper()
 	store, err := redisstore.New(client, opts...)
