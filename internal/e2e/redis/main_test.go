@@ -25,7 +25,7 @@ func recommended(o *redis.Options) {
 	o.DialerRetries = 1
 }
 
-func newStore(t *testing.T, client redis.UniversalClient, opts ...redisstore.Option) *redisstore.Store {
+func newStore(t testing.TB, client redis.UniversalClient, opts ...redisstore.Option) *redisstore.Store {
 	t.Helper()
 	store, err := redisstore.New(client, opts...)
 	require.NoError(t, err)
