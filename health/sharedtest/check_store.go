@@ -99,7 +99,8 @@ func replicasForgotten(f *fleet) {
 		return last
 	}
 	for minute := range 10 { // of a steady fleet
-		if count := f.look(shared.Query{Replica: "0"}).Replicas; minute > 0 && (count < 90 || count > 110) {
+		count := f.look(shared.Query{Replica: "0"}).Replicas
+		if minute > 0 && (count < 90 || count > 110) {
 			f.t.Errorf("minute %d: %d replicas at first, want about 100", minute, count)
 		}
 		if count := lookAll(100); count < 90 || count > 110 {

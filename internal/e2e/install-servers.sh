@@ -18,6 +18,8 @@ missing() {
 		varnishd varnish
 		prometheus-blackbox-exporter prometheus-blackbox-exporter
 		prometheus prometheus
+		redis-server redis-server
+		redis-cli redis-tools
 		chromium chromium
 		npm npm
 		systemd-analyze systemd

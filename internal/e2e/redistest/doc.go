@@ -1,0 +1,3 @@
+// Package redistest runs real Redis servers for tests, on loopback ports and without persistence:
+// one server, a cluster, and a primary with a replica and sentinels.
+package redistest
