@@ -1,6 +1,9 @@
 package simulation
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // meter measures one phase.
 type meter struct {
@@ -23,7 +26,8 @@ type meter struct {
 type change struct {
 	before, after State
 	first         bool // there was no state before
-	counts        bool // the replica has been verified, or whatever follows its start
+	served        bool // the replica has left its first state before
+	cutOff        bool // it cannot reach the platform
 	accepted      bool // the platform answers and accepts the token
 }
 
@@ -70,10 +74,12 @@ func (m *meter) changed(now time.Duration, c change) {
 	}
 	m.joined(c.after)
 	m.note(now)
-	if !c.counts {
+	if !c.served {
 		return
 	}
-	m.changes++
+	if !c.cutOff {
+		m.changes++
+	}
 	if c.before.Open && !c.after.Open {
 		m.closed++
 		if c.accepted {
@@ -95,11 +101,12 @@ func (m *meter) note(now time.Duration) {
 	}
 }
 
-// most returns how many calls there were within any period of that length.
-func (m *meter) most(period time.Duration) int {
-	most, first := 0, 0
-	for i, at := range m.calls {
-		for at-m.calls[first] >= period {
+// most returns how many calls there were within any period of that length from a moment on.
+func (m *meter) most(period, from time.Duration) int {
+	first, _ := slices.BinarySearch(m.calls, from)
+	most := 0
+	for i := first; i < len(m.calls); i++ {
+		for m.calls[i]-m.calls[first] >= period {
 			first++
 		}
 		most = max(most, i-first+1)

@@ -96,13 +96,16 @@ func (r *redis) look(now time.Duration, id int, replica int32, q shared.Query) V
 	if v.Trouble = t.trouble.view(now); v.Trouble.Fence > 0 {
 		v.TroubleValue = t.trouble.value
 	}
-	switch {
-	case t.lease.held(now):
+	if t.lease.held(now) {
 		v.Busy = t.lease.at + t.lease.length - now
-	case q.Lease > 0 && due(v, q):
-		t.fence = max(t.fence, q.Floor, v.Verdict.Fence, v.Trouble.Fence) + 1
-		t.lease = lease{fence: t.fence, at: now, length: q.Lease}
-		v.Lease = t.fence
+		return v
+	}
+	// The clock makes fences grow even after everything was lost.
+	fence := max(t.fence, uint64(now.Microseconds()), q.Floor) + 1
+	if q.Lease > 0 && due(v, q) && fence <= shared.MaxFence {
+		t.fence = fence
+		t.lease = lease{fence: fence, at: now, length: q.Lease}
+		v.Lease = fence
 	}
 	return v
 }
@@ -158,5 +161,5 @@ func (c *count) add(now time.Duration, replica int32, random *rand.Rand) int {
 		c.current++
 	}
 	n := float64(max(c.current, c.past))
-	return max(1, int(n*(0.99+0.02*random.Float64())))
+	return int(n*(0.99+0.02*random.Float64()) + 0.5)
 }

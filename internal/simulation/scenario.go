@@ -23,6 +23,9 @@ type phase struct {
 	knows func(State) bool
 	// within is how soon every replica must know, 0 for no limit.
 	within time.Duration
+	// back is set where Redis answers again. The calls that were on their way at that moment
+	// belong to the time without it.
+	back   bool
 	limits limits
 }
 
@@ -39,6 +42,7 @@ const (
 	callsAway  = 300 // within any second while it does not
 	openWithin = 71 * time.Second
 	toldWithin = 70 * time.Second
+	onTheWay   = time.Second // after Redis has come back
 )
 
 // Row is what was measured in a phase.
@@ -46,7 +50,7 @@ type Row struct {
 	Phase  string
 	Length time.Duration
 	// Calls is how often the platform was called; InSecond and InTen are how often within any
-	// second and any ten seconds.
+	// second and any ten seconds. Where Redis has come back, these two begin a second later.
 	Calls, InSecond, InTen int
 	// Redis is the number of operations a second on average, RedisMax the most in a second.
 	Redis, RedisMax float64
@@ -54,9 +58,9 @@ type Row struct {
 	// 0 where there was nothing to know. All of a refusal counts from the deletion of the token;
 	// Told counts from the first answer that said so.
 	Half, All, Told time.Duration
-	// Changes is how many times a replica changed its status or its primary reason after its
-	// start. Closed is how many times one closed its gate, Wrongly how many of these while the
-	// platform answered and accepted the token.
+	// Changes is how many times a replica that can reach the platform changed its status or its
+	// primary reason after its start. Closed is how many times one closed its gate, Wrongly how
+	// many of these while the platform answered and accepted the token.
 	Changes, Closed, Wrongly int
 	// Failures are the targets that were missed.
 	Failures []string
@@ -78,7 +82,9 @@ func redisIs(s redisState) func(*world) {
 
 // Scenarios returns all of them, in the order of the table.
 func Scenarios() []Scenario {
-	back := limits{changes: true}
+	changes := limits{changes: true}
+	closes := limits{changes: true, closes: true}
+	away := limits{away: true}
 	return []Scenario{
 		{Name: "cold start", cold: true, phases: []phase{
 			{name: "cold start of all within 1 s", length: time.Minute, begin: startAll,
@@ -87,25 +93,25 @@ func Scenarios() []Scenario {
 		}},
 		{Name: "refused token", phases: []phase{
 			{name: "the token is deleted", length: 5 * time.Minute, begin: deleteToken,
-				knows: rejected, within: toldWithin, limits: limits{changes: true, closes: true}},
+				knows: rejected, within: toldWithin, limits: closes},
 		}},
 		{Name: "short outage", phases: []phase{
 			{name: "outage of 5 min (503)", length: 5 * time.Minute, begin: answers(503, 0),
-				knows: unverified, limits: back},
+				knows: unverified, limits: changes},
 			{name: "its end", length: 4 * time.Minute, begin: answers(200, 0), knows: verified,
-				limits: back},
+				limits: changes},
 		}},
 		{Name: "long outage", phases: []phase{
 			{name: "outage of 20 min (503)", length: 20 * time.Minute, begin: answers(503, 0),
-				knows: unverified, limits: limits{changes: true, closes: true}},
+				knows: unverified, limits: closes},
 			{name: "its end", length: 4 * time.Minute, begin: answers(200, 0), knows: verified,
-				within: openWithin, limits: back},
+				within: openWithin, limits: changes},
 		}},
 		{Name: "rate limit", phases: []phase{
 			{name: "429 for 5 min, Retry-After 120", length: 5 * time.Minute,
-				begin: answers(429, 2*time.Minute), knows: unverified, limits: back},
+				begin: answers(429, 2*time.Minute), knows: unverified, limits: changes},
 			{name: "its end", length: 4 * time.Minute, begin: answers(200, 0), knows: verified,
-				limits: back},
+				limits: changes},
 		}},
 		{Name: "Redis restarted", phases: []phase{
 			{name: "Redis restarted empty", length: 5 * time.Minute,
@@ -113,15 +119,15 @@ func Scenarios() []Scenario {
 		}},
 		{Name: "Redis away", phases: []phase{
 			{name: "Redis away for 10 min", length: 10 * time.Minute, begin: redisIs(redisDown),
-				limits: limits{away: true}},
-			{name: "Redis back", length: 5 * time.Minute, begin: redisIs(redisUp)},
+				limits: away},
+			{name: "Redis back", length: 5 * time.Minute, begin: redisIs(redisUp), back: true},
 		}},
 		{Name: "Redis slow", phases: []phase{
 			{name: "Redis slow (0.2 to 2 s) for 5 min", length: 5 * time.Minute,
-				begin: redisIs(redisSlow), limits: limits{away: true}},
+				begin: redisIs(redisSlow), limits: away},
 			{name: "Redis hangs for 5 min", length: 5 * time.Minute,
-				begin: redisIs(redisSilent), limits: limits{away: true}},
-			{name: "Redis back, empty", length: 5 * time.Minute, begin: func(w *world) {
+				begin: redisIs(redisSilent), limits: away},
+			{name: "Redis back, empty", length: 5 * time.Minute, back: true, begin: func(w *world) {
 				w.redis.empty()
 				w.redis.state = redisUp
 			}},
@@ -131,8 +137,7 @@ func Scenarios() []Scenario {
 				begin: deploy(10 * time.Minute)},
 		}},
 		{Name: "no network", phases: []phase{
-			{name: "1 % cannot reach the platform", length: 10 * time.Minute, begin: cutOff,
-				limits: back},
+			{name: "1 % cannot reach the platform", length: 10 * time.Minute, begin: cutOff},
 		}},
 		{Name: "clocks", skew: 3 * time.Hour, phases: []phase{
 			{name: "clocks off by up to 3 h", length: 5 * time.Minute},
@@ -209,22 +214,29 @@ func deploy(period time.Duration) func(*world) {
 	}
 }
 
-// cutOff takes the way to the platform from 1 % of the replicas. Some of these lose it at the
-// moment they are about to use it, because few of so many ever do.
+// cutOff takes the way to the platform from 1 % of the replicas. A few of these lose it at the
+// moment they are about to use it: by chance it would hardly ever be one of these.
 func cutOff(w *world) {
 	n := len(w.processes) / 100
-	w.unlucky = min(n, 4)
-	for _, i := range w.random.Perm(len(w.processes))[:n-w.unlucky] {
+	unlucky := min(n, 4)
+	for _, i := range w.random.Perm(len(w.processes))[:n-unlucky] {
 		w.processes[i].cutOff = true
+	}
+	for i := range unlucky {
+		w.at(w.now+time.Duration(i)*2*time.Minute, func() { w.unlucky++ })
 	}
 }
 
 // row evaluates a phase that has ended.
 func (p *phase) row(w *world) Row {
 	m := w.meter
+	from := m.began
+	if p.back {
+		from += onTheWay
+	}
 	r := Row{
-		Phase: p.name, Length: p.length,
-		Calls: len(m.calls), InSecond: m.most(time.Second), InTen: m.most(10 * time.Second),
+		Phase: p.name, Length: p.length, Calls: len(m.calls),
+		InSecond: m.most(time.Second, from), InTen: m.most(10*time.Second, from),
 		Changes: m.changes, Closed: m.closed, Wrongly: m.wrongly,
 	}
 	for _, n := range m.perSecond {

@@ -22,6 +22,7 @@ type standIn struct {
 	trustsNobody   bool // does not take the verdicts of others
 	forgetsOnError bool // loses its status with Redis
 	looksRarely    bool
+	blamesPlatform bool // for the trouble of a network
 
 	spec     Spec
 	busy     bool // looking, asking or putting
@@ -33,6 +34,7 @@ type standIn struct {
 	refusals int
 	good     time.Duration // when the last good answer was given
 	silent   bool          // the last answer was no verdict
+	heard    bool          // the platform gave the last answer
 	failures int
 	pause    time.Duration // after the last answer
 	replicas int
@@ -41,8 +43,14 @@ type standIn struct {
 	callNow  bool          // it is time, and Redis has just failed again
 }
 
-// verdict is what replicas put into Redis.
-type verdict struct{ refusals int }
+// verdict and trouble are what replicas put into Redis.
+type (
+	verdict struct{ refusals int }
+	trouble struct {
+		failures int
+		heard    bool // the platform answered
+	}
+)
 
 func (r *standIn) Plan(now time.Duration, io IO) State {
 	answered := r.answered
@@ -117,8 +125,9 @@ func (r *standIn) Looked(now time.Duration, _ any, v View, err error) {
 	}
 	if v.Trouble.Fence > r.floor && !r.trustsNobody {
 		r.floor = v.Trouble.Fence
-		r.silent = true
-		r.failures = v.TroubleValue.(int)
+		last := v.TroubleValue.(trouble)
+		r.silent = last.heard || r.blamesPlatform
+		r.failures = last.failures
 	}
 	switch {
 	case v.Lease > 0:
@@ -174,7 +183,7 @@ func (r *standIn) take(refusals int, at time.Duration) {
 }
 
 func (r *standIn) Answered(now time.Duration, _ any, a Answer) {
-	r.answered = true
+	r.answered, r.heard = true, a.Status > 0
 	switch a.Status {
 	case 200:
 		r.take(0, now-a.Latency)
@@ -199,7 +208,7 @@ func (r *standIn) put(io IO) {
 	a := shared.Answer{Fence: r.lease, Lease: leaseLength, Trouble: r.silent}
 	if r.silent {
 		a.Pause = r.pause
-		io.Put(r.spec.Token, a, r.failures, nil)
+		io.Put(r.spec.Token, a, trouble{r.failures, r.heard}, nil)
 		return
 	}
 	io.Put(r.spec.Token, a, verdict{r.refusals}, nil)

@@ -14,9 +14,9 @@ func Table(rows []Row) string {
 		"| changes of state | gates closed |\n")
 	b.WriteString("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n")
 	for _, r := range rows {
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %.0f | %.0f | %s | %s | %d | %d |\n",
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %.0f | %.0f | %s | %s | %d | %s |\n",
 			r.Phase, r.Calls, r.InSecond, r.InTen, r.Redis, r.RedisMax,
-			took(r.Half), took(r.All)+told(r), r.Changes, r.Closed)
+			took(r.Half), took(r.All)+told(r), r.Changes, closed(r))
 	}
 	return b.String()
 }
@@ -38,4 +38,11 @@ func told(r Row) string {
 		return ""
 	}
 	return fmt.Sprintf(" (%s after the first refusal)", took(r.Told))
+}
+
+func closed(r Row) string {
+	if r.Wrongly > 0 {
+		return fmt.Sprintf("%d (%d wrongly)", r.Closed, r.Wrongly)
+	}
+	return fmt.Sprint(r.Closed)
 }

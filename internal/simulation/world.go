@@ -16,8 +16,6 @@ type Config struct {
 	New func(Spec) Replica
 	// CallTimeout and RedisTimeout are how long a replica waits for an answer.
 	CallTimeout, RedisTimeout time.Duration
-	// MaxStale is the age at which a replica distrusts the last good answer.
-	MaxStale time.Duration
 	// Seed makes another run.
 	Seed uint64
 }
@@ -26,6 +24,7 @@ type Config struct {
 type world struct {
 	config   Config
 	random   *rand.Rand
+	chance   func() float64 // of random
 	now      time.Duration
 	queue    queue
 	redis    redis
@@ -37,7 +36,7 @@ type world struct {
 	free       []int32 // indices of operations
 	script     []func()
 
-	// unlucky is how many replicas lose their network in the moment they get the lease.
+	// unlucky is how many of those that get the lease lose the platform at that moment.
 	unlucky int
 
 	meter *meter
@@ -91,6 +90,7 @@ func newWorld(c Config) *world {
 	w := &world{
 		config:   c,
 		random:   random,
+		chance:   random.Float64,
 		redis:    redis{random: random},
 		platform: platform{random: random, status: 200, deleted: make(map[int]bool)},
 		skew:     5 * time.Minute,
@@ -134,7 +134,7 @@ func (w *world) start(token int) int32 {
 	i := int32(len(w.processes))
 	p := process{token: token, ahead: between(w.random, 0, w.skew)}
 	p.replica = w.config.New(Spec{
-		Index: int(i), Clock: w.now + p.ahead, Token: token, Random: w.random.Float64,
+		Index: int(i), Clock: w.now + p.ahead, Token: token, Random: w.chance,
 	})
 	w.processes = append(w.processes, p)
 	w.plan(i)
@@ -148,17 +148,6 @@ func (w *world) end(i int32) {
 	p.replica, p.wake = nil, 0
 }
 
-// live returns how many processes there are.
-func (w *world) live() int {
-	n := 0
-	for i := range w.processes {
-		if w.processes[i].replica != nil {
-			n++
-		}
-	}
-	return n
-}
-
 // spins is how many plans in one instant are taken for an endless loop.
 const spins = 1000
 
@@ -167,7 +156,6 @@ func (w *world) plan(i int32) {
 	p := &w.processes[i]
 	before := p.state
 	after := p.replica.Plan(w.now+p.ahead, IO{w, i})
-	p = &w.processes[i]
 	at := max(w.now, after.Wake-p.ahead)
 	if p.plans++; at > w.now {
 		p.plans = 0
@@ -182,7 +170,7 @@ func (w *world) plan(i int32) {
 		return
 	}
 	w.meter.changed(w.now, change{
-		before: before, after: after, first: first, counts: p.served,
+		before: before, after: after, first: first, served: p.served, cutOff: p.cutOff,
 		accepted: w.platform.accepts(p.token),
 	})
 	p.served = p.served || !first
