@@ -42,7 +42,7 @@ func (c *Checker) run(ctx context.Context, done chan<- struct{}) {
 		if next.poll {
 			go c.poll(ctx)
 		}
-		timer.Reset(max(0, next.wake-c.clock.now()))
+		timer.Reset(min(max(0, next.wake-c.clock.now()), lookEvery))
 	}
 }
 

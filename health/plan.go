@@ -48,7 +48,7 @@ type todo struct {
 
 // plan decides what happens at now, and notes that it does.
 func (m *machine) plan(now instant) todo {
-	t := todo{wake: now + lookEvery}
+	t := todo{wake: forever}
 	m.planFleet(now, &t)
 	m.planRound(now, &t)
 	m.planSource(now, &t)
