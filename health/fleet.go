@@ -117,11 +117,11 @@ func (m *machine) startLook(now instant, r *record, t *todo) {
 	r.team.hurry = m.checks.forces(r) || m.checks.doubts(r)
 	r.team.since, r.team.waits, r.team.distrust = now, 0, false
 	m.fleet.waiting = append(m.fleet.waiting, r)
-	m.look(r, t)
+	m.look(now, r, t)
 }
 
-func (m *machine) look(r *record, t *todo) {
-	q := shared.Query{Due: m.dueAge(r), Floor: r.team.floor}
+func (m *machine) look(now instant, r *record, t *todo) {
+	q := shared.Query{Due: m.dueAge(now, r), Floor: r.team.floor}
 	if !m.givesWay(r) {
 		q.Lease = m.fleet.lease
 	}
@@ -136,14 +136,15 @@ func (m *machine) givesWay(r *record) bool {
 }
 
 // dueAge returns the age from which a shared verdict on r is too old.
-func (m *machine) dueAge(r *record) time.Duration {
+func (m *machine) dueAge(now instant, r *record) time.Duration {
 	switch {
 	case r.team.distrust:
 		return 0
 	case r.team.hurry:
 		return min(shareWithin, m.pace.interval)
 	case m.unconfirmed(r):
-		return m.rules.recheck
+		// A verdict that is younger than the refusal that is known is the confirmation.
+		return max(m.rules.recheck, now-r.askedAt-m.rules.recheck/2)
 	default:
 		return m.pace.interval * 85 / 100 // under the least regular pause, with its jitter
 	}
@@ -167,7 +168,7 @@ func (m *machine) planFleet(now instant, t *todo) {
 			continue // the check has ended
 		case r.team.looking:
 		case now >= r.team.lookAt:
-			m.look(r, t)
+			m.look(now, r, t)
 		default:
 			t.at(r.team.lookAt)
 		}
@@ -203,7 +204,7 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 	fresh := false // the verdict is young enough to end the check
 	if a := verdict; a != nil && a.Fence >= r.team.floor {
 		sentAt := began - a.Age
-		fresh = trouble == nil && a.Age < m.dueAge(r)
+		fresh = trouble == nil && a.Age < m.dueAge(began, r)
 		if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
 			n.add(m.heard(now, r, a, sentAt))
 		}
