@@ -92,7 +92,7 @@ type team struct {
 	prober    string // who made the last
 	confirmed bool   // see sharing.Answer
 
-	deaf     bool // the last call of this replica got no HTTP answer
+	deaf     bool // the last call of this replica gave no verdict
 	distrust bool // an entry could not be opened: take none
 
 	alone   bool    // the last call was made because the store did not answer
@@ -345,7 +345,8 @@ func (m *machine) give(now instant, r *record, a platform.Answer) {
 	f := m.fleet
 	answer := sharing.Answer{Answer: a, Fence: r.team.fence}
 	if answer.Trouble() {
-		r.team.confirmed = r.team.confirmed || a.Answered ||
+		// A proxy of this replica may answer in place of the platform, but not with a 429.
+		r.team.confirmed = r.team.confirmed || a.Class == requester.RateLimited ||
 			r.team.probes > 0 && r.team.prober != f.id
 		r.team.probes++
 		r.team.prober = f.id

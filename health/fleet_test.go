@@ -320,24 +320,26 @@ func (s badStore) Put(ctx context.Context, _ string, _ shared.Answer) (bool, err
 func TestFleetBrokenReplica(t *testing.T) {
 	for name, tt := range map[string]struct {
 		broken int
+		gets   reply
 		others []string // the verdicts that the others may have
 	}{
-		"one of eleven":     {1, []string{"pass: verified"}},
-		"three of thirteen": {3, []string{"pass: verified", "warn: stale"}},
+		"no_network":         {1, noRoute, []string{"pass: verified"}},
+		"firewall":           {1, firewall, []string{"pass: verified"}},
+		"proxy_without_peer": {1, down, []string{"pass: verified"}},
+		"three_of_thirteen":  {3, noRoute, []string{"pass: verified", "warn: stale"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				f := newFleet(t, 10, always(account("1")))
+				f.start()
 				client, err := requester.New(requester.Production, requester.WithHTTPClient(&http.Client{
-					Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-						return nil, errors.New("no route to host")
-					}),
+					Transport: roundTripper(tt.gets.give),
 				}))
 				require.NoError(t, err)
 				for i := range tt.broken {
-					f.join(t, always(account("1")), uint64(100+i), f.store, health.WithClient(client))
+					w := f.join(t, always(account("1")), uint64(100+i), f.store, health.WithClient(client))
+					require.NoError(t, w.checker.Start(t.Context()))
 				}
-				f.start()
 				for range 60 {
 					time.Sleep(time.Minute)
 					for i, w := range f.replicas {

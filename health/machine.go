@@ -168,7 +168,7 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	m.stats.called(a)
 	n := m.learn(now, r, a, nil)
 	if platform.Asked(a.Class) {
-		r.team.deaf = !a.Answered
+		r.team.deaf = !platform.Conclusive(a.Class)
 		if r.team.fence > 0 {
 			m.give(now, r, a)
 		}

@@ -88,7 +88,7 @@ func (e *Engine) give(keys sharing.Keys, a platform.Answer, before *sharing.Answ
 	case a.Class == requester.Rejected:
 		given.Refusals = 1
 	case given.Trouble():
-		given.Probes, given.Confirmed = 1, a.Answered
+		given.Probes, given.Confirmed = 1, a.Class == requester.RateLimited
 		if before != nil {
 			given.Probes += before.Probes
 			given.Confirmed = given.Confirmed || before.Confirmed || before.Replica != e.config.Member.ID

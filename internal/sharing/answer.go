@@ -25,8 +25,8 @@ type Answer struct {
 	Refusals int
 	// Probes is how many calls in a row gave no verdict with this one, for trouble.
 	Probes int
-	// Confirmed is set if another replica's call gave no verdict, too, or the platform itself
-	// answered: the trouble is not that of one replica's network.
+	// Confirmed is set if another replica's call gave no verdict, too, or the platform limits the
+	// rate of calls: the trouble is not that of one replica's network.
 	Confirmed bool
 	// Pause is how long after the lease no replica should ask, for trouble.
 	Pause time.Duration
