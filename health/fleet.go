@@ -204,7 +204,10 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 	fresh := false // the verdict is young enough to end the check
 	if a := verdict; a != nil && a.Fence >= r.team.floor {
 		sentAt := began - a.Age
-		fresh = trouble == nil && a.Age < m.dueAge(began, r)
+		if a.Fence == r.team.floor && r.asked { // the store may show a known answer as a new one
+			sentAt = min(sentAt, r.askedAt)
+		}
+		fresh = trouble == nil && began-sentAt < m.dueAge(began, r)
 		if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
 			n.add(m.heard(now, r, a, sentAt))
 		}
