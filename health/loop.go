@@ -71,11 +71,14 @@ func (c *Checker) step(ctx context.Context, happened event) todo {
 
 // send hands an event to the loop, unless that has ended.
 func (c *Checker) send(ctx context.Context, e event) {
-	if ctx.Err() != nil {
-		return // the loop of a later Start must not get it
+	current := func(now instant) note {
+		if ctx.Err() != nil {
+			return note{} // the loop of a later Start got it
+		}
+		return e(now)
 	}
 	select {
-	case c.events <- e:
+	case c.events <- current:
 	case <-ctx.Done():
 	}
 }

@@ -157,8 +157,10 @@ func (w *modelWorld) checkReasonsLocked(snap *health.Snapshot, inUse int, source
 		case health.ReasonWrongAccount:
 			holds = rec.verdict == otherAccount || rec.ended[otherAccount] != never && rec.verdict == refusedIt
 		case health.ReasonUnreachable:
+			// It may have opened the gate and grown too old between two looks.
+			worked := w.lastOpen == inUse || inUse >= 0 && w.worksLocked(inUse)
 			holds = rec.verdict != refusedIt && rec.verdict != otherAccount ||
-				w.lastOpen == inUse && w.boot()-rec.sentBoot >= w.config.maxStale
+				worked && w.boot()-rec.sentBoot >= w.config.maxStale
 			if w.lastOpen == inUse && rec.verdict == accepted {
 				holds = w.boot()-rec.sentBoot >= w.config.maxStale
 			}

@@ -321,6 +321,7 @@ var modelActionsWeighted = func() []modelAction {
 	return all
 }()
 
+// part draws the steps of a part of a script.
 func (d drawer) part() []modelStep {
 	if d.chance(6, "failover") {
 		return d.failover()
@@ -329,7 +330,8 @@ func (d drawer) part() []modelStep {
 	return rapid.SliceOfN(step, 1, modelPart).Draw(d.t, "part")
 }
 
-// failover has the token in use fail, return, and fail again: independent steps hardly ever do.
+// failover draws steps in which the token in use fails, recovers, and fails again. Independent
+// steps rarely do that.
 func (d drawer) failover() []modelStep {
 	good := modelAnswer{account: 1}
 	steps := []modelStep{
@@ -345,7 +347,7 @@ func (d drawer) failover() []modelStep {
 	}
 	steps[2].then = d.c.interval * 13 / 10 // the engine notices
 	if steps[5].action == doOutgoing {
-		steps[3].then = d.c.interval * 4 / 10 // it returns, and the others are not due
+		steps[3].then = d.c.interval * 4 / 10 // it recovers, and the others are not due
 		steps[4].then = 0                     // the outgoing request has the engine notice
 	}
 	return steps
