@@ -196,7 +196,8 @@ func milliseconds(d time.Duration) int64 {
 func explain(err error) error {
 	switch {
 	case redis.HasErrorPrefix(err, "NOPERM"),
-		strings.Contains(err.Error(), "The user executing the script"):
+		strings.Contains(err.Error(), "The user executing the script"), // Redis
+		strings.Contains(err.Error(), "ACL failure in script"):         // Valkey
 		return fmt.Errorf("%w (the documentation of package redisstore lists the rights that it needs, "+
 			"ACL LOG what was denied)", err)
 	case strings.Contains(err.Error(), "unauthenticated"):
