@@ -37,17 +37,19 @@
 //	ACL SETUSER tolokacheck on >password resetchannels ~toloka:* -@all
 //	    +evalsha +eval +time +pfadd +pfcount +pexpireat +getrange +pttl +set +del
 //
-// In a cluster it needs +cluster|slots and +command, too. From Redis 7.2 on go-redis names its
-// connections; allow +client|setinfo, or set DisableIdentity.
+// In a cluster it needs +cluster|slots and +command, too. go-redis may also send CLIENT SETINFO; it
+// ignores a refusal, which is in ACL LOG.
 //
 // # Sentinel and Cluster
 //
-// All keys of a token are in one slot. Replication is asynchronous: a failover may lose the last
-// lease, answer and replicas. Then a replica asks the platform once more than necessary, or the
-// replicas see an older answer, which they do not prefer to one that they have seen.
+// Commands go to primaries only. All keys of a token are in one slot of a cluster. While it moves
+// to another server, operations return an error (TRYAGAIN).
+//
+// Replication is asynchronous, so a failover may lose the last lease and answer. Then a replica
+// asks the platform once more than necessary, and replicas that have seen the lost answer ignore
+// the older one.
 //
 // Ages and fences are measured with the clock of the primary. Keep the clocks of the servers
 // together, for example by NTP: after a failover ages are wrong by their difference. An entry whose
-// age cannot be right, because the clock was set back, counts as absent. Commands go to primaries
-// only.
+// age cannot be right, because the clock was set back, counts as absent.
 package redisstore
