@@ -14,7 +14,7 @@ local function entry(key)
   local left = redis.call('PTTL', key)
   local fence, pause, start = string.match(value, '^(%d+) (%d+) ()')
   fence, pause = tonumber(fence), tonumber(pause)
-  if not fence or fence < 1 or fence > maxFence or pause > maxPause
+  if not fence or fence > maxFence or pause > maxPause
       or #value - start + 1 > maxData or left < 0 or left > retention then
     return 0, 0, 0, ''
   end

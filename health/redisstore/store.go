@@ -104,7 +104,7 @@ var (
 
 func newScript(source string) *redis.Script {
 	constants := fmt.Sprintf("local retention, window, maxPause, maxData, maxFence = %d, %d, %d, %d, %d\n",
-		milliseconds(shared.Retention), milliseconds(replicaWindow), int64(maxMilliseconds),
+		milliseconds(shared.Retention), milliseconds(replicaWindow), maxMilliseconds,
 		shared.MaxData, uint64(shared.MaxFence))
 	return redis.NewScript(constants + commonSource + source)
 }
@@ -196,14 +196,16 @@ func milliseconds(d time.Duration) int64 {
 func explain(err error) error {
 	switch {
 	case redis.HasErrorPrefix(err, "NOPERM"),
-		strings.Contains(err.Error(), "The user executing the script"):
+		strings.Contains(err.Error(), "The user executing the script"), // Redis
+		strings.Contains(err.Error(), "ACL failure in script"):         // Valkey
 		return fmt.Errorf("%w (the documentation of package redisstore lists the rights that it needs, "+
 			"ACL LOG what was denied)", err)
 	case strings.Contains(err.Error(), "unauthenticated"):
 		// Redis refuses a command of more than ten words like this, instead of by NOAUTH.
 		return fmt.Errorf("%w (the client sends no password, and the server requires one)", err)
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
-		return fmt.Errorf("%w (another program writes to these keys: delete them, or use WithPrefix)", err)
+		return fmt.Errorf("%w (another program writes to these keys: delete them, or use WithPrefix)",
+			err)
 	default:
 		return err
 	}

@@ -171,6 +171,8 @@ func TestStore_explains_errors(t *testing.T) {
 			" (the documentation of package redisstore lists the rights that it needs, ACL LOG what was denied)"},
 		{"rights_of_the_script", "ERR The user executing the script can't run this command",
 			" (the documentation of package redisstore lists the rights that it needs, ACL LOG what was denied)"},
+		{"rights_of_the_script_in_Valkey", "ERR ACL failure in script: User x has no permissions",
+			" (the documentation of package redisstore lists the rights that it needs, ACL LOG what was denied)"},
 		{"password", "ERR Protocol error: unauthenticated multibulk length",
 			" (the client sends no password, and the server requires one)"},
 		{"type", "WRONGTYPE Operation against a key holding the wrong kind of value",

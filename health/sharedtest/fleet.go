@@ -118,7 +118,9 @@ func (f *fleet) trouble(data string, pause time.Duration) uint64 {
 }
 
 // want checks a stored entry, except for its age.
-func (f *fleet) want(what string, got shared.Entry, fence uint64, pause time.Duration, data string) {
+func (f *fleet) want(
+	what string, got shared.Entry, fence uint64, pause time.Duration, data string,
+) {
 	f.t.Helper()
 	if got.Fence != fence {
 		f.t.Errorf("%s: fence %d, want %d", what, got.Fence, fence)

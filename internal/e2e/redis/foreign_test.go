@@ -97,6 +97,14 @@ func TestForeign_lease(t *testing.T) {
 		assert.Zero(t, look(t, store).Busy)
 		grant(t, store, 0)
 	})
+	t.Run("whose_expiry_was_removed", func(t *testing.T) {
+		server.Do("DEL", key+":lease")
+		fence := grant(t, store, 0)
+		server.Do("PERSIST", key+":lease")
+		stored, err := store.Put(t.Context(), key, shared.Answer{Fence: fence, Lease: leaseTime})
+		require.NoError(t, err)
+		assert.False(t, stored, "the age of the answer is unknown")
+	})
 	t.Run("with_expiry_is_of_no_answer", func(t *testing.T) {
 		server.Do("SET", key+":lease", "x", "PX", 60_000)
 		assert.Positive(t, look(t, store).Busy)

@@ -103,7 +103,7 @@ sentinel failover-timeout %[3]s 5000
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	process.Start(tb, process.Find(tb, "redis-server"), nil, file, "--sentinel")
+	process.Start(tb, program(tb), nil, file, "--sentinel")
 	return address
 }
 

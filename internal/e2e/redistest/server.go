@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"os"
@@ -11,6 +12,15 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
 )
+
+// programEnv is the environment variable with the program of the server.
+const programEnv = "TOLOKACHECK_REDIS_SERVER"
+
+// program returns the path of the server's program.
+func program(tb testing.TB) string {
+	tb.Helper()
+	return process.Find(tb, cmp.Or(os.Getenv(programEnv), "redis-server"))
+}
 
 // Server is a Redis server. Its methods fail the test on errors. They are not safe for concurrent
 // use.
@@ -41,7 +51,7 @@ func Start(tb testing.TB, args ...string) *Server {
 // Restart starts the server, which must not run. Its data is lost.
 func (s *Server) Restart() {
 	s.tb.Helper()
-	s.process = process.Start(s.tb, process.Find(s.tb, "redis-server"), nil, s.args...)
+	s.process = process.Start(s.tb, program(s.tb), nil, s.args...)
 	client := redis.NewClient(&redis.Options{Addr: s.Address, Protocol: 2, DisableIdentity: true})
 	defer client.Close()
 	process.Await(s.tb, "the Redis server at "+s.Address, func() error {
