@@ -57,9 +57,14 @@ func TestTheStory(t *testing.T) {
 		"GET /account -> 503", "application/problem+json", "GET /healthz -> 503", "GET /livez -> 200",
 		"\n7. A new token is written to the file\n",
 		"| level=INFO", "GET /healthz -> 200", "GET /account -> 200",
-		"\n8. The service drains and exits\n",
+		"\n8. Two callers bring tokens of their own\n",
+		"GET /mine of ada -> 200", "GET /mine of bob -> 200", "GET /mine of bob -> 401", "GET /mine of ada -> 200",
+		"\n9. The platform goes down while callers come\n",
+		"GET /mine of ada -> 200", `"stale":true`, "GET /mine of eve -> 503",
+		"GET /mine of ada -> 200", `"stale":false`,
+		"\n10. The service drains and exits\n",
 		"GET /readyz -> 503", "GET /account -> 200", "checker closed",
-		"\nAll 8 steps succeeded in ",
+		"\nAll 10 steps succeeded in ",
 	} {
 		_, after, found := strings.Cut(rest, part)
 		require.True(t, found, "%q is missing after\n%s", part, strings.TrimSuffix(stdout, rest))

@@ -1,5 +1,5 @@
 // Package story is what the quickstart command runs: a fake platform, a small service on it, and a
-// story in eight steps about the service's token. How to use the library is in app.go.
+// story in ten steps about the service's token and those of its callers. How to use the library is in app.go.
 package story
 
 import (
@@ -24,12 +24,14 @@ const maxAnswer = 64 << 10
 // app is the service of the story.
 type app struct {
 	checker    *health.Checker
+	callers    *middleware.Callers
 	handler    http.Handler
 	toPlatform *http.Client // adds the verified token to its requests
 }
 
-// newApp uses the library in a service: a checker of the token in a file, the health endpoints, and
-// a gate in front of the routes that need the platform.
+// newApp uses the library in a service: a checker of the token in a file, the health endpoints, a
+// gate in front of the routes that need the platform, and one in front of a route for callers with
+// tokens of their own.
 func newApp(baseURL, tokenFile string, logger *slog.Logger, interval time.Duration,
 	opts ...health.Option) (*app, error) {
 	client, err := requester.New(requester.Sandbox,
@@ -40,6 +42,11 @@ func newApp(baseURL, tokenFile string, logger *slog.Logger, interval time.Durati
 	checker, err := health.New(credentials.File(tokenFile),
 		append(opts, health.WithClient(client), health.WithLogger(logger), health.WithInterval(interval))...)
 	if err != nil {
+		return nil, err
+	}
+	callers, err := middleware.NewCallers(client, middleware.WithCallerTTL(interval))
+	if err != nil {
+		_ = checker.Close()
 		return nil, err
 	}
 	connections := http.DefaultTransport.(*http.Transport).Clone()
@@ -53,11 +60,13 @@ func newApp(baseURL, tokenFile string, logger *slog.Logger, interval time.Durati
 	mux.Handle("GET /account", gate(http.HandlerFunc(account)))
 	url := client.BaseURL().JoinPath("/api/v1/requester").String()
 	mux.Handle("GET /balance", gate(balance(toPlatform, url)))
-	return &app{checker, mux, toPlatform}, nil
+	mux.Handle("GET /mine", nethttp.Callers(callers)(http.HandlerFunc(mine)))
+	return &app{checker, callers, mux, toPlatform}, nil
 }
 
 func (a *app) close() {
 	_ = a.checker.Close() // always nil
+	a.callers.Close()
 	a.toPlatform.CloseIdleConnections()
 }
 

@@ -76,6 +76,9 @@ type monitor struct {
 	server *http.Server
 	url    string // of the service
 
+	ada, bob             caller
+	adaComing, bobComing *traffic
+
 	prometheus *exec.Cmd
 	dir        string // of its data
 	ended      chan struct{}
@@ -99,7 +102,7 @@ func newMonitor(out io.Writer) (*monitor, error) {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(tolokaprom.NewCollector(a.checker))
+	registry.MustRegister(tolokaprom.NewCollector(a.checker), tolokaprom.NewCallersCollector(a.callers))
 	mux := http.NewServeMux()
 	mux.Handle("/", a.handler)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -114,12 +117,18 @@ func newMonitor(out io.Writer) (*monitor, error) {
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: time.Second},
 		url:    "http://" + listener.Addr().String(),
 		client: newClient(),
+		ada:    w.newCaller("ada"), bob: w.newCaller("bob"),
 	}
 	go func() { _ = m.server.Serve(listener) }() // until the server is closed
 	return m, nil
 }
 
 func (m *monitor) close() {
+	for _, t := range []*traffic{m.adaComing, m.bobComing} {
+		if t != nil {
+			t.end()
+		}
+	}
 	m.client.CloseIdleConnections()
 	_ = m.server.Close()
 	m.app.close()
@@ -138,6 +147,7 @@ func (m *monitor) startPrometheus(ctx context.Context, program, rules string) er
 		return err
 	}
 	rules = regexp.MustCompile(`for: [0-9]+m`).ReplaceAllString(rules, "for: 1s")
+	rules = regexp.MustCompile(`\[[0-9]+m\]`).ReplaceAllString(rules, "[5s]")
 	config := fmt.Sprintf(`global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [alerts.yml]
 scrape_configs: [{job_name: toloka-service, static_configs: [{targets: [%q]}]}]
@@ -191,15 +201,20 @@ func (m *monitor) tell(ctx context.Context) error {
 	steps := []struct {
 		title  string
 		change func(context.Context) error
-		alerts []string // that fire, one after the other; none: all end
+		alerts []string // that fire, in this order, and may end while others fire; none: all end
 	}{
 		{"The service starts and verifies its token", m.app.checker.Start, nil},
-		{"The platform goes down", m.down, []string{"TolokaPlatformStale", "TolokaPlatformUnreachable"}},
+		{"Two callers bring tokens of their own", m.come, nil},
+		{"The platform goes down", m.down, []string{
+			"TolokaPlatformStale", "TolokaCallersUnavailable", "TolokaPlatformUnreachable",
+		}},
 		{"The platform comes back", m.up, nil},
 		{"The token is deleted on the platform", m.delete, []string{"TolokaCredentialRejected"}},
 		{"A new token is written to the file", m.rotate, nil},
 		{"The balance falls to 3 USD", m.balance("3"), []string{"TolokaBalanceLow"}},
 		{"The account is topped up", m.balance("500"), nil},
+		{"The token of a caller is deleted", m.deleteCaller, []string{"TolokaCallersRefused"}},
+		{"That caller stops", m.leave, nil},
 	}
 	for i, step := range steps {
 		m.heading(i+1, step.title)
@@ -208,7 +223,7 @@ func (m *monitor) tell(ctx context.Context) error {
 		}
 		began := time.Now()
 		for _, name := range step.alerts {
-			if err := m.awaitAlerts(ctx, name); err != nil {
+			if err := m.awaitAlert(ctx, name, step.alerts); err != nil {
 				return fmt.Errorf("step %d (%s) failed: %w", i+1, step.title, err)
 			}
 			m.say("%s fires after %.0f s.", name, time.Since(began).Seconds())
@@ -216,7 +231,7 @@ func (m *monitor) tell(ctx context.Context) error {
 		if len(step.alerts) > 0 {
 			continue
 		}
-		if err := m.awaitAlerts(ctx); err != nil {
+		if err := m.awaitNoAlert(ctx); err != nil {
 			return fmt.Errorf("step %d (%s) failed: %w", i+1, step.title, err)
 		}
 		m.say("No alert fires.")
@@ -248,6 +263,27 @@ func (m *monitor) rotate(context.Context) error {
 	return err
 }
 
+func (m *monitor) come(ctx context.Context) error {
+	m.adaComing = startTraffic(m.client, m.url, m.ada)
+	m.bobComing = startTraffic(m.client, m.url, m.bob)
+	return m.await(ctx, "two verified callers", func() error {
+		if n := m.app.callers.Stats().Verified.Entries; n != 2 {
+			return fmt.Errorf("there are %d", n)
+		}
+		return nil
+	})
+}
+
+func (m *monitor) deleteCaller(context.Context) error {
+	m.world.platform.DeleteToken(m.bob.token)
+	return nil
+}
+
+func (m *monitor) leave(context.Context) error {
+	m.bobComing.end()
+	return nil
+}
+
 func (m *monitor) balance(dollars string) func(context.Context) error {
 	return func(context.Context) error {
 		m.world.setBalance(dollars)
@@ -255,11 +291,23 @@ func (m *monitor) balance(dollars string) func(context.Context) error {
 	}
 }
 
-// awaitAlerts waits until exactly these alerts fire.
-func (m *monitor) awaitAlerts(ctx context.Context, names ...string) error {
-	return m.await(ctx, fmt.Sprintf("exactly the alerts %v", names), func() error {
+// awaitAlert waits until this alert fires, and no other than these.
+func (m *monitor) awaitAlert(ctx context.Context, name string, alerts []string) error {
+	return m.await(ctx, name+" to fire", func() error {
 		firing, err := m.firing()
-		if err == nil && !slices.Equal(firing, names) {
+		other := slices.ContainsFunc(firing, func(s string) bool { return !slices.Contains(alerts, s) })
+		if err == nil && (other || !slices.Contains(firing, name)) {
+			err = fmt.Errorf("firing: %v", firing)
+		}
+		return err
+	})
+}
+
+// awaitNoAlert waits until all alerts have ended.
+func (m *monitor) awaitNoAlert(ctx context.Context) error {
+	return m.await(ctx, "all alerts to end", func() error {
+		firing, err := m.firing()
+		if err == nil && len(firing) > 0 {
 			err = fmt.Errorf("firing: %v", firing)
 		}
 		return err

@@ -61,6 +61,7 @@ Look:
   curl -s '%[1]s/healthz?verbose'
   curl -i %[1]s/account
   curl -i %[1]s/balance
+  curl -i -H "Authorization: ApiKey $(cat %[3]s)" %[1]s/mine   # as a caller with a token of its own
 
 Break something and look again:
   curl -X POST %[2]s/control/down      # no connections: warn, then fail after %[4]s

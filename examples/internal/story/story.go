@@ -28,6 +28,8 @@ type story struct {
 	world *world
 	app   *app
 
+	ada, bob caller
+
 	listener net.Listener
 	server   *http.Server
 	url      string
@@ -102,6 +104,8 @@ func (s *story) tell(ctx context.Context) error {
 		{"The token is rotated under load", s.rotation},
 		{"The token is deleted on the platform", s.deletion},
 		{"A new token is written to the file", s.replacement},
+		{"Two callers bring tokens of their own", s.callers},
+		{"The platform goes down while callers come", s.callersOutage},
 		{"The service drains and exits", s.drain},
 	}
 	for i, step := range steps {
@@ -114,7 +118,7 @@ func (s *story) tell(ctx context.Context) error {
 	if shown := s.shows(tokens); len(shown) > 0 {
 		return fmt.Errorf("the output above contains tokens: %s", strings.Join(shown, ", "))
 	}
-	s.print("\nAll %d steps succeeded in %.1f s. The service used %d tokens; none is in this output.\n",
+	s.print("\nAll %d steps succeeded in %.1f s. There were %d tokens; none is in this output.\n",
 		len(steps), time.Since(began).Seconds(), len(tokens))
 	return nil
 }

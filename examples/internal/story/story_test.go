@@ -77,11 +77,29 @@ func TestStepFails(t *testing.T) {
 			want: "step 6 (The token is deleted on the platform) failed: GET /account: status 200, not 503",
 		},
 		{
+			name: "outage_taken_for_a_refusal",
+			lies: func(r *http.Request, snap *health.Snapshot) int {
+				stale := r.URL.Path == "/mine" && snap.Reason() == health.ReasonStale
+				return only(stale, http.StatusUnauthorized)
+			},
+			want: "step 9 (The platform goes down while callers come) failed: GET /mine of ada: 401 , not 200 ",
+		},
+		{
+			name: "no_verdict_on_a_deleted_token",
+			lies: func() func(r *http.Request, snap *health.Snapshot) int {
+				var n atomic.Int64
+				return func(r *http.Request, _ *health.Snapshot) int {
+					return only(r.URL.Path == "/mine" && n.Add(1) == 3, http.StatusServiceUnavailable)
+				}
+			}(),
+			want: "step 8 (Two callers bring tokens of their own) failed: GET /mine of bob: 503 , not 401 ",
+		},
+		{
 			name: "drain_not_reported",
 			lies: func(r *http.Request, snap *health.Snapshot) int {
 				return only(r.URL.Path == "/readyz" && snap.State().Draining, http.StatusOK)
 			},
-			want: "step 8 (The service drains and exits) failed: GET /readyz: status 200, not 503",
+			want: "step 10 (The service drains and exits) failed: GET /readyz: status 200, not 503",
 		},
 		{
 			name:   "token_in_the_output",

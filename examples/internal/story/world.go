@@ -21,6 +21,8 @@ type world struct {
 
 	mu     sync.Mutex
 	issued []credentials.Token // the last one is in the file
+	// callers are the tokens of the service's callers.
+	callers []credentials.Token
 }
 
 // newWorld starts the platform on a loopback port and writes a token to a temporary file. The
@@ -87,9 +89,9 @@ func (w *world) deleteToken() {
 	w.platform.DeleteToken(w.issued[len(w.issued)-1])
 }
 
-// tokens returns all tokens that were issued.
+// tokens returns all tokens that were issued, to the service and to its callers.
 func (w *world) tokens() []credentials.Token {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]credentials.Token(nil), w.issued...)
+	return append(append([]credentials.Token(nil), w.issued...), w.callers...)
 }

@@ -101,6 +101,7 @@ func TestAlerts(t *testing.T) {
 		{"rejection", (*story).rejection},
 		{"scrape", (*story).scrape},
 		{"fallback", (*story).fallback},
+		{"callers", (*story).callers},
 		{"insufficient balance", (*story).insufficientBalance},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.run(s, t) }) {
@@ -232,5 +233,5 @@ func (s *story) dashboard(t *testing.T) {
 			})
 		}
 	}
-	assert.Equal(t, 20, count)
+	assert.Equal(t, 27, count)
 }

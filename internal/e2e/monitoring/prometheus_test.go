@@ -23,6 +23,7 @@ var example = filepath.Join("..", "..", "..", "examples", "monitoring")
 // predictions stays a day.
 var faster = []struct{ pattern, with string }{
 	{`for: [0-9]+m`, "for: 1s"},
+	{`\[[0-9]+m\]`, "[6s]"},
 	{`\[6h\]`, "[12s]"},
 	{`\[1h\]`, "[4s]"},
 	{`offset 1h`, "offset 4s"},

@@ -19,9 +19,11 @@ func TestQuickstart(t *testing.T) {
 	t.Chdir(filepath.Join("..", "..", "..")) // it is run in the root of the repository
 	quickstart := process.Start(t, binary, []string{"PATH=" + os.Getenv("PATH")}, "-monitor")
 	for _, line := range []string{
-		"TolokaPlatformStale fires after", "TolokaPlatformUnreachable fires after",
+		"TolokaPlatformStale fires after", "TolokaCallersUnavailable fires after",
+		"TolokaPlatformUnreachable fires after",
 		"TolokaCredentialRejected fires after", "TolokaBalanceLow fires after",
-		"All 7 steps succeeded.",
+		"TolokaCallersRefused fires after",
+		"All 10 steps succeeded.",
 	} {
 		process.Await(t, line, func() error {
 			if !strings.Contains(quickstart.Output(), line) {
