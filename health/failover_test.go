@@ -171,8 +171,8 @@ func TestFailoverWithoutVerdict(t *testing.T) {
 	})
 }
 
-// TestFailoverToVerified: a token that worked when it was replaced is asked about as soon as the one
-// in use gets into trouble, however short ago that was.
+// TestFailoverToVerified: a token that worked when it was replaced is asked about as soon as the
+// one in use gets into trouble, however short ago that was.
 func TestFailoverToVerified(t *testing.T) {
 	for name, a := range map[string]reply{
 		"refused": refused, "other account": account("2"), "no verdict": down,

@@ -6,10 +6,10 @@ import (
 )
 
 // PublicReadiness is for health frameworks that show errors to their clients. It returns nil while
-// the service should get traffic, as /healthz and /readyz show it: while the status is pass or warn,
-// or [ReadyWhileUnreachable] keeps the service ready, and the service does not drain. The text of
-// its error has the status and the meaning of the primary reason only, for example
-// "fail: the platform refuses the token". Snapshot has the reason of a warning.
+// the service should get traffic, as /healthz and /readyz show it: while the status is pass or
+// warn, or [ReadyWhileUnreachable] keeps the service ready, and the service does not drain. The
+// text of its error has the status and the meaning of the primary reason only, for example "fail:
+// the platform refuses the token". Snapshot has the reason of a warning.
 //
 // The method answers from the snapshot and ignores ctx. The error cannot be unwrapped, because some
 // frameworks show the causes of an error too; errors.As finds the [*Error] for a log.

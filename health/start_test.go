@@ -367,8 +367,8 @@ func TestNotStarted(t *testing.T) {
 	})
 }
 
-// TestStartFailsAsVerified: the source gets a token that works at the moment when Start gives up. It
-// fails and the gate stays closed, or it succeeds.
+// TestStartFailsAsVerified: the source gets a token that works at the moment when Start gives up.
+// It fails and the gate stays closed, or it succeeds.
 func TestStartFailsAsVerified(t *testing.T) {
 	for range 500 {
 		synctest.Test(t, func(t *testing.T) {
