@@ -30,9 +30,9 @@ type CallersConfig struct {
 // allowed account, for [Caller]. See [middleware.Callers] for the decisions.
 //
 // For other requests it sets WWW-Authenticate or Retry-After, and Cache-Control: no-store, and
-// returns a new [*echo.HTTPError] with status 401, 403 or 503 and the text of the status as a string
-// in Message. Its Internal is the error of the [middleware.Rejection] with the cause; it is for
-// logs, not for clients.
+// returns a new [*echo.HTTPError] with status 401, 403 or 503 and the text of the status as a
+// string in Message. Its Internal is the error of the [middleware.Rejection] with the cause; it is
+// for logs, not for clients.
 //
 // Callers panics if c is nil or an option is invalid.
 func Callers(c *middleware.Callers, opts ...middleware.CallerGateOption) echo.MiddlewareFunc {

@@ -92,8 +92,8 @@ func ExampleOnChange() {
 	// Output: starting > closed
 }
 
-// Health frameworks take a function such as PublicReadiness and show its error to their clients. The
-// reason is available for a log.
+// Health frameworks take a function such as PublicReadiness and show its error to their clients.
+// The reason is available for a log.
 func ExampleChecker_PublicReadiness() {
 	checker, err := health.New(credentials.Static("some-token"))
 	if err != nil {

@@ -19,6 +19,14 @@ func WithJitter(numbers ...float64) Option {
 	}
 }
 
+// WithBreakerFailures sets how many calls in a row must fail to open the circuit breaker.
+func WithBreakerFailures(n int) Option {
+	return func(c *config) error {
+		c.breakerFailures = n
+		return nil
+	}
+}
+
 // WithSuspended replaces the system's account of how long the machine was suspended.
 func WithSuspended(f func() time.Duration) Option {
 	return func(c *config) error {

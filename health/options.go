@@ -249,18 +249,6 @@ func WithBreakerOpen(d time.Duration) Option {
 		func(c *config) *time.Duration { return &c.pace.breakerOpen })
 }
 
-// WithBreakerFailures sets how many calls in a row must fail to open the circuit breaker.
-// Default: 3.
-func WithBreakerFailures(n int) Option {
-	return func(c *config) error {
-		if n < 1 {
-			return fmt.Errorf("health: WithBreakerFailures(%d): must be at least 1", n)
-		}
-		c.breakerFailures = n
-		return nil
-	}
-}
-
 // WithRejectionThreshold sets how many refusals in a row make a token rejected. Default: 2, so
 // that a single odd answer does not call a good credential bad.
 func WithRejectionThreshold(n int) Option {
@@ -309,7 +297,7 @@ func AllowAccountChange() Option {
 }
 
 // WithMinBalance adds the reason low_balance while the account's balance, in US dollars, is
-// below least. An account without a readable balance is not judged. Default: the balance is
+// under least. An account without a readable balance is not judged. Default: the balance is
 // not checked.
 func WithMinBalance(least decimal.Decimal) Option {
 	return func(c *config) error {
@@ -321,7 +309,7 @@ func WithMinBalance(least decimal.Decimal) Option {
 	}
 }
 
-// FailOnLowBalance makes a balance below [WithMinBalance] fail, with the reason
+// FailOnLowBalance makes a balance under [WithMinBalance] fail, with the reason
 // insufficient_balance, and close the gate. Default: a warning.
 func FailOnLowBalance() Option {
 	return func(c *config) error {

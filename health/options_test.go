@@ -63,9 +63,6 @@ func TestNewRefusesOption(t *testing.T) {
 		"nil client":   {options{health.WithClient(nil)}, "health: WithClient: the client is nil"},
 		"nil logger":   {options{health.WithLogger(nil)}, "health: WithLogger: the logger is nil"},
 		"nil callback": {options{health.OnChange(nil)}, "health: OnChange: the function is nil"},
-		"no breaker failures": {
-			options{health.WithBreakerFailures(0)}, "health: WithBreakerFailures(0): must be at least 1",
-		},
 		"no rejection threshold": {
 			options{health.WithRejectionThreshold(0)},
 			"health: WithRejectionThreshold(0): must be at least 1",
@@ -178,7 +175,6 @@ func TestNewAccepts(t *testing.T) {
 		"longest":          {health.WithMaxStale(math.MaxInt64), health.WithInterval(24 * time.Hour)},
 		"last option wins": {health.WithInterval(time.Hour), health.WithInterval(10 * time.Second)},
 		"threshold of one": {health.WithRejectionThreshold(1)},
-		"breaker of one":   {health.WithBreakerFailures(1)},
 		"longest breaker":  {health.WithBreakerOpen(7*time.Minute + 30*time.Second)},
 		"empty balance":    {health.WithMinBalance(decimal.Decimal{}), health.FailOnLowBalance()},
 		"expectations":     {health.ExpectAccount("1"), health.ExpectCompany("2")},

@@ -195,7 +195,7 @@ func (m *machine) planOthers(now instant, t *todo) {
 	t.at(due)
 }
 
-// replacements returns the tokens that are worth a call beside the one in use. While that one
+// replacements returns the tokens, other than the one in use, that are asked about. While that one
 // is healthy these are the preferred ones, otherwise all of them.
 func (m *machine) replacements() []*record {
 	switch r := m.inUse; {

@@ -5,20 +5,14 @@ import (
 	"errors"
 )
 
-// PublicCheck is [Checker.Check] for health frameworks that show errors to their clients. The text
-// of its error has the status and the meaning of the primary reason only, for example
-// "fail: the platform refuses the token".
-//
-// It returns nil while the status is pass or warn; Snapshot has the reason of a warning. Draining
-// does not matter: use [Checker.PublicReadiness] for an endpoint that load balancers poll.
+// PublicReadiness is for health frameworks that show errors to their clients. It returns nil while
+// the service should get traffic, as /healthz and /readyz show it: while the status is pass or
+// warn, or [ReadyWhileUnreachable] keeps the service ready, and the service does not drain. The
+// text of its error has the status and the meaning of the primary reason only, for example "fail:
+// the platform refuses the token". Snapshot has the reason of a warning.
 //
 // The method answers from the snapshot and ignores ctx. The error cannot be unwrapped, because some
 // frameworks show the causes of an error too; errors.As finds the [*Error] for a log.
-func (c *Checker) PublicCheck(context.Context) error { return publicError(c.Snapshot().Check()) }
-
-// PublicReadiness is [Checker.PublicCheck] for readiness, as /healthz and /readyz show it: it
-// returns an error while the service drains, and nil while [ReadyWhileUnreachable] keeps the
-// service ready.
 func (c *Checker) PublicReadiness(context.Context) error {
 	s := c.Snapshot()
 	switch {

@@ -13,7 +13,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health"
 )
 
-func TestPublicChecks(t *testing.T) {
+func TestPublicReadiness(t *testing.T) {
 	stale := func(w *world) {
 		w.will(always(down))
 		time.Sleep(time.Minute + time.Second)
@@ -28,38 +28,38 @@ func TestPublicChecks(t *testing.T) {
 		draining    = "fail: the service is shutting down"
 	)
 	tests := map[string]struct {
-		opts             []health.Option
-		step             func(*world)
-		check, readiness string // "" is nil
-		reason           health.Reason
+		opts   []health.Option
+		step   func(*world)
+		want   string // "" is nil
+		reason health.Reason
 	}{
 		"verified": {step: func(*world) {}, reason: health.ReasonVerified},
 		"stale":    {step: stale, reason: health.ReasonStale},
 		"unreachable": {
-			step: unreachable, check: notVerified, readiness: notVerified,
+			step: unreachable, want: notVerified,
 			reason: health.ReasonUnreachable,
 		},
 		"ready while unreachable": {
 			opts: []health.Option{health.ReadyWhileUnreachable()},
-			step: unreachable, check: notVerified, reason: health.ReasonUnreachable,
+			step: unreachable, reason: health.ReasonUnreachable,
 		},
 		"draining": {
-			step:      func(w *world) { w.checker.Drain() },
-			readiness: draining, reason: health.ReasonVerified,
+			step: func(w *world) { w.checker.Drain() },
+			want: draining, reason: health.ReasonVerified,
 		},
 		"draining and unreachable": {
 			step: func(w *world) {
 				unreachable(w)
 				w.checker.Drain()
 			},
-			check: notVerified, readiness: draining, reason: health.ReasonUnreachable,
+			want: draining, reason: health.ReasonUnreachable,
 		},
 		"closed": {
 			step: func(w *world) {
 				w.checker.Drain()
 				w.checker.Close()
 			},
-			check: closed, readiness: closed, reason: health.ReasonClosed,
+			want: closed, reason: health.ReasonClosed,
 		},
 	}
 	for name, tt := range tests {
@@ -68,8 +68,7 @@ func TestPublicChecks(t *testing.T) {
 				w := started(t, tt.opts...)
 				tt.step(w)
 				assert.Equal(t, tt.reason, w.checker.Snapshot().Reason())
-				assertPublic(t, tt.check, w.checker.PublicCheck)
-				assertPublic(t, tt.readiness, w.checker.PublicReadiness)
+				assertPublic(t, tt.want, w.checker.PublicReadiness)
 			})
 		})
 	}
@@ -90,13 +89,13 @@ func assertPublic(t *testing.T, want string, check func(context.Context) error) 
 	}
 }
 
-func TestPublicCheck_verdict(t *testing.T) {
+func TestPublicReadiness_verdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := started(t)
 		w.will(always(down))
 		time.Sleep(time.Hour)
 		var verdict *health.Error
-		require.ErrorAs(t, w.checker.PublicCheck(t.Context()), &verdict)
+		require.ErrorAs(t, w.checker.PublicReadiness(t.Context()), &verdict)
 		assert.Equal(t, w.checker.Check(t.Context()), verdict)
 		assert.Error(t, verdict.Err, "the cause is for logs")
 

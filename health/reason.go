@@ -28,7 +28,7 @@ const (
 	ReasonUnreachable
 	// ReasonStarting: no check has finished, or Start was not called.
 	ReasonStarting
-	// ReasonInsufficientBalance: the account's balance is below [WithMinBalance], and
+	// ReasonInsufficientBalance: the account's balance is under [WithMinBalance], and
 	// [FailOnLowBalance] is set.
 	ReasonInsufficientBalance
 	// ReasonConfirmingRejection: a token that was verified has been refused, less often than
@@ -45,7 +45,7 @@ const (
 	ReasonSourceUnavailable
 	// ReasonUsingFallback: the first of several tokens does not work, and another one is in use.
 	ReasonUsingFallback
-	// ReasonLowBalance: the account's balance is below [WithMinBalance].
+	// ReasonLowBalance: the account's balance is under [WithMinBalance].
 	ReasonLowBalance
 	// ReasonVerified: the platform accepts the token, and nothing else holds.
 	ReasonVerified

@@ -72,7 +72,8 @@ func (m *machine) betterThan(r *record) bool {
 	return m.healthy() && m.inUse.rank >= 0 && m.inUse.rank < r.rank
 }
 
-// outcomeOf returns what an answer about r means, and the error that it leaves in the token's record.
+// outcomeOf returns what an answer about r means, and the error that it leaves in the token's
+// record.
 func (m *machine) outcomeOf(r *record, a platform.Answer) (outcome, error) {
 	switch a.Class {
 	case requester.Verified:

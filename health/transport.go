@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/tolokacheck/tolokacheck/internal/outgoing"
 )
 
 // The body of a response that is not returned is read up to drainLimit bytes and for up to
@@ -14,11 +16,16 @@ const (
 	drainTime  = 100 * time.Millisecond
 )
 
-// Transport returns a RoundTripper that adds the verified token to the service's own requests to
-// the platform. It is documented at nethttp.Transport, which is the same.
-func (c *Checker) Transport(base http.RoundTripper) http.RoundTripper {
+func init() {
+	outgoing.Transport = func(checker any, base http.RoundTripper) http.RoundTripper {
+		return newTransport(checker.(*Checker), base)
+	}
+}
+
+// newTransport returns what is documented at nethttp.Transport.
+func newTransport(c *Checker, base http.RoundTripper) http.RoundTripper {
 	if c == nil {
-		panic(errors.New("health: Transport: the checker is nil; handle the error of health.New first"))
+		panic(errors.New("nethttp: Transport: the checker is nil; handle the error of health.New first"))
 	}
 	if base == nil {
 		base = http.DefaultTransport
@@ -68,7 +75,7 @@ func (t *transport) CloseIdleConnections() {
 func (t *transport) send(attempt, callers *http.Request, lent *loan) (*http.Response, error) {
 	resp, err := t.base.RoundTrip(authorized(attempt, lent))
 	if resp == nil && err == nil {
-		return nil, errors.New("health: Transport: the base returned neither a response nor an error")
+		return nil, errors.New("nethttp: Transport: the base returned neither a response nor an error")
 	}
 	if resp != nil {
 		resp.Request = callers

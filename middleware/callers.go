@@ -20,10 +20,10 @@ import (
 //
 // While the platform answers, a token that was deleted or disabled passes for at most the TTL, plus
 // the second that the confirmation of a refusal waits, plus two calls: 61 s and two calls by
-// default (71 s if both take all of [requester.DefaultTimeout]). While the platform does not answer,
-// or calls wait for their turn (see [WithMaxInFlight]), a token that was verified passes for at most
-// MaxStale after its last good answer (15 minutes by default). Time in which the machine is
-// suspended does not count. [Callers.Forget] removes a token at once.
+// default (71 s if both take all of [requester.DefaultTimeout]). While the platform does not
+// answer, or calls wait for their turn (see [WithMaxInFlight]), a token that was verified passes
+// for at most MaxStale after its last good answer (15 minutes by default). Time in which the
+// machine is suspended does not count. [Callers.Forget] removes a token at once.
 //
 // # Decisions
 //

@@ -1,7 +1,8 @@
 // Package middleware is the framework-neutral HTTP side of a credential checker: a [Gate] in front
-// of the routes that need the platform, the [Endpoint]s that load balancers and Kubernetes poll,
-// and the verified account in the request's context. Services use it through the adapters in
-// packages nethttp and echoadapter, which contain no logic; the options and [AccountFrom] are here:
+// of the routes that need the platform, the endpoints that load balancers and Kubernetes poll (see
+// [Routes]), and the verified account in the request's context. Services use it through the
+// adapters in packages nethttp and echoadapter, which contain no logic; the options and
+// [AccountFrom] are here:
 //
 //	nethttp.RegisterHealth(mux, checker, middleware.WithPrefix("/internal"))
 //	mux.Handle("/tasks", nethttp.Gate(checker, middleware.WithAccountInContext())(tasks))

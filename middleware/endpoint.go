@@ -72,8 +72,8 @@ func newHealth(c Snapshotter, config *healthConfig) *endpoint {
 	}
 }
 
-// newStartup returns the endpoint for /startupz. It does not depend on the platform: a startup probe
-// that did would restart the whole fleet during an outage.
+// newStartup returns the endpoint for /startupz. It does not depend on the platform: a startup
+// probe that did would restart the whole fleet during an outage.
 func newStartup(checkers []Snapshotter) *endpoint {
 	return &endpoint{checkers: checkers, verdict: started}
 }

@@ -17,10 +17,10 @@ const (
 // looks at the Authorization header only and answers any method and path.
 //
 // For a caller that may pass it answers 200 without a body and with the headers
-// X-Toloka-Account-Id, X-Toloka-Account-Name and X-Toloka-Company-Id, which are empty if the account
-// has none. Values are percent-encoded UTF-8, which leaves usual ids as they are. Otherwise it
-// answers as the gate does. The proxy must remove headers of these names from the client's request,
-// and should remove Authorization: .github/docs/forward-auth.md has tested configurations.
+// X-Toloka-Account-Id, X-Toloka-Account-Name and X-Toloka-Company-Id, which are empty if the
+// account has none. Values are percent-encoded UTF-8, which leaves usual ids as they are. Otherwise
+// it answers as the gate does. The proxy must remove headers of these names from the client's
+// request, and should remove Authorization: .github/docs/forward-auth.md has tested configurations.
 //
 // Nginx's auth_request turns the status 503 into 500: restore it with
 // "error_page 500 =503". [WithForwardedToken] has no effect.

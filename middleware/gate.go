@@ -48,9 +48,9 @@ func WithSkipper(skip func(*http.Request) bool) GateOption {
 }
 
 // WithRejectionHandler replaces the response to rejected requests. The handler writes status and
-// body, or calls the rejection's ServeHTTP for the default: 503 with a constant problem details body
-// (RFC 9457). Retry-After and Cache-Control: no-store are set before it is called; it may change
-// them. The rejection's error says why the gate is closed. It is for logs, not for clients.
+// body, or calls the rejection's ServeHTTP for the default: 503 with a constant problem details
+// body (RFC 9457). Retry-After and Cache-Control: no-store are set before it is called; it may
+// change them. The rejection's error says why the gate is closed. It is for logs, not for clients.
 //
 // A nil handler is an error. The handler is called concurrently.
 func WithRejectionHandler(

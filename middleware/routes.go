@@ -26,10 +26,10 @@ import (
 //		router.Handle(path, endpoint)
 //	}
 //
-// Register an endpoint for all methods, or for GET, HEAD and OPTIONS (HAProxy's default probe, which
-// gets the real answer); it answers others with 405. A path ends with a slash only if it is "/". The
-// answer is rendered once per snapshot and then served from memory: no lock, no allocation, no
-// waiting. The handlers are safe for concurrent use.
+// Register an endpoint for all methods, or for GET, HEAD and OPTIONS (HAProxy's default probe,
+// which gets the real answer); it answers others with 405. A path ends with a slash only if it is
+// "/". The answer is rendered once per snapshot and then served from memory: no lock, no
+// allocation, no waiting. The handlers are safe for concurrent use.
 //
 // Routes returns an error that lists every invalid option, or that a checker is nil.
 func Routes(c Snapshotter, opts ...HealthOption) (map[string]http.Handler, error) {

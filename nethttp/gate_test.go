@@ -65,7 +65,7 @@ func TestGate(t *testing.T) {
 func TestWiringPanics(t *testing.T) {
 	const isNil = "the checker is nil; handle the error of health.New first"
 	const newGate, routes = "middleware: NewGate: ", "middleware: Routes: "
-	const transport = "health: Transport: "
+	const transport = "nethttp: Transport: "
 	good := because(health.ReasonVerified)
 	mux := http.NewServeMux()
 	var none *health.Checker

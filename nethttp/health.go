@@ -8,8 +8,8 @@ import (
 
 // RegisterHealth registers /healthz, /readyz, /livez and /startupz of a checker for GET, HEAD and
 // OPTIONS on a router that takes patterns with a method, such as "GET /healthz": an
-// [*http.ServeMux], where each path is also registered with a slash at its end, or chi's Router. The
-// options change paths, leave endpoints out, allow details and add checkers; see
+// [*http.ServeMux], where each path is also registered with a slash at its end, or chi's Router.
+// The options change paths, leave endpoints out, allow details and add checkers; see
 // [middleware.HealthOption].
 //
 // The patterns contain the method, so that they do not conflict with "GET /" or "/". A request with

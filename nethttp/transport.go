@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/internal/outgoing"
 )
 
 // Transport returns a RoundTripper for the service's own calls to the platform. It adds the
@@ -48,5 +49,5 @@ import (
 // so the platform would get its token: use a client without it. examples/wiring/outgoing has tested
 // code.
 func Transport(checker *health.Checker, base http.RoundTripper) http.RoundTripper {
-	return checker.Transport(base)
+	return outgoing.Transport(checker, base)
 }

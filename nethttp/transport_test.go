@@ -279,7 +279,7 @@ func TestTransport_incompleteBase(t *testing.T) {
 			require.NoError(t, err)
 			base := roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil })
 			resp, err := nethttp.Transport(l.checker, base).RoundTrip(req)
-			assert.EqualError(t, err, "health: Transport: the base returned neither a response nor an error")
+			assert.EqualError(t, err, "nethttp: Transport: the base returned neither a response nor an error")
 			assert.Nil(t, resp)
 		})
 	})

@@ -169,7 +169,7 @@ func (s *source) Format(f fmt.State, _ rune) {
 	fmt.Fprint(f, text)
 }
 
-func opener(flaw string) Open {
+func opener(flaw string) func(testing.TB, string) Driver {
 	return func(_ testing.TB, value string) Driver {
 		s := &source{flaw: flaw, value: value}
 		locked := func(f func()) {

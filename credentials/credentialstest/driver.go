@@ -15,11 +15,7 @@
 //	}
 package credentialstest
 
-import (
-	"testing"
-
-	"github.com/tolokacheck/tolokacheck/credentials"
-)
+import "github.com/tolokacheck/tolokacheck/credentials"
 
 // Driver is a provider under test and the functions that change its source. Checks that need a
 // nil function are left out.
@@ -38,11 +34,7 @@ type Driver struct {
 	// of the file, a server that is down. Nil if the source cannot fail.
 	Break func()
 
-	// Reads returns how often the source was read since Open. A provider must not read it for
-	// a caller whose context has ended. Nil if reads cannot be counted.
+	// Reads returns how often the source was read since the Driver was made. A provider must not
+	// read it for a caller whose context has ended. Nil if reads cannot be counted.
 	Reads func() int
 }
-
-// Open creates a source that holds value, which may be invalid as a token, and a provider on
-// it. Each call creates another source. Open registers the cleanup with tb.
-type Open func(tb testing.TB, value string) Driver

@@ -22,9 +22,10 @@ type check struct {
 	value   string // what the source holds at first; empty means first
 }
 
-// Run tests the provider that open creates. Each check is a subtest with a source of its own. Run
-// uses the real clock and takes well under a second with a local source.
-func Run(t *testing.T, open Open) {
+// Run tests a provider. open creates a source that holds value, which may be invalid as a token,
+// and a provider on it, and registers the cleanup with tb. Each check is a subtest with a source of
+// its own. Run uses the real clock and takes well under a second with a local source.
+func Run(t *testing.T, open func(tb testing.TB, value string) Driver) {
 	t.Helper()
 	probe := open(t, first)
 	for _, c := range checks {

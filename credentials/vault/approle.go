@@ -33,7 +33,7 @@ type appRole struct {
 	roleID   string
 	secretID Source
 
-	turn      turn   // guards the fields below; held during a login
+	turn      turn   // guards the following fields; held during a login
 	wrapping  secret // the wrapping token that was unwrapped last
 	unwrapped secret // the secret id that was in it
 	refusals  refusals

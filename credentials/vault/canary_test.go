@@ -123,8 +123,8 @@ func TestNoSecretAnywhere(t *testing.T) {
 	}
 }
 
-// TestNoSecretAsName puts a secret where each name belongs, also with what people copy together with
-// it.
+// TestNoSecretAsName puts a secret where each name belongs, also with what people copy together
+// with it.
 func TestNoSecretAsName(t *testing.T) {
 	const leaked = "kLQmrUcwzeR8" // a part of each secret
 	secrets := map[string]string{

@@ -142,8 +142,8 @@ func noAnswer(ctx context.Context, path, address string, err error, secrets ...s
 	return e
 }
 
-// withoutEcho cuts what an error of net/http quotes from a malformed response: a server that does not
-// speak HTTP may echo the request.
+// withoutEcho cuts what an error of net/http quotes from a malformed response: a server that does
+// not speak HTTP may echo the request.
 func withoutEcho(text string) string {
 	for _, malformed := range []string{"malformed ", "bad Content-Length", "unsupported transfer encoding"} {
 		if i := strings.Index(text, malformed); i >= 0 {

@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// TestExamplesIgnoreTheEnvironment runs the examples with the variables of a developer who uses Vault.
+// TestExamplesIgnoreTheEnvironment runs the examples with the variables of a developer who uses
+// Vault.
 func TestExamplesIgnoreTheEnvironment(t *testing.T) {
 	examples := exec.Command(os.Args[0], "-test.run=^Example")
 	examples.Env = append(os.Environ(),

@@ -69,7 +69,7 @@ type session struct {
 	timeout time.Duration // of the provider
 	log     *slog.Logger
 
-	turn      turn // guards the fields below; held during a login, so that there is one at a time
+	turn      turn // guards the following fields; held during a login, so that there is one at a time
 	held      secret
 	renewAt   time.Time // zero: never
 	ends      time.Time // zero: never

@@ -9,8 +9,8 @@ import (
 )
 
 // RegisterHealth registers /healthz, /readyz, /livez and /startupz of a checker for GET, HEAD and
-// OPTIONS on an [*echo.Echo] or [*echo.Group]. Each path is registered with a slash at its end, too,
-// so that Echo's AddTrailingSlash middleware does not turn probes into 404. Echo answers other
+// OPTIONS on an [*echo.Echo] or [*echo.Group]. Each path is registered with a slash at its end,
+// too, so that Echo's AddTrailingSlash middleware does not turn probes into 404. Echo answers other
 // methods with 405, or in a group that has middleware with 404. The options change paths, leave
 // endpoints out, allow details and add checkers; see [middleware.HealthOption].
 //

@@ -60,9 +60,9 @@ func run() error {
 	return server.Shutdown(ctx) // waits for the requests in flight
 }
 
-// handler returns the gate's decision about every request but GET /livez, which is for probes. It is
-// not an [http.ServeMux]: that redirects paths like "//", and some proxies send the path of their
-// client.
+// handler returns the gate's decision about every request but GET /livez, which is for probes. It
+// is not an [http.ServeMux]: that redirects paths like "//", and some proxies send the path of
+// their client.
 func handler(gate *middleware.CallerGate) http.Handler {
 	decide := gate.ForwardAuth()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,6 @@
-// Command monitoring is the service of examples/nethttp with metrics for Prometheus at /metrics, the
-// status page at /statusz, and a route for callers with tokens of their own. README.md shows how to
-// run it with Prometheus and Grafana.
+// Command monitoring is the service of examples/nethttp with metrics for Prometheus at /metrics,
+// the status page at /statusz, and a route for callers with tokens of their own. README.md shows
+// how to run it with Prometheus and Grafana.
 package main
 
 import (

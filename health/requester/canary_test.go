@@ -110,7 +110,9 @@ func TestToken_isNotShown(t *testing.T) {
 			return requestertest.Raw("HTTP/1.1 " +
 				s + "\r\n\r\n")
 		},
-		"invalid header": func(s string) requestertest.Fault { return requestertest.Raw("HTTP/1.1 200 OK\r\n" + s + "\r\n\r\n") },
+		"invalid header": func(s string) requestertest.Fault {
+			return requestertest.Raw("HTTP/1.1 200 OK\r\n" + s + "\r\n\r\n")
+		},
 		"invalid length": func(s string) requestertest.Fault {
 			return requestertest.Raw("HTTP/1.1 200 OK\r\nContent-Length: " + s + "\r\n\r\n")
 		},

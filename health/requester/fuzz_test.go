@@ -197,7 +197,8 @@ func FuzzBaseURL(f *testing.F) {
 			return
 		}
 		base := c.BaseURL()
-		if base.User != nil || base.Path != "" || base.RawQuery != "" || base.Fragment != "" || base.Hostname() == "" {
+		if base.User != nil || base.Path != "" || base.RawQuery != "" || base.Fragment != "" ||
+			base.Hostname() == "" {
 			t.Fatalf("%q became %#v", raw, base)
 		}
 		switch base.Scheme {
@@ -249,7 +250,8 @@ func FuzzBalance(f *testing.F) {
 			t.Fatalf("%q", number)
 		}
 		if !ok {
-			absurd := len(literal) > 300 || exact.Cmp(big.NewRat(1e18, 1)) > 0 || exact.Cmp(big.NewRat(-1e18, 1)) < 0 ||
+			absurd := len(literal) > 300 ||
+				exact.Cmp(big.NewRat(1e18, 1)) > 0 || exact.Cmp(big.NewRat(-1e18, 1)) < 0 ||
 				strings.ContainsAny(mantissa, "123456789") && new(big.Rat).Abs(exact).Cmp(big.NewRat(1, 1e18)) < 0 ||
 				exact.Sign() == 0
 			if !absurd {

@@ -53,8 +53,8 @@ func WithBaseURL(raw string) Option {
 //
 // The client's own transport tries the next address of a name every 250 ms. A custom Transport
 // dials by itself: a net.Dialer tries the addresses of one family in sequence, and divides only
-// its own Timeout between them. Set that below the timeout of the call, or a name whose first
-// address does not answer is not reachable.
+// its own Timeout between them. Make that shorter than the timeout of the call, or a name whose
+// first address does not answer is not reachable.
 //
 // For plain http (see [WithBaseURL]) the client works on a copy of an *http.Transport, without
 // its proxy, and checks the address of each connection; any other Transport is used as it is.

@@ -14,7 +14,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A header that is accepted is a scheme, spaces and a token68, and nothing else.
 func FuzzHeader(f *testing.F) {
-	for _, s := range []string{"ApiKey a", "oauth  a==", "ApiKey", "ApiKey ", "ApiKey\ta", "Bearer a", "ApiKey ApiKey a"} {
+	for _, s := range []string{
+		"ApiKey a", "oauth  a==", "ApiKey", "ApiKey ", "ApiKey\ta", "Bearer a", "ApiKey ApiKey a",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -15,8 +15,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/vaulttest"
 )
 
-// TestVaultAgent runs an Agent in the three ways of the documentation. It logs in with Kubernetes' method,
-// against the jwt method at that mount.
+// TestVaultAgent runs an Agent in the three ways of the documentation. It logs in with Kubernetes'
+// method, against the jwt method at that mount.
 func TestVaultAgent(t *testing.T) {
 	w := newWorld(t)
 	dir := t.TempDir()

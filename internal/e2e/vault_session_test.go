@@ -22,8 +22,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/e2e/vaulttest"
 )
 
-// lease is short, because Vault's clock cannot be set. It is longer than the provider's timeout of 4 s,
-// so that a lease does not end during the call that has logged in, not even on a slow machine.
+// lease is short, because Vault's clock cannot be set. It is longer than the provider's timeout of
+// 4 s, so that a lease does not end during the call that has logged in, not even on a slow machine.
 const lease = 6 * time.Second
 
 func count(list []string, want string) (n int) {

@@ -36,8 +36,8 @@ const (
 
 var secret = vault.KVv2("secret", "toloka")
 
-// world is a Vault set up as in the documentation of the vault package: KV engines of both versions,
-// the policy and a role for each login.
+// world is a Vault set up as in the documentation of the vault package: KV engines of both
+// versions, the policy and a role for each login.
 type world struct {
 	*vaulttest.Server
 	t      *testing.T

@@ -162,7 +162,8 @@ func TestCallHangs(t *testing.T) {
 	})
 }
 
-// The count of abandoned calls is right whatever happens first: the answer, or the end of the context.
+// The count of abandoned calls is right whatever happens first: the answer, or the end of the
+// context.
 func TestCallRaces(t *testing.T) {
 	caller, token := callerOf(t, func(r *http.Request) (*http.Response, error) {
 		runtime.Gosched()

@@ -16,8 +16,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/middleware/grpcadapter"
 )
 
-// A server whose calls are rejected, and whose health service says NOT_SERVING, while the credential
-// is invalid.
+// A server whose calls are rejected, and whose health service says NOT_SERVING, while the
+// credential is invalid.
 func Example() {
 	// A fake platform stands in for the real one. A service calls health.New(credentials.Default()).
 	platform := requestertest.NewPlatform()

@@ -1,10 +1,9 @@
 // Package frameworks tests the checker inside health frameworks.
 //
-// Frameworks show the error of a check to their clients: give them checker.PublicCheck, or
-// checker.PublicReadiness for what load balancers poll. A framework that caches results or checks
-// periodically shows a change later by that period. The checker answers from memory, so a short
-// period costs nothing; alexliesenfeld/health caches for a second, unless its
-// WithDisabledCache is set.
+// Frameworks show the error of a check to their clients: give them checker.PublicReadiness. A
+// framework that caches results or checks periodically shows a change later by that period. The
+// checker answers from memory, so a short period costs nothing; alexliesenfeld/health caches for a
+// second, unless its WithDisabledCache is set.
 //
 //	health.Check{Name: "toloka", Check: checker.PublicReadiness}  // alexliesenfeld/health
 //	health.Config{Name: "toloka", Check: checker.PublicReadiness} // hellofresh/health-go

@@ -68,7 +68,7 @@ type memoryResponse struct {
 	resp  *http.Response
 	err   error
 
-	// The fields below belong to the handler's goroutine.
+	// The following fields belong to the handler's goroutine.
 	started bool // the headers are sent
 	status  int
 	length  int64 // Content-Length, or -1

@@ -72,8 +72,7 @@ func TestFaultWhileVerified(t *testing.T) {
 	eachFault(t, func(t *testing.T, f fault) {
 		const failures = 3 // the breaker opens after these
 		// Before a failure, the only checks are those that the test requests.
-		w := newWorld(t,
-			health.WithBreakerFailures(failures), health.WithBreakerOpen(2*time.Second))
+		w := newWorld(t, health.WithBreakerOpen(2*time.Second))
 		require.NoError(t, w.checker.Start(t.Context()))
 		require.Equal(t, "pass: verified", w.verdict())
 		require.Equal(t, 1, w.platform.Count())

@@ -82,7 +82,10 @@ func TestAlerts(t *testing.T) {
 	p.SetAccount(requestertest.Account{ID: "another", Balance: "2000"})
 	p.setBalance("2000")
 	binary := build(t, "monitoring")
-	s := &story{all: t, platform: p, a: newReplica(t, binary, p), b: newReplica(t, binary, p), seen: map[string]bool{}}
+	s := &story{
+		all: t, platform: p, seen: map[string]bool{},
+		a: newReplica(t, binary, p), b: newReplica(t, binary, p),
+	}
 	s.rotate(t, "")
 	s.a.start(s.all)
 	s.b.start(s.all)
@@ -109,7 +112,8 @@ func TestAlerts(t *testing.T) {
 		}
 	}
 	var all []string
-	for _, match := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(readExample(t, "alerts.yml"), -1) {
+	alert := regexp.MustCompile(`alert: (\w+)`)
+	for _, match := range alert.FindAllStringSubmatch(readExample(t, "alerts.yml"), -1) {
 		all = append(all, match[1])
 	}
 	slices.Sort(all)
