@@ -38,6 +38,7 @@ type callerGateConfig struct {
 	accounts, companies map[string]struct{}
 	allow               func(context.Context, *requester.Account) error
 	forward             bool
+	realm               string
 	reject              rejectionHandler
 }
 
@@ -75,6 +76,24 @@ func WithForwardedToken() CallerGateOption {
 	}
 }
 
+// WithRealm sets the realm of WWW-Authenticate. The default is "toloka". It consists of printable
+// ASCII characters without quotes and backslashes.
+func WithRealm(realm string) CallerGateOption {
+	return func(c *callerGateConfig) error {
+		for i := range len(realm) {
+			if b := realm[i]; b < ' ' || b > '~' || b == '"' || b == '\\' {
+				return errors.New("WithRealm: the realm has a quote, a backslash or a character " +
+					"outside printable ASCII")
+			}
+		}
+		if realm == "" {
+			return errors.New("WithRealm: the realm is empty")
+		}
+		c.realm = realm
+		return nil
+	}
+}
+
 // WithCallerRejectionHandler is [WithRejectionHandler] for a [CallerGate]: the status of the
 // rejection is 401, 403 or 503, and WWW-Authenticate is set, too, before the handler is called.
 func WithCallerRejectionHandler(
@@ -108,7 +127,7 @@ func addIDs(option string, set *map[string]struct{}, ids []string) error {
 // NewCallerGate returns a gate that lets verified callers through. It returns an error that lists
 // every invalid option, or that c is nil.
 func NewCallerGate(c *Callers, opts ...CallerGateOption) (*CallerGate, error) {
-	g := &CallerGate{callers: c}
+	g := &CallerGate{callers: c, config: callerGateConfig{realm: "toloka"}}
 	var missing error
 	if c == nil {
 		missing = errors.New("the Callers is nil; handle the error of NewCallers first")
@@ -118,7 +137,9 @@ func NewCallerGate(c *Callers, opts ...CallerGateOption) (*CallerGate, error) {
 	}
 	g.unauthorized = newProblem(http.StatusUnauthorized,
 		"Send a valid API token in the Authorization header.",
-		field{keyWWWAuthenticate, []string{`ApiKey realm="toloka"`, `OAuth realm="toloka"`}})
+		field{keyWWWAuthenticate, []string{
+			`ApiKey realm="` + g.config.realm + `"`, `OAuth realm="` + g.config.realm + `"`,
+		}})
 	g.forbidden = newProblem(http.StatusForbidden, "The account is not allowed to use this service.")
 	g.unavailable = newProblem(http.StatusServiceUnavailable,
 		"The service cannot verify the API token at the moment. Try again later.")

@@ -38,6 +38,12 @@ func WithCallerTTL(d time.Duration) CallersOption {
 	return func(c *callersConfig) error { return setDuration("WithCallerTTL", &c.TTL, d) }
 }
 
+// WithRefusedTTL sets how long a refused token gets 401 without a call. The default is 10 s. It is
+// at least 10 ms.
+func WithRefusedTTL(d time.Duration) CallersOption {
+	return func(c *callersConfig) error { return setDuration("WithRefusedTTL", &c.RefusedTTL, d) }
+}
+
 // WithCallerMaxStale sets how long after its last good answer a verified token passes while the
 // platform does not answer. The default is 15 minutes. It is at least the TTL.
 func WithCallerMaxStale(d time.Duration) CallersOption {

@@ -241,6 +241,13 @@ func TestCallers_rejectionHandler(t *testing.T) {
 	assert.Equal(t, http.Header{"Cache-Control": {"no-store"}}, rec.Header())
 }
 
+func TestCallers_realm(t *testing.T) {
+	w := newCallersWorld(t)
+	rec, _ := w.send(nil, middleware.WithRealm("tasks"))
+	assert.Equal(t, 401, rec.Code)
+	assert.Equal(t, []string{`ApiKey realm="tasks"`, `OAuth realm="tasks"`}, rec.Header()["Www-Authenticate"])
+}
+
 func TestNewCallers_errors(t *testing.T) {
 	client := must(requester.New(requester.Production))
 	for name, tt := range map[string]struct {
