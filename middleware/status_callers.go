@@ -60,11 +60,11 @@ func callersDetails(s CallersStats) []statusDetail {
 
 // sharedText describes the use of a shared store.
 func sharedText(s shared.Stats) string {
-	what := fmt.Sprintf("about %d replicas", s.Replicas)
+	what := fmt.Sprintf("replicas: about %d", s.Replicas)
 	if s.Mode != "active" {
 		what = "this replica works on its own"
 	}
-	return fmt.Sprintf("%s, %s; %d answers taken, %d given, %d errors, %d entries rejected",
+	return fmt.Sprintf("%s, %s; answers taken %d, given %d; errors %d, entries rejected %d",
 		s.Mode, what, s.Taken, s.Given, s.Errors, s.Rejected)
 }
 

@@ -13,13 +13,15 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/health/sharedtest"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 // The page shows counts of callers, and neither their tokens nor their accounts.
 func TestStatus_callers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newCallersWorld(t, middleware.WithUnknownBudget(1, 4))
+		w := newCallersWorld(t, middleware.WithUnknownBudget(1, 4),
+			middleware.WithSharedCallers(sharedtest.NewMemory()))
 		page := newStatus(because(health.ReasonVerified), toAll, middleware.WithCallers(w.callers))
 		body := ask(page, http.MethodGet, "/statusz").Body.String()
 		assertComplete(t, body)
@@ -36,6 +38,7 @@ func TestStatus_callers(t *testing.T) {
 		time.Sleep(ttl)
 		w.platform.SetFaults(requestertest.Status(500))
 		w.use(good)
+		synctest.Wait() // answers are stored in the background
 
 		body = ask(page, http.MethodGet, "/statusz").Body.String()
 		assertComplete(t, body)

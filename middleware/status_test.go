@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/health"
+	"github.com/tolokacheck/tolokacheck/health/shared"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
@@ -54,6 +55,7 @@ func TestStatus_page(t *testing.T) {
 		"pass": func(t *testing.T) []middleware.Snapshotter {
 			s := statusState(t, health.ReasonVerified)
 			s.Err = nil
+			s.Shared = shared.Stats{Taken: 40, Given: 3, Mode: "active", Replicas: 12}
 			return []middleware.Snapshotter{newChecker(s)}
 		},
 		"fail": func(t *testing.T) []middleware.Snapshotter {
@@ -63,6 +65,7 @@ func TestStatus_page(t *testing.T) {
 		},
 		"two": func(t *testing.T) []middleware.Snapshotter {
 			s := statusState(t, health.ReasonStale, health.ReasonLowBalance)
+			s.Shared = shared.Stats{Taken: 40, Given: 3, Errors: 5, Rejected: 1, Mode: "away", Replicas: 12}
 			return []middleware.Snapshotter{newChecker(s), newChecker(health.State{})}
 		},
 	}

@@ -18,6 +18,7 @@ import (
 	tolokaprom "github.com/tolokacheck/tolokacheck/health/prometheus"
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/health/shared"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
@@ -39,6 +40,9 @@ func fullCallers() fakeCallers {
 	s.Skipped.Budget, s.Skipped.InFlight, s.Skipped.Breaker, s.Skipped.RateLimit = 31, 32, 33, 34
 	s.Verified = middleware.CallersTokens{Entries: 41, Evictions: 42, InFlight: 43, Breaker: "half-open"}
 	s.Unproven = middleware.CallersTokens{Entries: 51, Evictions: 52, InFlight: 53, Breaker: "open"}
+	s.Shared = shared.Stats{
+		Taken: 61, Given: 62, Leases: 63, Errors: 64, Opened: 65, Rejected: 66, Mode: "active", Replicas: 67,
+	}
 	return fakeCallers(s)
 }
 
