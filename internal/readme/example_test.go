@@ -147,8 +147,7 @@ func Example_callers() {
 	// Output:
 	// 200 the tasks of 566ec2b0ff0deeaae5f9d500629de162
 	//
-	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"detail":"Send a valid API token
-	// in the Authorization header."}
+	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"detail":"Send a valid API token in the Authorization header."}
 }
 
 func Example_outgoing() {
