@@ -265,8 +265,8 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 		if !trouble.Confirmed {
 			r.skipped = fmt.Errorf("another replica got no verdict: %w", trouble.Err)
 		}
-		r.due = now + trouble.Pause - trouble.Age + m.spreadLooks(r)
-	case m.lastMoment(now, r):
+		r.due = now + trouble.Pause - trouble.Age + m.spreadLooks(now, r)
+	case m.lastMoment(now, r) && !(v.Busy > 0 && trouble != nil && trouble.Confirmed):
 		r.team.granted = true
 	case v.Rejected != nil && !r.team.distrust:
 		r.team.distrust, r.team.lookAt = true, now
@@ -276,7 +276,9 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 			wait = min(m.pace.interval, m.fleet.lease) / 2
 		}
 		r.team.waits++
-		r.team.lookAt = now + time.Duration(float64(wait)*(1+m.jitter())) + m.spreadLooks(r)
+		pause := m.spreadLooks(now, r)
+		r.team.since += pause // which is no time in which an answer did not come
+		r.team.lookAt = now + time.Duration(float64(wait)*(1+m.jitter())) + pause
 	case r.team.hurry, !r.verified, m.unconfirmed(r), r == m.inUse && m.expired(now):
 		r.team.granted = true // those who should answer do not
 	default:
@@ -330,9 +332,9 @@ func (m *machine) lastMoment(now instant, r *record) bool {
 
 // spreadLooks returns a random pause before a look at the store, so that the replicas that wait
 // for the same moment do not come together.
-func (m *machine) spreadLooks(r *record) time.Duration {
-	most := m.pace.interval
-	if r.team.hurry || !r.asked {
+func (m *machine) spreadLooks(now instant, r *record) time.Duration {
+	most := m.pace.interval / 2
+	if r.team.hurry || !r.asked || m.lastMoment(now, r) {
 		most = min(most, hurriedSpread)
 	}
 	all := min(time.Duration(m.fleet.replicas)*time.Second/looksPerSecond, most)
@@ -354,11 +356,12 @@ func (m *machine) give(now instant, r *record, a platform.Answer) {
 		r.team.probes++
 		r.team.prober = f.id
 		answer.Probes, answer.Confirmed = r.team.probes, r.team.confirmed
-		answer.Pause = max(m.pace.backoff(r.team.probes, m.jitter()), min(a.RetryAfter, m.pace.interval))
+		pause := min(m.pace.backoff(r.team.probes, m.jitter()), m.pace.interval/2)
+		answer.Pause = max(pause, min(a.RetryAfter, m.pace.interval))
 		if r.heldUntil > now {
 			answer.Pause = r.heldUntil - now
 		}
-		r.due = now + answer.Pause + m.spreadLooks(r)
+		r.due = now + answer.Pause + m.spreadLooks(now, r)
 	} else {
 		r.team.probes, r.team.prober, r.team.confirmed = 0, "", false
 		answer.Refusals = r.refusals

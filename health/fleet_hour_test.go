@@ -58,7 +58,7 @@ func TestFleetHour(t *testing.T) {
 				9 * replicas, 11 * replicas, 1.1,
 			},
 			{"store_back", func() { store.SetError(nil) }, 10, working, 8, 14, 1.1},
-			{"platform_down", func() { f.will(always(down)) }, 5, orStale, 4, 15, 1.5},
+			{"platform_down", func() { f.will(always(down)) }, 5, orStale, 4, 15, 2.5},
 			{"platform_back", func() { f.will(always(account("1"))) }, 10, orStale, 8, 13, 1.1},
 		} {
 			f.platform.forget()
