@@ -16,7 +16,7 @@
 //
 // # Server
 //
-// Redis 6 or later, or Valkey, without modules; the tests run with Redis 7.0. Persistence is not
+// Redis 7 or later, or Valkey, without modules; the tests run with Redis 7.0. Persistence is not
 // necessary: after a loss of everything one replica asks the platform, and the others take its
 // answer. Any maxmemory-policy will do; the loss of any key costs at most one more call of the
 // platform. With noeviction and a full memory Look returns an error.

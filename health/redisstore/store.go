@@ -131,7 +131,8 @@ func (s *Store) Look(ctx context.Context, key string, q shared.Query) (shared.Vi
 	return view, nil
 }
 
-// Put implements [shared.Store].
+// Put implements [shared.Store]. If the client retries a Put whose reply was lost, Put returns false
+// although the answer is stored.
 func (s *Store) Put(ctx context.Context, key string, p shared.Answer) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, fmt.Errorf("redisstore: Put: %w", err)
