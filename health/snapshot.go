@@ -131,7 +131,7 @@ func readiness(s State, reasons reasonSet, status Status) Status {
 	return status
 }
 
-// State returns everything that is known, for display: a copy of about 500 bytes, which allocates
+// State returns everything that is known, for display: a copy of about 400 bytes, which allocates
 // nothing. Its Token is always zero: use the Token method, or TokenFingerprint to show which token
 // it is. The slices are shared between copies and must not be modified.
 func (s *Snapshot) State() State {

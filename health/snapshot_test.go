@@ -16,6 +16,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/shared"
 )
 
 func TestZeroSnapshot(t *testing.T) {
@@ -120,6 +121,7 @@ func TestSnapshot_State(t *testing.T) {
 		MinBalance: decimal.NullDecimal{Decimal: decimal.MustParse("7"), Valid: true},
 		Since:      at.Add(3), RetryAfter: 4, Err: errors.New("cause"),
 		History: []health.Change{{At: at, From: health.ReasonVerified, To: health.ReasonStale}},
+		Shared:  shared.Stats{Mode: "active"},
 	}
 	snap := health.NewSnapshot(given)
 	want := given
