@@ -80,6 +80,8 @@ type team struct {
 	keys  sharing.Keys
 	floor uint64 // the highest fence seen
 
+	verdict, trouble sighting // of the last entries seen
+
 	hurry   bool    // the check must not take an answer older than shareWithin
 	looking bool    // a look is in flight
 	lookAt  instant // when to look again for an answer that is on its way
@@ -87,16 +89,32 @@ type team struct {
 	waits   int     // how often it was waited for
 	granted bool    // the platform may be asked now
 	fence   uint64  // of the lease, 0 without one
+	leased  instant // when the look began that brought the lease
 
 	probes    int    // calls in a row of all replicas without a verdict
 	prober    string // who made the last
 	confirmed bool   // see sharing.Answer
 
-	deaf     bool // the last call of this replica gave no verdict
+	deaf     bool // the last call of this replica got no HTTP answer
 	distrust bool // an entry could not be opened: take none
 
 	alone   bool    // the last call was made because the store did not answer
 	aloneAt instant // when to ask without the store, 0 if that is not planned
+}
+
+// sighting is when an entry was asked about, by the look that showed it first. A store that later
+// says that the entry is younger is not believed.
+type sighting struct {
+	fence  uint64
+	sentAt instant
+}
+
+// see returns when a was asked about. The look that shows it began at the instant began.
+func (s *sighting) see(a *sharing.Answer, began instant) instant {
+	if sentAt := began - a.Age; s.fence != a.Fence || sentAt < s.sentAt {
+		*s = sighting{a.Fence, sentAt}
+	}
+	return s.sentAt
 }
 
 // look is a look at the store that the loop makes.
@@ -117,11 +135,11 @@ func (m *machine) startLook(now instant, r *record, t *todo) {
 	r.team.hurry = m.checks.forces(r) || m.checks.doubts(r)
 	r.team.since, r.team.waits, r.team.distrust = now, 0, false
 	m.fleet.waiting = append(m.fleet.waiting, r)
-	m.look(now, r, t)
+	m.look(r, t)
 }
 
-func (m *machine) look(now instant, r *record, t *todo) {
-	q := shared.Query{Due: m.dueAge(now, r), Floor: r.team.floor}
+func (m *machine) look(r *record, t *todo) {
+	q := shared.Query{Due: m.dueAge(r), Floor: r.team.floor}
 	if !m.givesWay(r) {
 		q.Lease = m.fleet.lease
 	}
@@ -132,19 +150,19 @@ func (m *machine) look(now instant, r *record, t *todo) {
 // givesWay reports whether the next look leaves the lease to others: the network of this replica
 // may be the only one that is broken.
 func (m *machine) givesWay(r *record) bool {
-	return r.team.deaf && r.team.waits == 0 && r.verified && !r.team.hurry && m.fleet.replicas > 1
+	others := m.fleet.replicas > 1 && r.team.probes == 0 // who get verdicts
+	return others && r.team.deaf && r.team.waits == 0 && r.verified && !r.team.hurry
 }
 
 // dueAge returns the age from which a shared verdict on r is too old.
-func (m *machine) dueAge(now instant, r *record) time.Duration {
+func (m *machine) dueAge(r *record) time.Duration {
 	switch {
 	case r.team.distrust:
 		return 0
 	case r.team.hurry:
 		return min(shareWithin, m.pace.interval)
 	case m.unconfirmed(r):
-		// A verdict that is younger than the refusal that is known is the confirmation.
-		return max(m.rules.recheck, now-r.askedAt-m.rules.recheck/2)
+		return m.rules.recheck
 	default:
 		return m.pace.interval * 85 / 100 // under the least regular pause, with its jitter
 	}
@@ -168,7 +186,7 @@ func (m *machine) planFleet(now instant, t *todo) {
 			continue // the check has ended
 		case r.team.looking:
 		case now >= r.team.lookAt:
-			m.look(now, r, t)
+			m.look(r, t)
 		default:
 			t.at(r.team.lookAt)
 		}
@@ -195,7 +213,6 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 		m.fleet.unsealed, n.unsealed = true, v.Rejected
 	}
 	m.fleet.count(v.Replicas)
-	r.team.aloneAt, r.team.alone = 0, false
 
 	verdict, trouble := v.Verdict, v.Trouble
 	if trouble != nil && trouble.Fence < r.team.floor {
@@ -203,11 +220,8 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 	}
 	fresh := false // the verdict is young enough to end the check
 	if a := verdict; a != nil && a.Fence >= r.team.floor {
-		sentAt := began - a.Age
-		if a.Fence == r.team.floor && r.asked { // the store may show a known answer as a new one
-			sentAt = min(sentAt, r.askedAt)
-		}
-		fresh = trouble == nil && began-sentAt < m.dueAge(began, r)
+		sentAt := r.team.verdict.see(a, began)
+		fresh = trouble == nil && (now-sentAt < m.dueAge(r) || sentAt > r.team.since)
 		if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
 			n.add(m.heard(now, r, a, sentAt))
 		}
@@ -222,6 +236,12 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 			n.add(m.heard(now, r, a, sentAt))
 		}
 		r.team.floor = a.Fence
+	}
+	if trouble != nil {
+		r.team.trouble.see(trouble, began)
+	}
+	if v.Lease > 0 {
+		r.team.leased = began
 	}
 	m.decide(now, r, v, trouble, fresh)
 	return n
@@ -248,26 +268,27 @@ func (m *machine) heard(now instant, r *record, a *sharing.Answer, sentAt instan
 
 // decide says what follows from a look: the end of the check, a call, or another look.
 func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharing.Answer, fresh bool) {
+	pauseEnds := now
+	if trouble != nil {
+		pauseEnds = r.team.trouble.sentAt + trouble.Pause
+	}
 	switch {
 	case v.Lease > 0:
 		r.team.granted, r.team.fence = true, v.Lease
-	case fresh && !m.lastMoment(now, r):
+		r.team.alone, r.team.aloneAt = false, 0
+	case m.lastMoment(now, r) && !m.covered(now, r, v, trouble):
+		r.team.granted = true
+	case fresh:
 		m.endCheck(r, r.team.hurry)
 		if r.due <= now { // the verdict was known already
-			r.due = now + m.regular(r)
-			if r == m.inUse && m.works() {
-				r.due = min(r.due, m.lastDue(r))
-			}
+			r.due = m.before(now, r, now+m.regular(r))
 		}
-	case trouble != nil && trouble.Age < trouble.Pause && v.Busy == 0 &&
-		(trouble.Confirmed || !m.lastMoment(now, r)):
+	case pauseEnds > now && v.Busy == 0:
 		m.endCheck(r, r.team.hurry)
 		if !trouble.Confirmed {
 			r.skipped = fmt.Errorf("another replica got no verdict: %w", trouble.Err)
 		}
-		r.due = now + trouble.Pause - trouble.Age + m.spreadLooks(r)
-	case m.lastMoment(now, r):
-		r.team.granted = true
+		r.due = m.before(now, r, pauseEnds+m.spreadLooks(r))
 	case v.Rejected != nil && !r.team.distrust:
 		r.team.distrust, r.team.lookAt = true, now
 	case now-r.team.since < 2*m.fleet.lease:
@@ -276,13 +297,44 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 			wait = min(m.pace.interval, m.fleet.lease) / 2
 		}
 		r.team.waits++
-		r.team.lookAt = now + time.Duration(float64(wait)*(1+m.jitter())) + m.spreadLooks(r)
-	case r.team.hurry, !r.verified, m.unconfirmed(r), r == m.inUse && m.expired(now):
-		r.team.granted = true // those who should answer do not
-	default:
-		m.endCheck(r, false)
-		r.due = now + m.regular(r)
+		wait = time.Duration(float64(wait) * (1 + m.jitter()))
+		r.team.lookAt = m.before(now, r, now+wait+m.spreadLooks(r))
+	default: // those who should answer do not
+		m.withoutStore(now, r)
 	}
+}
+
+// lastMoment reports whether a check of r must end before the last good answer is too old.
+func (m *machine) lastMoment(now instant, r *record) bool {
+	return r == m.inUse && m.works() && !m.expired(now) && now >= m.lastDue(r)
+}
+
+// covered reports whether the probe of another replica stands for the call that r needs at its
+// last moment: at the end of a long outage not all replicas call at once. It must be one after
+// that moment, in flight, or allowed soon enough.
+func (m *machine) covered(now instant, r *record, v sharing.View, trouble *sharing.Answer) bool {
+	if trouble == nil || !trouble.Confirmed {
+		return false
+	}
+	sentAt, pause := r.team.trouble.sentAt, trouble.Pause
+	switch ends := sentAt + pause; {
+	case sentAt >= m.lastDue(r)-m.fleet.limit:
+		return now < ends+m.fleet.lease
+	case v.Busy > 0:
+		return now < ends+m.fleet.lease
+	default:
+		return now < ends && ends <= m.lastChance(r)
+	}
+}
+
+// before returns at, or the last moment of r if that comes first.
+func (m *machine) before(now instant, r *record, at instant) instant {
+	if r == m.inUse && m.works() {
+		if last := m.lastDue(r); last > now {
+			return min(at, last)
+		}
+	}
+	return at
 }
 
 // endCheck ends a check of r without a call. heard says whether it has an answer that is recent
@@ -317,15 +369,7 @@ func (m *machine) withoutStore(now instant, r *record) {
 		r.team.aloneAt = now + time.Duration(float64(window)*m.jitter())
 	}
 	m.endCheck(r, false)
-	r.due = min(r.team.aloneAt, now+m.regular(r))
-	if r == m.inUse && m.works() && !m.expired(now) {
-		r.due = min(r.due, m.lastDue(r))
-	}
-}
-
-// lastMoment reports whether this replica must ask about r by itself now.
-func (m *machine) lastMoment(now instant, r *record) bool {
-	return r == m.inUse && m.works() && !m.expired(now) && now >= m.lastDue(r)
+	r.due = m.before(now, r, min(r.team.aloneAt, now+m.regular(r)))
 }
 
 // spreadLooks returns a random pause before a look at the store, so that the replicas that wait
@@ -348,17 +392,17 @@ func (m *machine) give(now instant, r *record, a platform.Answer) {
 	f := m.fleet
 	answer := sharing.Answer{Answer: a, Fence: r.team.fence}
 	if answer.Trouble() {
-		// A proxy of this replica may answer in place of the platform, but not with a 429.
 		r.team.confirmed = r.team.confirmed || a.Class == requester.RateLimited ||
 			r.team.probes > 0 && r.team.prober != f.id
 		r.team.probes++
 		r.team.prober = f.id
 		answer.Probes, answer.Confirmed = r.team.probes, r.team.confirmed
-		answer.Pause = max(m.pace.backoff(r.team.probes, m.jitter()), min(a.RetryAfter, m.pace.interval))
-		if r.heldUntil > now {
-			answer.Pause = r.heldUntil - now
-		}
-		r.due = now + answer.Pause + m.spreadLooks(r)
+		pause := max(m.pace.backoff(r.team.probes, m.jitter()), min(a.RetryAfter, m.pace.interval))
+		pause = max(pause, r.heldUntil-now)
+		// The next probe comes before the last good answer is too old, and counts for all.
+		ends := m.before(now, r, now+pause)
+		answer.Pause = ends - r.team.leased
+		r.due = m.before(now, r, ends+m.spreadLooks(r))
 	} else {
 		r.team.probes, r.team.prober, r.team.confirmed = 0, "", false
 		answer.Refusals = r.refusals

@@ -185,6 +185,12 @@ func (s fleetScript) replay() error {
 		w.troubles(r, accepts)
 	}
 	w.pass(s.config.reaction())
+	for _, r := range w.replicas {
+		if !r.runs() { // its Start has failed, perhaps with a refusal that was in the store
+			w.restart(r)
+		}
+	}
+	w.pass(s.config.reaction())
 	if lied {
 		w.pass(s.config.maxStale)
 	}
@@ -235,11 +241,15 @@ func (w *fleetWorld) do(s fleetStep) {
 		r.holds.Store(int32(s.token))
 		w.change(func() { r.switched = w.now() })
 	case fleetRestarts:
-		w.forced(2)
-		r.leave()
-		if err := r.join(); err != nil {
-			w.change(func() { w.complainLocked("%v", err) })
-		}
+		w.restart(r)
+	}
+}
+
+func (w *fleetWorld) restart(r *fleetReplica) {
+	w.forced(2)
+	r.leave()
+	if err := r.join(); err != nil {
+		w.change(func() { w.complainLocked("%v", err) })
 	}
 }
 

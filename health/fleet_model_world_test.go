@@ -87,8 +87,8 @@ type fleetReplica struct {
 	switched time.Duration // when its source got another token
 	open     int           // the token with which it was open last, -1 if it never was
 	verified time.Duration // VerifiedAt then
+	starting bool
 	started  bool
-	startAt  time.Duration
 	closed   bool
 	pending  sync.WaitGroup
 }
@@ -103,6 +103,11 @@ type fleetCount struct {
 func newFleetWorld(c fleetConfig) (*fleetWorld, error) {
 	w := &fleetWorld{
 		config: c, born: time.Now(), store: newFleetStore(c.limit()), spotless: true, calm: true,
+	}
+	w.store.trace = func(format string, args ...any) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.traceLocked(format, args...)
 	}
 	for i := range c.replicas {
 		r := &fleetReplica{w: w, number: i}
@@ -134,7 +139,7 @@ func (w *fleetWorld) err() error {
 	if len(w.problems) == 0 {
 		return nil
 	}
-	return errors.New(strings.Join(append(w.problems, w.trace[max(0, len(w.trace)-80):]...), "\n"))
+	return errors.New(strings.Join(append(w.problems, w.trace[max(0, len(w.trace)-400):]...), "\n"))
 }
 
 // join makes a checker and starts it in the background.
@@ -159,17 +164,24 @@ func (r *fleetReplica) join() error {
 		return err
 	}
 	r.w.mu.Lock()
-	r.checker, r.open, r.started, r.startAt, r.closed = checker, -1, false, r.w.now(), false
+	r.checker, r.open, r.starting, r.started, r.closed = checker, -1, true, false, false
 	r.w.mu.Unlock()
 	r.pending.Go(func() {
 		err := checker.Start(context.Background())
 		r.w.mu.Lock()
 		defer r.w.mu.Unlock()
-		r.started = err == nil
+		r.starting, r.started = false, err == nil
 		r.w.traceLocked("replica %d: Start returns %v", r.number, err)
 		r.since = r.w.now()
 	})
 	return nil
+}
+
+// runs reports whether the checker was started, or is being started.
+func (r *fleetReplica) runs() bool {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	return r.starting || r.started
 }
 
 // leave closes the checker.

@@ -204,9 +204,14 @@ func (m *machine) learn(now instant, r *record, a platform.Answer, shared *shari
 	was := r.turnedDown()
 	o, err := m.outcomeOf(r, a)
 	r.class = a.Class
+	refusals := r.refusals
 	r.note(o, err, r.askedAt, m.rules.recheck)
 	if shared != nil && o == refused {
-		r.refusals = max(r.refusals, shared.Refusals)
+		// The other replica counted from the last good answer, which this one may have missed.
+		r.refusals = max(shared.Refusals, 1)
+		if refusals >= m.rules.rejectionThreshold {
+			r.refusals = refusals // only a good answer improves a status
+		}
 		r.refusedAt = now // it was refused before, and its age is only an estimate
 	}
 	if a.Account != nil {
