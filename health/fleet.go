@@ -135,12 +135,12 @@ func (m *machine) startLook(now instant, r *record, t *todo) {
 	r.team.hurry = m.checks.forces(r) || m.checks.doubts(r)
 	r.team.since, r.team.waits, r.team.distrust = now, 0, false
 	m.fleet.waiting = append(m.fleet.waiting, r)
-	m.look(r, t)
+	m.look(now, r, t)
 }
 
-func (m *machine) look(r *record, t *todo) {
-	q := shared.Query{Due: m.dueAge(r), Floor: r.team.floor}
-	if !m.givesWay(r) {
+func (m *machine) look(now instant, r *record, t *todo) {
+	q := shared.Query{Due: m.dueAge(now, r), Floor: r.team.floor}
+	if !m.givesWay(r) && now >= r.openUntil {
 		q.Lease = m.fleet.lease
 	}
 	r.team.looking = true
@@ -155,14 +155,15 @@ func (m *machine) givesWay(r *record) bool {
 }
 
 // dueAge returns the age from which a shared verdict on r is too old.
-func (m *machine) dueAge(r *record) time.Duration {
+func (m *machine) dueAge(now instant, r *record) time.Duration {
 	switch {
 	case r.team.distrust:
 		return 0
 	case r.team.hurry:
 		return min(shareWithin, m.pace.interval)
 	case m.unconfirmed(r):
-		return m.rules.recheck
+		// A verdict that is younger than the refusal that is known confirms it, or not.
+		return max(m.rules.recheck, now-r.askedAt-m.rules.recheck/2)
 	default:
 		return m.pace.interval * 85 / 100 // under the least regular pause, with its jitter
 	}
@@ -186,7 +187,7 @@ func (m *machine) planFleet(now instant, t *todo) {
 			continue // the check has ended
 		case r.team.looking:
 		case now >= r.team.lookAt:
-			m.look(r, t)
+			m.look(now, r, t)
 		default:
 			t.at(r.team.lookAt)
 		}
@@ -221,7 +222,7 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 	fresh := false // the verdict is young enough to end the check
 	if a := verdict; a != nil && a.Fence >= r.team.floor {
 		sentAt := r.team.verdict.see(a, began)
-		fresh = trouble == nil && (now-sentAt < m.dueAge(r) || sentAt > r.team.since)
+		fresh = trouble == nil && (now-sentAt < m.dueAge(now, r) || sentAt > r.team.since)
 		if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
 			n.add(m.heard(now, r, a, sentAt))
 		}
@@ -248,10 +249,13 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 }
 
 // newer reports whether a shared verdict is news: it is younger than what this replica knows by
-// itself, and not too old to count.
+// itself, and not too old to count. An old refusal does not: a replica that starts must ask.
 func (m *machine) newer(now instant, r *record, a *sharing.Answer, sentAt instant) bool {
-	return (!r.asked || sentAt > r.askedAt) &&
-		(a.Class != requester.Verified || now-sentAt < m.rules.maxStale)
+	most := m.pace.interval + m.fleet.lease
+	if a.Class == requester.Verified {
+		most = m.rules.maxStale
+	}
+	return (!r.asked || sentAt > r.askedAt) && now-sentAt < most
 }
 
 // heard applies an answer that another replica got.
@@ -276,19 +280,19 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 	case v.Lease > 0:
 		r.team.granted, r.team.fence = true, v.Lease
 		r.team.alone, r.team.aloneAt = false, 0
-	case m.lastMoment(now, r) && !m.covered(now, r, v, trouble):
+	case m.lastMoment(now, r) && !m.covered(now, r, v, trouble) && now >= r.openUntil:
 		r.team.granted = true
 	case fresh:
 		m.endCheck(r, r.team.hurry)
 		if r.due <= now { // the verdict was known already
 			r.due = m.before(now, r, now+m.regular(r))
 		}
-	case pauseEnds > now && v.Busy == 0:
+	case pauseEnds > now && v.Busy == 0, trouble != nil && r.team.trouble.sentAt > r.team.since:
 		m.endCheck(r, r.team.hurry)
 		if !trouble.Confirmed {
 			r.skipped = fmt.Errorf("another replica got no verdict: %w", trouble.Err)
 		}
-		r.due = m.before(now, r, pauseEnds+m.spreadLooks(r))
+		r.due = m.before(now, r, max(pauseEnds, now+firstWait)+m.spreadLooks(r))
 	case v.Rejected != nil && !r.team.distrust:
 		r.team.distrust, r.team.lookAt = true, now
 	case now-r.team.since < 2*m.fleet.lease:
@@ -299,6 +303,9 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 		r.team.waits++
 		wait = time.Duration(float64(wait) * (1 + m.jitter()))
 		r.team.lookAt = m.before(now, r, now+wait+m.spreadLooks(r))
+	case now < r.openUntil: // it heard nothing
+		m.endCheck(r, false)
+		r.due = m.before(now, r, min(r.openUntil, now+m.regular(r)))
 	default: // those who should answer do not
 		m.withoutStore(now, r)
 	}
@@ -356,6 +363,11 @@ func (m *machine) unconfirmed(r *record) bool {
 // withoutStore decides what follows from a look that failed. The more replicas there are, the
 // longer they wait with their own calls.
 func (m *machine) withoutStore(now instant, r *record) {
+	if now < r.openUntil {
+		m.endCheck(r, false)
+		r.due = r.openUntil
+		return
+	}
 	window := min(time.Duration(m.fleet.replicas)*time.Second/alonePerSecond, m.rules.maxStale)
 	switch {
 	case window < time.Second, !r.asked, r.team.hurry, m.unconfirmed(r), m.lastMoment(now, r),

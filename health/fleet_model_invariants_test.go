@@ -12,7 +12,7 @@ func (r *fleetReplica) look(snap *health.Snapshot) {
 	w := r.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r.closed {
+	if r.closed || snap.Reason() == health.ReasonClosed { // or of the checker before
 		return
 	}
 	w.traceLocked("replica %d: %v, token %d", r.number, snap.Reasons(), fleetTokenOf(snap))
@@ -116,7 +116,7 @@ func (r *fleetReplica) checkLivenessLocked(snap *health.Snapshot, i int) {
 	case w.calm && r.open == i && snap.Reason() != health.ReasonVerified:
 		w.complainLocked("replica %d: %v, and the platform accepts every token", r.number, snap.Reasons())
 	case !good || snap.Open():
-	case r.open == i && r.verified+c.maxStale-c.timeout-c.interval/20-2*c.limit() > since &&
+	case r.open == i && r.verified+c.maxStale-c.again() > since &&
 		snap.Reason() == health.ReasonUnreachable:
 		w.complainLocked("replica %d: the outage has ended at %v, and the gate closes: %v", r.number, since, snap.Cause())
 	case now > max(since, r.switched)+c.reaction() && !w.lyingLocked():

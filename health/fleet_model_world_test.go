@@ -36,6 +36,18 @@ func (c fleetConfig) limit() time.Duration {
 
 func (c fleetConfig) lease() time.Duration { return c.timeout + 2250*time.Millisecond }
 
+// lastDue is the age of a verdict at which a replica asks by itself at the latest.
+func (c fleetConfig) lastDue() time.Duration {
+	return c.maxStale - c.timeout - c.interval/20 - c.limit()
+}
+
+// again is how long after the end of an outage the platform is asked again and has answered: a
+// backoff or the open breaker ends, and a call follows.
+func (c fleetConfig) again() time.Duration {
+	breakerOpen := min(30*time.Second, c.maxStale/4)
+	return max(c.interval, breakerOpen)*11/10 + c.interval/20 + c.timeout + 2*c.limit()
+}
+
 // reaction is how long after all trouble has ended the replicas know what the platform says.
 func (c fleetConfig) reaction() time.Duration {
 	confirm := time.Duration(c.threshold) * (c.recheck + time.Second + c.lease())
@@ -208,10 +220,14 @@ func (r *fleetReplica) RoundTrip(req *http.Request) (*http.Response, error) {
 	if r.trouble != accepts {
 		kind = r.trouble
 	}
-	t.inFlight++
+	// Before its last good answer is too old a replica may ask by itself.
+	shared := r.open != i || sentAt < r.verified+w.config.lastDue()
+	if shared {
+		t.inFlight++
+	}
 	w.count.calls[i]++
 	w.traceLocked("replica %d: call about token %d: %s", r.number, i, modelKindNames[kind])
-	if t.inFlight > 1 && w.alone() {
+	if shared && t.inFlight > 1 && w.alone() {
 		w.complainLocked("%d calls about token %d at once", t.inFlight, i)
 	}
 	w.mu.Unlock()
@@ -227,7 +243,9 @@ func (r *fleetReplica) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t.inFlight--
+	if shared {
+		t.inFlight--
+	}
 	if kind == hangs || late {
 		return nil, req.Context().Err()
 	}
