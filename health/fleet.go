@@ -95,7 +95,7 @@ type team struct {
 	prober    string // who made the last
 	confirmed bool   // see sharing.Answer
 
-	deaf     bool // the last call of this replica got no HTTP answer
+	deaf     bool // the last call of this replica gave no verdict
 	distrust bool // an entry could not be opened: take none
 
 	alone   bool    // the last call was made because the store did not answer
@@ -162,7 +162,7 @@ func (m *machine) dueAge(now instant, r *record) time.Duration {
 	case r.team.hurry:
 		return min(shareWithin, m.pace.interval)
 	case m.unconfirmed(r):
-		// A verdict that is younger than the refusal that is known confirms it, or not.
+		// A verdict that is younger than the refusal that is known is the confirmation.
 		return max(m.rules.recheck, now-r.askedAt-m.rules.recheck/2)
 	default:
 		return m.pace.interval * 85 / 100 // under the least regular pause, with its jitter
@@ -323,15 +323,12 @@ func (m *machine) covered(now instant, r *record, v sharing.View, trouble *shari
 	if trouble == nil || !trouble.Confirmed {
 		return false
 	}
-	sentAt, pause := r.team.trouble.sentAt, trouble.Pause
-	switch ends := sentAt + pause; {
-	case sentAt >= m.lastDue(r)-m.fleet.limit:
+	sentAt := r.team.trouble.sentAt
+	ends := sentAt + trouble.Pause
+	if v.Busy > 0 || sentAt >= m.lastDue(r)-m.fleet.limit { // the time of a look is uncertain
 		return now < ends+m.fleet.lease
-	case v.Busy > 0:
-		return now < ends+m.fleet.lease
-	default:
-		return now < ends && ends <= m.lastChance(r)
 	}
+	return now < ends && ends <= m.lastChance(r)
 }
 
 // before returns at, or the last moment of r if that comes first.
@@ -403,7 +400,10 @@ func (f *fleet) count(n int) { f.replicas = max(n, f.replicas*9/10, 1) }
 func (m *machine) give(now instant, r *record, a platform.Answer) {
 	f := m.fleet
 	answer := sharing.Answer{Answer: a, Fence: r.team.fence}
+	seen := sighting{r.team.fence, r.team.leased}
 	if answer.Trouble() {
+		r.team.trouble = seen
+		// A proxy of this replica may answer in place of the platform, but not with a 429.
 		r.team.confirmed = r.team.confirmed || a.Class == requester.RateLimited ||
 			r.team.probes > 0 && r.team.prober != f.id
 		r.team.probes++
@@ -416,6 +416,7 @@ func (m *machine) give(now instant, r *record, a platform.Answer) {
 		answer.Pause = ends - r.team.leased
 		r.due = m.before(now, r, ends+m.spreadLooks(r))
 	} else {
+		r.team.verdict = seen
 		r.team.probes, r.team.prober, r.team.confirmed = 0, "", false
 		answer.Refusals = r.refusals
 	}

@@ -145,7 +145,7 @@ func (w *fleetWorld) checkCounts() {
 	}
 	for i, n := range w.count.calls {
 		// A backoff and a confirmation for each change, as if there were no store.
-		each := rounds + 12 + c.threshold + w.count.forced
+		each := rounds*5/4 + 12 + c.threshold + w.count.forced
 		most := each * c.replicas
 		if w.spotless && w.others == 0 {
 			most = each
