@@ -101,6 +101,7 @@ type fleetReplica struct {
 	verified time.Duration // VerifiedAt then
 	starting bool
 	started  bool
+	calls    int // in flight
 	closed   bool
 	pending  sync.WaitGroup
 }
@@ -200,6 +201,9 @@ func (r *fleetReplica) runs() bool {
 func (r *fleetReplica) leave() {
 	r.w.mu.Lock()
 	r.closed, r.started = true, false
+	if r.calls > 0 {
+		r.w.spotless = false // its lease lasts to its end
+	}
 	r.w.mu.Unlock()
 	_ = r.checker.Close()
 	r.pending.Wait()
@@ -225,6 +229,7 @@ func (r *fleetReplica) RoundTrip(req *http.Request) (*http.Response, error) {
 	if shared {
 		t.inFlight++
 	}
+	r.calls++
 	w.count.calls[i]++
 	w.traceLocked("replica %d: call about token %d: %s", r.number, i, modelKindNames[kind])
 	if shared && t.inFlight > 1 && w.alone() {
@@ -243,6 +248,7 @@ func (r *fleetReplica) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	r.calls--
 	if shared {
 		t.inFlight--
 	}

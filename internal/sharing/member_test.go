@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,7 +33,6 @@ func acting(do func(context.Context) error) store {
 // Whatever the store does, Look and Put return within the limit, with an error that says what is
 // wrong.
 func TestMemberBounds(t *testing.T) {
-	release := make(chan struct{})
 	for name, tt := range map[string]struct {
 		do   func(context.Context) error
 		took time.Duration
@@ -73,15 +73,15 @@ func TestMemberBounds(t *testing.T) {
 			})
 		})
 	}
-	close(release)
 }
 
 // Operations that do not return are abandoned, up to a bound. After that the store is not called.
 func TestMemberAbandons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		called, release := 0, make(chan struct{})
+		release := make(chan struct{})
+		var called atomic.Int32
 		m := NewMember(acting(func(context.Context) error {
-			called++
+			called.Add(1)
 			<-release
 			return nil
 		}), MostLook)
@@ -95,7 +95,7 @@ func TestMemberAbandons(t *testing.T) {
 		begin := time.Now()
 		assert.ErrorIs(t, look(), foreign.ErrAllHang)
 		assert.Zero(t, time.Since(begin))
-		assert.Equal(t, foreign.MaxAbandoned, called)
+		assert.EqualValues(t, foreign.MaxAbandoned, called.Load())
 		close(release)
 		synctest.Wait()
 		assert.NoError(t, look())
