@@ -409,7 +409,8 @@ func (m *machine) give(now instant, r *record, a platform.Answer) {
 		r.team.probes++
 		r.team.prober = f.id
 		answer.Probes, answer.Confirmed = r.team.probes, r.team.confirmed
-		pause := max(m.pace.backoff(r.team.probes, m.jitter()), min(a.RetryAfter, m.pace.interval))
+		failures := max(r.team.probes, r.outages) // the store may have lost the count
+		pause := max(m.pace.backoff(failures, m.jitter()), min(a.RetryAfter, m.pace.interval))
 		pause = max(pause, r.heldUntil-now)
 		// The next probe comes before the last good answer is too old, and counts for all.
 		ends := m.before(now, r, now+pause)
