@@ -118,6 +118,7 @@ func (c *Checker) newMachine() machine {
 		m.fleet = newFleet(c.member.ID, c.cfg.pace, c.member.Stats(), func(t credentials.Token) sharing.Keys {
 			return sharing.KeysOf(c.cfg.client, t)
 		})
+		m.fleet.place = c.cfg.jitter()
 	}
 	return m
 }

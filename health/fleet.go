@@ -54,7 +54,8 @@ type fleet struct {
 	away     error     // why the last look failed, nil if it did not
 	unsealed bool      // an entry that cannot be opened was seen
 
-	replicas int // how many looked lately; it falls slowly, because the store may lose its count
+	place    float64 // of this replica among those that wait for the same last moment, in [0, 1)
+	replicas int     // how many looked lately; it falls slowly, because the store may lose its count
 
 	stats *sharing.Stats
 }
@@ -80,6 +81,8 @@ type team struct {
 	keys  sharing.Keys
 	floor uint64 // the highest fence seen
 
+	verdict, trouble sighting // of the last entries seen
+
 	hurry   bool    // the check must not take an answer older than shareWithin
 	looking bool    // a look is in flight
 	lookAt  instant // when to look again for an answer that is on its way
@@ -87,6 +90,7 @@ type team struct {
 	waits   int     // how often it was waited for
 	granted bool    // the platform may be asked now
 	fence   uint64  // of the lease, 0 without one
+	leased  instant // when the look began that brought the lease
 
 	probes    int    // calls in a row of all replicas without a verdict
 	prober    string // who made the last
@@ -97,6 +101,21 @@ type team struct {
 
 	alone   bool    // the last call was made because the store did not answer
 	aloneAt instant // when to ask without the store, 0 if that is not planned
+}
+
+// sighting is when an entry was asked about, by the look that showed it first. A store that later
+// says that the entry is younger is not believed.
+type sighting struct {
+	fence  uint64
+	sentAt instant
+}
+
+// see returns when a was asked about. The look that shows it began at the instant began.
+func (s *sighting) see(a *sharing.Answer, began instant) instant {
+	if sentAt := began - a.Age; s.fence != a.Fence || sentAt < s.sentAt {
+		*s = sighting{a.Fence, sentAt}
+	}
+	return s.sentAt
 }
 
 // look is a look at the store that the loop makes.
@@ -122,7 +141,7 @@ func (m *machine) startLook(now instant, r *record, t *todo) {
 
 func (m *machine) look(now instant, r *record, t *todo) {
 	q := shared.Query{Due: m.dueAge(now, r), Floor: r.team.floor}
-	if !m.givesWay(r) {
+	if !m.givesWay(r) && now >= r.openUntil {
 		q.Lease = m.fleet.lease
 	}
 	r.team.looking = true
@@ -132,7 +151,8 @@ func (m *machine) look(now instant, r *record, t *todo) {
 // givesWay reports whether the next look leaves the lease to others: the network of this replica
 // may be the only one that is broken.
 func (m *machine) givesWay(r *record) bool {
-	return r.team.deaf && r.team.waits == 0 && r.verified && !r.team.hurry && m.fleet.replicas > 1
+	others := m.fleet.replicas > 1 && r.team.probes == 0 // who get verdicts
+	return others && r.team.deaf && r.team.waits == 0 && r.verified && !r.team.hurry
 }
 
 // dueAge returns the age from which a shared verdict on r is too old.
@@ -195,7 +215,6 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 		m.fleet.unsealed, n.unsealed = true, v.Rejected
 	}
 	m.fleet.count(v.Replicas)
-	r.team.aloneAt, r.team.alone = 0, false
 
 	verdict, trouble := v.Verdict, v.Trouble
 	if trouble != nil && trouble.Fence < r.team.floor {
@@ -203,11 +222,8 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 	}
 	fresh := false // the verdict is young enough to end the check
 	if a := verdict; a != nil && a.Fence >= r.team.floor {
-		sentAt := began - a.Age
-		if a.Fence == r.team.floor && r.asked { // the store may show a known answer as a new one
-			sentAt = min(sentAt, r.askedAt)
-		}
-		fresh = trouble == nil && began-sentAt < m.dueAge(began, r)
+		sentAt := r.team.verdict.see(a, began)
+		fresh = trouble == nil && (now-sentAt < m.dueAge(now, r) || sentAt > r.team.since)
 		if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
 			n.add(m.heard(now, r, a, sentAt))
 		}
@@ -223,15 +239,24 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 		}
 		r.team.floor = a.Fence
 	}
+	if trouble != nil {
+		r.team.trouble.see(trouble, began)
+	}
+	if v.Lease > 0 {
+		r.team.leased = began
+	}
 	m.decide(now, r, v, trouble, fresh)
 	return n
 }
 
 // newer reports whether a shared verdict is news: it is younger than what this replica knows by
-// itself, and not too old to count.
+// itself, and not too old to count. An old refusal does not: a replica that starts must ask.
 func (m *machine) newer(now instant, r *record, a *sharing.Answer, sentAt instant) bool {
-	return (!r.asked || sentAt > r.askedAt) &&
-		(a.Class != requester.Verified || now-sentAt < m.rules.maxStale)
+	most := m.pace.interval + m.fleet.lease
+	if a.Class == requester.Verified {
+		most = m.rules.maxStale
+	}
+	return (!r.asked || sentAt > r.askedAt) && now-sentAt < most
 }
 
 // heard applies an answer that another replica got.
@@ -248,26 +273,27 @@ func (m *machine) heard(now instant, r *record, a *sharing.Answer, sentAt instan
 
 // decide says what follows from a look: the end of the check, a call, or another look.
 func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharing.Answer, fresh bool) {
+	pauseEnds := now
+	if trouble != nil {
+		pauseEnds = r.team.trouble.sentAt + trouble.Pause
+	}
 	switch {
 	case v.Lease > 0:
 		r.team.granted, r.team.fence = true, v.Lease
-	case fresh && !m.lastMoment(now, r):
+		r.team.alone, r.team.aloneAt = false, 0
+	case m.lastMoment(now, r) && !m.covered(now, r, v, trouble) && now >= r.openUntil:
+		r.team.granted = true
+	case fresh:
 		m.endCheck(r, r.team.hurry)
 		if r.due <= now { // the verdict was known already
-			r.due = now + m.regular(r)
-			if r == m.inUse && m.works() {
-				r.due = min(r.due, m.lastDue(r))
-			}
+			r.due = m.before(now, r, now+m.regular(r))
 		}
-	case trouble != nil && trouble.Age < trouble.Pause && v.Busy == 0 &&
-		(trouble.Confirmed || !m.lastMoment(now, r)):
+	case pauseEnds > now && v.Busy == 0, trouble != nil && r.team.trouble.sentAt > r.team.since:
 		m.endCheck(r, r.team.hurry)
 		if !trouble.Confirmed {
 			r.skipped = fmt.Errorf("another replica got no verdict: %w", trouble.Err)
 		}
-		r.due = now + trouble.Pause - trouble.Age + m.spreadLooks(now, r)
-	case m.lastMoment(now, r) && !(v.Busy > 0 && trouble != nil && trouble.Confirmed):
-		r.team.granted = true
+		r.due = m.before(now, r, max(pauseEnds, now+firstWait)+m.spreadLooks(now, r))
 	case v.Rejected != nil && !r.team.distrust:
 		r.team.distrust, r.team.lookAt = true, now
 	case now-r.team.since < 2*m.fleet.lease:
@@ -276,15 +302,46 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 			wait = min(m.pace.interval, m.fleet.lease) / 2
 		}
 		r.team.waits++
+		wait = time.Duration(float64(wait) * (1 + m.jitter()))
 		pause := m.spreadLooks(now, r)
 		r.team.since += pause // which is no time in which an answer did not come
-		r.team.lookAt = now + time.Duration(float64(wait)*(1+m.jitter())) + pause
-	case r.team.hurry, !r.verified, m.unconfirmed(r), r == m.inUse && m.expired(now):
-		r.team.granted = true // those who should answer do not
-	default:
+		r.team.lookAt = m.before(now, r, now+wait+pause)
+	case now < r.openUntil: // it heard nothing
 		m.endCheck(r, false)
-		r.due = now + m.regular(r)
+		r.due = m.before(now, r, min(r.openUntil, now+m.regular(r)))
+	default: // those who should answer do not
+		m.withoutStore(now, r)
 	}
+}
+
+// lastMoment reports whether a check of r must end before the last good answer is too old.
+func (m *machine) lastMoment(now instant, r *record) bool {
+	return r == m.inUse && m.works() && !m.expired(now) && now >= m.lastDue(r)
+}
+
+// covered reports whether the probe of another replica stands for the call that r needs at its
+// last moment: at the end of a long outage not all replicas call at once. It must be one after
+// that moment, in flight, or allowed soon enough.
+func (m *machine) covered(now instant, r *record, v sharing.View, trouble *sharing.Answer) bool {
+	if trouble == nil || !trouble.Confirmed {
+		return false
+	}
+	sentAt := r.team.trouble.sentAt
+	ends := sentAt + trouble.Pause
+	if v.Busy > 0 || sentAt >= m.lastDue(r)-m.fleet.limit { // the time of a look is uncertain
+		return now < ends+m.fleet.lease
+	}
+	return now < ends && ends <= m.lastChance(r)
+}
+
+// before returns at, or the last moment of r if that comes first.
+func (m *machine) before(now instant, r *record, at instant) instant {
+	if r == m.inUse && m.works() {
+		if last := m.lastDue(r); last > now {
+			return min(at, last)
+		}
+	}
+	return at
 }
 
 // endCheck ends a check of r without a call. heard says whether it has an answer that is recent
@@ -306,6 +363,11 @@ func (m *machine) unconfirmed(r *record) bool {
 // withoutStore decides what follows from a look that failed. The more replicas there are, the
 // longer they wait with their own calls.
 func (m *machine) withoutStore(now instant, r *record) {
+	if now < r.openUntil {
+		m.endCheck(r, false)
+		r.due = r.openUntil
+		return
+	}
 	window := min(time.Duration(m.fleet.replicas)*time.Second/alonePerSecond, m.rules.maxStale)
 	switch {
 	case window < time.Second, !r.asked, r.team.hurry, m.unconfirmed(r), m.lastMoment(now, r),
@@ -319,15 +381,7 @@ func (m *machine) withoutStore(now instant, r *record) {
 		r.team.aloneAt = now + time.Duration(float64(window)*m.jitter())
 	}
 	m.endCheck(r, false)
-	r.due = min(r.team.aloneAt, now+m.regular(r))
-	if r == m.inUse && m.works() && !m.expired(now) {
-		r.due = min(r.due, m.lastDue(r))
-	}
-}
-
-// lastMoment reports whether this replica must ask about r by itself now.
-func (m *machine) lastMoment(now instant, r *record) bool {
-	return r == m.inUse && m.works() && !m.expired(now) && now >= m.lastDue(r)
+	r.due = m.before(now, r, min(r.team.aloneAt, now+m.regular(r)))
 }
 
 // spreadLooks returns a random pause before a look at the store, so that the replicas that wait
@@ -337,8 +391,12 @@ func (m *machine) spreadLooks(now instant, r *record) time.Duration {
 	if r.team.hurry || !r.asked || m.lastMoment(now, r) {
 		most = min(most, hurriedSpread)
 	}
-	all := min(time.Duration(m.fleet.replicas)*time.Second/looksPerSecond, most)
-	return time.Duration(float64(all) * m.jitter())
+	return time.Duration(float64(m.fleet.rush(most)) * m.jitter())
+}
+
+// rush returns how long the looks of all replicas for the same moment take, at most most.
+func (f *fleet) rush(most time.Duration) time.Duration {
+	return min(time.Duration(f.replicas)*time.Second/looksPerSecond, most)
 }
 
 // count notes how many replicas looked lately.
@@ -349,20 +407,24 @@ func (f *fleet) count(n int) { f.replicas = max(n, f.replicas*9/10, 1) }
 func (m *machine) give(now instant, r *record, a platform.Answer) {
 	f := m.fleet
 	answer := sharing.Answer{Answer: a, Fence: r.team.fence}
+	seen := sighting{r.team.fence, r.team.leased}
 	if answer.Trouble() {
+		r.team.trouble = seen
 		// A proxy of this replica may answer in place of the platform, but not with a 429.
 		r.team.confirmed = r.team.confirmed || a.Class == requester.RateLimited ||
 			r.team.probes > 0 && r.team.prober != f.id
 		r.team.probes++
 		r.team.prober = f.id
 		answer.Probes, answer.Confirmed = r.team.probes, r.team.confirmed
-		pause := min(m.pace.backoff(r.team.probes, m.jitter()), m.pace.interval/2)
-		answer.Pause = max(pause, min(a.RetryAfter, m.pace.interval))
-		if r.heldUntil > now {
-			answer.Pause = r.heldUntil - now
-		}
-		r.due = now + answer.Pause + m.spreadLooks(now, r)
+		failures := max(r.team.probes, r.outages) // the store may have lost the count
+		pause := min(m.pace.backoff(failures, m.jitter()), m.pace.interval/2)
+		pause = max(pause, min(a.RetryAfter, m.pace.interval), r.heldUntil-now)
+		// The next probe comes before the last good answer is too old, and counts for all.
+		ends := m.before(now, r, now+pause)
+		answer.Pause = ends - r.team.leased
+		r.due = m.before(now, r, ends+m.spreadLooks(now, r))
 	} else {
+		r.team.verdict = seen
 		r.team.probes, r.team.prober, r.team.confirmed = 0, "", false
 		answer.Refusals = r.refusals
 	}

@@ -204,9 +204,14 @@ func (m *machine) learn(now instant, r *record, a platform.Answer, shared *shari
 	was := r.turnedDown()
 	o, err := m.outcomeOf(r, a)
 	r.class = a.Class
+	refusals := r.refusals
 	r.note(o, err, r.askedAt, m.rules.recheck)
 	if shared != nil && o == refused {
-		r.refusals = max(r.refusals, shared.Refusals)
+		// The other replica counted from the last good answer, which this one may have missed.
+		r.refusals = max(shared.Refusals, 1)
+		if refusals >= m.rules.rejectionThreshold {
+			r.refusals = refusals // only a good answer improves a status
+		}
 		r.refusedAt = now // it was refused before, and its age is only an estimate
 	}
 	if a.Account != nil {
@@ -349,8 +354,8 @@ func (m *machine) lastChance(r *record) instant {
 // the last good answer is too old.
 func (m *machine) lastDue(r *record) instant {
 	due := m.lastChance(r) - m.pace.interval/20
-	if m.fleet != nil {
-		due -= m.fleet.limit
+	if f := m.fleet; f != nil {
+		due -= f.limit + time.Duration(float64(f.rush(m.pace.interval/4))*f.place)
 	}
 	return due
 }

@@ -136,7 +136,7 @@ func (m *machine) planInUse(now instant, t *todo) {
 	if r == nil || r.asking {
 		return
 	}
-	due := max(r.due, r.blockedUntil())
+	due := m.dueMain(r)
 	if m.forcesMain(now, r) {
 		due = r.blockedUntil()
 	}
@@ -145,6 +145,15 @@ func (m *machine) planInUse(now instant, t *todo) {
 		return
 	}
 	t.at(due)
+}
+
+// dueMain returns when the check of the main token begins. While its breaker is open, it can still
+// take an answer from the shared store.
+func (m *machine) dueMain(r *record) instant {
+	if m.fleet != nil {
+		return max(r.due, r.heldUntil)
+	}
+	return max(r.due, r.blockedUntil())
 }
 
 // forcesMain reports whether the current round needs an answer about the main token now. It
@@ -255,7 +264,7 @@ func (r *record) recently(now instant, d time.Duration) bool {
 // dueIn returns how long after now the token in use, or the source, is checked next.
 func (m *machine) dueIn(now instant) time.Duration {
 	if r := m.main(); r != nil {
-		return max(r.due, r.blockedUntil()) - now
+		return m.dueMain(r) - now
 	}
 	return m.source.readDue - now
 }

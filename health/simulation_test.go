@@ -99,6 +99,7 @@ func (f *simulatedFleets) start(spec simulation.Spec) simulation.Replica {
 		begun:    true,
 		starting: true,
 	}
+	s.m.fleet.place = spec.Random()
 	return s
 }
 

@@ -277,6 +277,7 @@ func TestNewCallers_errors(t *testing.T) {
 			client, middleware.WithUnknownBudget(0, 1),
 			"WithUnknownBudget: 0 a second with bursts of 1: both must be positive and finite",
 		},
+		"nil store": {client, middleware.WithSharedCallers(nil), "WithSharedCallers: the store is nil"},
 		"burst": {
 			client, middleware.WithUnknownBudget(1, 0),
 			"WithUnknownBudget: 1 a second with bursts of 0: both must be positive and finite",

@@ -57,16 +57,20 @@ func (e *Engine) share(t credentials.Token, last pace, due time.Duration, ask fu
 			}
 		}
 		tr := view.Trouble
+		paused := tr != nil && tr.Age < tr.Pause
 		switch {
 		case view.Lease > 0:
 			a := ask()
-			e.give(keys, a, tr, view.Lease, lease)
+			e.give(keys, a, tr, view.Lease, lease, began)
 			return answer{a, view.Lease}
 		case view.Busy > 0 && e.now() < deadline:
-		case tr != nil && tr.Fence >= last.fence && tr.Confirmed && tr.Age < tr.Pause:
+		case paused && !tr.Confirmed && tr.Replica != member.ID && e.now() < deadline:
+			// This replica confirms it as soon as it may.
+		case paused && tr.Confirmed && tr.Fence > last.fence:
+			// Taken once: a store that shows it for too long as a new one is not believed.
 			member.Stats().Taken.Add(1)
 			tr.RetryAfter = tr.Pause - tr.Age
-			return answer{tr.Answer, last.fence}
+			return answer{tr.Answer, tr.Fence}
 		default:
 			return answer{ask(), last.fence}
 		}
@@ -78,8 +82,12 @@ func (e *Engine) share(t credentials.Token, last pace, due time.Duration, ask fu
 	}
 }
 
-// give stores an answer that this replica got under a lease. before is the trouble so far.
-func (e *Engine) give(keys sharing.Keys, a platform.Answer, before *sharing.Answer, fence uint64, lease time.Duration) {
+// give stores an answer that this replica got under a lease, by a look that began at leased. before
+// is the trouble so far.
+func (e *Engine) give(
+	keys sharing.Keys, a platform.Answer, before *sharing.Answer, fence uint64, lease time.Duration,
+	leased time.Time,
+) {
 	if !platform.Asked(a.Class) || !e.begin() {
 		return
 	}
@@ -97,6 +105,7 @@ func (e *Engine) give(keys sharing.Keys, a platform.Answer, before *sharing.Answ
 		if a.Class == requester.RateLimited {
 			given.Pause = e.holdOf(a)
 		}
+		given.Pause += time.Since(leased) // it counts from the lease
 	}
 	go func() {
 		defer e.running.Done()

@@ -74,13 +74,22 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 		return flight{retryAfter: time.Second, err: errBusy}
 	}
 	defer l.leave()
-	reservation := e.budget.Reserve()
-	if wait := reservation.Delay(); wait > 0 {
-		reservation.Cancel()
+	if wait := e.overBudget(); wait > 0 {
 		return flight{retryAfter: wait, err: errBudget}
 	}
 	a, forgets := e.call(l, k, t, last, e.config.TTL/2)
 	return e.landNew(k, forgets, last, a)
+}
+
+// overBudget returns how long no call about an unknown token is allowed. It takes nothing from the
+// budget: another replica may have the answer.
+func (e *Engine) overBudget() time.Duration {
+	if e.budget.Tokens() >= 1 {
+		return 0
+	}
+	r := e.budget.Reserve()
+	defer r.Cancel()
+	return r.Delay()
 }
 
 // askAgain asks about a token that was verified. It is not limited by the budget.
@@ -117,6 +126,9 @@ func (e *Engine) call(
 	forgets := e.forgets[k[0]]
 	e.mu.Unlock()
 	a := e.share(t, last, due, func() platform.Answer {
+		if l == e.strange && !e.budget.Allow() {
+			return platform.Answer{Class: requester.NotAsked, Err: errBudget}
+		}
 		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return e.callPlatform(t) })
 		e.counts.call(a.Class)
 		return a

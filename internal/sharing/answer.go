@@ -63,6 +63,7 @@ type document struct {
 	Refusals   int             `json:"refusals,omitempty"`
 	Probes     int             `json:"probes,omitempty"`
 	Confirmed  bool            `json:"confirmed,omitempty"`
+	Pause      time.Duration   `json:"pause,omitempty"`
 	WrittenAt  int64           `json:"written_at"` // Unix seconds
 }
 
@@ -76,7 +77,8 @@ type apiError struct {
 func (a *Answer) seal(k *Keys, now time.Time) ([]byte, error) {
 	d := document{
 		Class: a.Class.String(), RetryAfter: a.RetryAfter, Replica: a.Replica,
-		Refusals: a.Refusals, Probes: a.Probes, Confirmed: a.Confirmed, WrittenAt: now.Unix(),
+		Refusals: a.Refusals, Probes: a.Probes, Confirmed: a.Confirmed, Pause: a.Pause,
+		WrittenAt: now.Unix(),
 	}
 	if a.Account != nil {
 		raw, err := json.Marshal(a.Account)
@@ -109,7 +111,7 @@ func open(k *Keys, s slot, e shared.Entry, now time.Time) (*Answer, error) {
 	if e.Fence == 0 {
 		return nil, nil
 	}
-	if e.Fence > shared.MaxFence || e.Age < 0 || e.Pause < 0 {
+	if e.Fence > shared.MaxFence || e.Age < 0 || e.Age > shared.Retention || e.Pause < 0 {
 		return nil, errSealed
 	}
 	plain, err := k.open(s, e.Fence, e.Data)
@@ -125,7 +127,7 @@ func open(k *Keys, s slot, e shared.Entry, now time.Time) (*Answer, error) {
 	}
 	a := &Answer{
 		Fence: e.Fence, Replica: d.Replica, Refusals: d.Refusals, Probes: d.Probes,
-		Confirmed: d.Confirmed, Pause: e.Pause, Age: e.Age,
+		Confirmed: d.Confirmed, Pause: d.Pause, Age: e.Age,
 	}
 	a.Class, a.RetryAfter = classOf(d.Class), max(d.RetryAfter, 0)
 	a.Answered = a.Class == requester.Verified || d.API != nil

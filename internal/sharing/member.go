@@ -15,6 +15,9 @@ import (
 // MostLook is how long an operation of the store may take at most.
 const MostLook = 250 * time.Millisecond
 
+// maxReplicas is the highest number of replicas that is believed.
+const maxReplicas = 1 << 20
+
 // Lease returns how long a lease lasts for a client with this timeout: until its call has ended
 // and its answer is stored, with some time to spare.
 func Lease(timeout time.Duration) time.Duration { return timeout + 2*time.Second + MostLook }
@@ -88,8 +91,9 @@ func (m *Member) Look(ctx context.Context, k *Keys, q shared.Query) (View, error
 	if err != nil {
 		return View{}, err
 	}
-	m.stats.replicas.Store(int64(stored.Replicas))
-	v := View{Lease: stored.Lease, Busy: stored.Busy, Replicas: max(stored.Replicas, 1)}
+	replicas := max(1, min(stored.Replicas, maxReplicas))
+	m.stats.replicas.Store(int64(replicas))
+	v := View{Lease: stored.Lease, Busy: stored.Busy, Replicas: replicas}
 	if v.Lease > shared.MaxFence || q.Lease == 0 {
 		v.Lease = 0
 	}

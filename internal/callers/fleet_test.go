@@ -1,0 +1,246 @@
+package callers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/health/shared"
+	"github.com/tolokacheck/tolokacheck/health/sharedtest"
+	"github.com/tolokacheck/tolokacheck/internal/sharing"
+)
+
+// fleet is several engines with one platform and one store.
+type fleet struct {
+	platform *requestertest.Platform
+	store    *sharedtest.Memory
+	token    credentials.Token
+	engines  []*Engine
+}
+
+// inFleet runs test with n engines, on fake time.
+func inFleet(t *testing.T, n int, test func(t *testing.T, f *fleet)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fleet{platform: requestertest.NewPlatform(), store: sharedtest.NewMemory()}
+		f.token = f.platform.IssueToken("1")
+		for range n {
+			f.engines = append(f.engines, f.join(t, f.store))
+		}
+		test(t, f)
+		synctest.Wait()
+	})
+}
+
+func (f *fleet) join(t *testing.T, store shared.Store, change ...func(*Config)) *Engine {
+	t.Helper()
+	client, err := requester.New(requester.Production,
+		requester.WithHTTPClient(&http.Client{Transport: f.platform.Client().Transport}))
+	require.NoError(t, err)
+	c := Config{
+		TTL: time.Minute, RefusedTTL: 10 * time.Second, MaxStale: 15 * time.Minute, Entries: 100,
+		PerSecond: 20, Burst: 40, InFlight: 32, Member: sharing.NewMember(store, sharing.MostLook),
+	}
+	for _, change := range change {
+		change(&c)
+	}
+	e := New(client, c)
+	t.Cleanup(e.Close)
+	return e
+}
+
+// use lets a caller use the token on the i-th engine.
+func (f *fleet) use(i int) Outcome {
+	o := f.engines[i].Check(context.Background(), "ApiKey "+f.token.Reveal()).Outcome
+	synctest.Wait() // the answer is stored in the background
+	return o
+}
+
+func TestFleet(t *testing.T) {
+	t.Run("one_call_for_all", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			assert.Equal(t, Fresh, f.use(1))
+			assert.Equal(t, 1, f.platform.Count())
+			r := f.engines[1].Check(context.Background(), "ApiKey "+f.token.Reveal()).Record
+			assert.Equal(t, "1", r.Account.ID())
+			for range 10 * 60 {
+				time.Sleep(time.Second)
+				assert.Equal(t, Fresh, f.use(0))
+				assert.Equal(t, Fresh, f.use(1))
+			}
+			assert.InDelta(t, 12, f.platform.Count(), 3, "one call per TTL in all")
+		})
+	})
+	t.Run("at_once", func(t *testing.T) {
+		inFleet(t, 3, func(t *testing.T, f *fleet) {
+			f.platform.SetFaults(requestertest.Delay(time.Second))
+			outcomes := make(chan Outcome, 3)
+			for i := range 3 {
+				go func() {
+					outcomes <- f.engines[i].Check(context.Background(), "ApiKey "+f.token.Reveal()).Outcome
+				}()
+			}
+			for range 3 {
+				assert.Equal(t, Fresh, <-outcomes)
+			}
+			assert.Equal(t, 1, f.platform.Count())
+		})
+	})
+	t.Run("refused", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			f.platform.DeleteToken(f.token)
+			assert.Equal(t, Refused, f.use(0))
+			assert.Equal(t, Refused, f.use(1))
+			assert.Equal(t, 1, f.platform.Count())
+			f.platform.AcceptToken("1", f.token)
+			time.Sleep(10 * time.Second)
+			assert.Equal(t, Fresh, f.use(1), "a refusal is shared for its TTL")
+			assert.Equal(t, 2, f.platform.Count())
+		})
+	})
+	// A verified token that is refused once is asked about again: one refusal that two engines read
+	// does not confirm itself.
+	t.Run("refusal_is_confirmed", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			assert.Equal(t, Fresh, f.use(1))
+			f.platform.SetFaults(requestertest.Sequence(requestertest.Status(401), nil))
+			time.Sleep(time.Minute)
+			assert.Equal(t, Stale, f.use(0))
+			assert.Equal(t, Stale, f.use(1), "it has heard of the refusal")
+			assert.Equal(t, 2, f.platform.Count())
+			assert.Equal(t, Stale, f.use(1), "and read it twice")
+			time.Sleep(time.Second)
+			assert.Equal(t, Fresh, f.use(1))
+			assert.Equal(t, Fresh, f.use(0))
+			assert.Equal(t, 3, f.platform.Count())
+		})
+	})
+	t.Run("deleted", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			assert.Equal(t, Fresh, f.use(1))
+			f.platform.DeleteToken(f.token)
+			deleted := time.Now()
+			refused := map[int]bool{}
+			for len(refused) < 2 && time.Since(deleted) < time.Hour {
+				time.Sleep(100 * time.Millisecond)
+				for i := range 2 {
+					if f.use(i) == Refused {
+						refused[i] = true
+					}
+				}
+			}
+			assert.Less(t, time.Since(deleted), 62*time.Second, "the TTL and the confirmation")
+			assert.LessOrEqual(t, f.platform.Count(), 4)
+		})
+	})
+	t.Run("forget_asks_again", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			time.Sleep(time.Second)
+			f.platform.DeleteToken(f.token)
+			f.engines[1].Forget(f.token)
+			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+			assert.Equal(t, 2, f.platform.Count())
+		})
+	})
+}
+
+func TestFleetOutage(t *testing.T) {
+	t.Run("shared", func(t *testing.T) {
+		inFleet(t, 4, func(t *testing.T, f *fleet) {
+			f.platform.SetFaults(requestertest.Status(503))
+			for i := range 4 {
+				assert.Equal(t, Unavailable, f.use(i))
+			}
+			assert.Equal(t, 2, f.platform.Count(), "another engine has confirmed it")
+			for range 60 {
+				time.Sleep(time.Second)
+				for i := range 4 {
+					assert.Equal(t, Unavailable, f.use(i))
+				}
+			}
+			assert.LessOrEqual(t, f.platform.Count(), 12)
+			f.platform.ClearFaults()
+			time.Sleep(45 * time.Second)
+			for i := range 4 {
+				f.use(i)
+			}
+			assert.Equal(t, Fresh, f.use(0))
+		})
+	})
+	t.Run("rate_limit", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			f.platform.SetFaults(requestertest.RateLimited("30"))
+			assert.Equal(t, Unavailable, f.use(0))
+			v := f.engines[1].Check(context.Background(), "ApiKey "+f.token.Reveal())
+			assert.Equal(t, Unavailable, v.Outcome)
+			assert.Equal(t, 30*time.Second, v.RetryAfter)
+			assert.Equal(t, 1, f.platform.Count())
+		})
+	})
+	t.Run("store_away", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			f.store.SetError(errors.New("connection refused"))
+			assert.Equal(t, Fresh, f.use(0))
+			assert.Equal(t, Fresh, f.use(1))
+			assert.Equal(t, 2, f.platform.Count(), "each by itself")
+			assert.Equal(t, "away", f.engines[1].Stats().Shared.Mode)
+			f.store.SetError(nil)
+			time.Sleep(time.Minute)
+			assert.Equal(t, Fresh, f.use(0))
+			assert.Equal(t, Fresh, f.use(1))
+			assert.Equal(t, 3, f.platform.Count())
+		})
+	})
+	t.Run("store_busy", func(t *testing.T) {
+		inFleet(t, 0, func(t *testing.T, f *fleet) {
+			f.engines = []*Engine{f.join(t, busyStore{})}
+			begin := time.Now()
+			assert.Equal(t, Fresh, f.use(0), "it waits no longer than a call may take")
+			assert.Less(t, time.Since(begin), 7*time.Second)
+		})
+	})
+}
+
+// busyStore always says that another replica asks.
+type busyStore struct{}
+
+func (busyStore) Look(context.Context, string, shared.Query) (shared.View, error) {
+	return shared.View{Busy: time.Second}, nil
+}
+
+func (busyStore) Put(context.Context, string, shared.Answer) (bool, error) { return false, nil }
+
+// Answers of other replicas take nothing from the budget for unknown tokens.
+func TestFleetBudget(t *testing.T) {
+	inFleet(t, 1, func(t *testing.T, f *fleet) {
+		f.engines = append(f.engines, f.join(t, f.store, func(c *Config) { c.Burst = 2 }))
+		f.engines[1].budget.SetLimit(0) // nothing comes back
+		for range 5 {
+			f.token = f.platform.IssueToken("1")
+			assert.Equal(t, Fresh, f.use(0))
+			assert.Equal(t, Fresh, f.use(1))
+		}
+		assert.Equal(t, 5, f.platform.Count())
+		assert.InDelta(t, 2, f.engines[1].budget.Tokens(), 0.001, "of a burst of 2")
+		for range 2 {
+			f.token = f.platform.IssueToken("1")
+			assert.Equal(t, Fresh, f.use(1))
+		}
+		f.token = f.platform.IssueToken("1")
+		assert.Equal(t, Unavailable, f.use(1))
+		assert.EqualValues(t, 1, f.engines[1].Stats().Skipped.Budget)
+	})
+}
