@@ -133,23 +133,21 @@ func (s *simulated) Plan(clock time.Duration, io simulation.IO) simulation.State
 		s.carryOut(now, next, io)
 	}
 	reason := s.m.reasons(now).primary()
-	if open := reason.Status() != StatusFail; s.m.starting {
-		next.wake = min(next.wake, s.fleets.cfg.startupTimeout)
-		if open || now >= s.fleets.cfg.startupTimeout {
-			s.endStart()
-			next.wake = now
-		}
+	open := reason.Status() != StatusFail
+	if limit := s.fleets.cfg.startupTimeout; s.m.starting && (open || now >= limit) {
+		s.endStart(open)
+		next.wake = now
+	} else if s.m.starting {
+		next.wake = min(next.wake, limit)
 	}
-	return simulation.State{
-		Wake:   next.wake + s.spec.Clock,
-		Open:   reason.Status() != StatusFail,
-		Reason: reason.String(),
-	}
+	return simulation.State{Wake: next.wake + s.spec.Clock, Open: open, Reason: reason.String()}
 }
 
 // endStart is the end of Start.
-func (s *simulated) endStart() {
-	s.m.timeUp(s.fleets.cfg.startupTimeout)
+func (s *simulated) endStart(verified bool) {
+	if !verified {
+		s.m.timeUp(s.fleets.cfg.startupTimeout)
+	}
 	s.m.settle()
 	s.m.started = true
 }

@@ -18,7 +18,10 @@ type Scenario struct {
 type phase struct {
 	name   string
 	length time.Duration
-	begin  func(*world)
+	// late is set where it begins right after a call to the platform, so that the replicas notice
+	// as late as possible.
+	late  bool
+	begin func(*world)
 	// knows reports whether a replica knows what has begun.
 	knows func(State) bool
 	// within is how soon every replica must know, 0 for no limit.
@@ -92,25 +95,25 @@ func Scenarios() []Scenario {
 			{name: "steady", length: 10 * time.Minute},
 		}},
 		{Name: "refused token", phases: []phase{
-			{name: "the token is deleted", length: 5 * time.Minute, begin: deleteToken,
+			{name: "the token is deleted", length: 5 * time.Minute, late: true, begin: deleteToken,
 				knows: rejected, within: toldWithin, limits: closes},
 		}},
 		{Name: "short outage", phases: []phase{
-			{name: "outage of 5 min (503)", length: 5 * time.Minute, begin: answers(503, 0),
+			{name: "outage of 5 min (503)", length: 5 * time.Minute, late: true, begin: answers(503, 0),
 				knows: unverified, limits: changes},
-			{name: "its end", length: 4 * time.Minute, begin: answers(200, 0), knows: verified,
+			{name: "its end", length: 4 * time.Minute, late: true, begin: answers(200, 0), knows: verified,
 				limits: changes},
 		}},
 		{Name: "long outage", phases: []phase{
-			{name: "outage of 20 min (503)", length: 20 * time.Minute, begin: answers(503, 0),
+			{name: "outage of 20 min (503)", length: 20 * time.Minute, late: true, begin: answers(503, 0),
 				knows: unverified, limits: closes},
-			{name: "its end", length: 4 * time.Minute, begin: answers(200, 0), knows: verified,
+			{name: "its end", length: 4 * time.Minute, late: true, begin: answers(200, 0), knows: verified,
 				within: openWithin, limits: changes},
 		}},
 		{Name: "rate limit", phases: []phase{
-			{name: "429 for 5 min, Retry-After 120", length: 5 * time.Minute,
+			{name: "429 for 5 min, Retry-After 120", length: 5 * time.Minute, late: true,
 				begin: answers(429, 2*time.Minute), knows: unverified, limits: changes},
-			{name: "its end", length: 4 * time.Minute, begin: answers(200, 0), knows: verified,
+			{name: "its end", length: 4 * time.Minute, late: true, begin: answers(200, 0), knows: verified,
 				limits: changes},
 		}},
 		{Name: "Redis restarted", phases: []phase{
@@ -121,6 +124,13 @@ func Scenarios() []Scenario {
 			{name: "Redis away for 10 min", length: 10 * time.Minute, begin: redisIs(redisDown),
 				limits: away},
 			{name: "Redis back", length: 5 * time.Minute, begin: redisIs(redisUp), back: true},
+		}},
+		{Name: "Redis and platform away", phases: []phase{
+			{name: "Redis away, and an outage of 5 min", length: 5 * time.Minute,
+				begin:  func(w *world) { w.redis.state, w.platform.status = redisDown, 503 },
+				limits: limits{away: true, changes: true}},
+			{name: "its end, Redis still away", length: 15 * time.Minute, begin: answers(200, 0),
+				knows: verified, limits: limits{away: true, changes: true}},
 		}},
 		{Name: "Redis slow", phases: []phase{
 			{name: "Redis slow (0.2 to 2 s) for 5 min", length: 5 * time.Minute,
@@ -162,10 +172,12 @@ func (s Scenario) Run(c Config) []Row {
 	if !s.cold {
 		w.startWithin(spread)
 		w.run(settle)
-		w.runToCall()
 	}
 	var rows []Row
 	for _, p := range s.phases {
+		if p.late {
+			w.runToCall()
+		}
 		w.meter = newMeter(w, p.knows)
 		if p.begin != nil {
 			p.begin(w)
@@ -186,8 +198,7 @@ func (w *world) startWithin(period time.Duration) {
 
 func startAll(w *world) { w.startWithin(time.Second) }
 
-// runToCall runs until the next call to the platform is done, so that what begins now is noticed as
-// late as possible.
+// runToCall runs until the next call to the platform is done.
 func (w *world) runToCall() {
 	calls := len(w.meter.calls)
 	for end := w.now + 2*time.Minute; w.now < end && len(w.meter.calls) == calls; {
