@@ -13,11 +13,14 @@ import (
 	"github.com/govalues/decimal"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/examples/internal/service"
 	"github.com/tolokacheck/tolokacheck/health"
 	tolokaprom "github.com/tolokacheck/tolokacheck/health/prometheus"
+	"github.com/tolokacheck/tolokacheck/health/redisstore"
 	"github.com/tolokacheck/tolokacheck/middleware"
 	"github.com/tolokacheck/tolokacheck/nethttp"
 )
@@ -38,6 +41,19 @@ func run(logger *slog.Logger) error {
 	balance, err := balanceOptions()
 	if err != nil {
 		return err
+	}
+	if url := os.Getenv("REDIS_URL"); url != "" { // else this replica works on its own
+		client, err := newRedis(url)
+		if err != nil {
+			return err
+		}
+		defer client.Close() // after those who use it
+		store, err := redisstore.New(client)
+		if err != nil {
+			return err
+		}
+		cfg.CheckerOptions = append(cfg.CheckerOptions, health.WithShared(store))
+		cfg.CallersOptions = append(cfg.CallersOptions, middleware.WithSharedCallers(store))
 	}
 	opts := append(cfg.CheckerOptions, health.WithLogger(logger))
 	checker, err := health.New(token(), append(opts, balance...)...)
@@ -63,6 +79,17 @@ func run(logger *slog.Logger) error {
 	mux.Handle("GET /tasks", nethttp.Gate(checker)(http.HandlerFunc(tasks)))
 	mux.Handle("GET /caller", nethttp.Callers(callers)(http.HandlerFunc(caller)))
 	return service.Run(cfg, checker, mux, logger)
+}
+
+// newRedis returns a client as redisstore needs it, see examples/fleet.
+func newRedis(url string) (*redis.Client, error) {
+	opts, err := redis.ParseURL(url)
+	if err != nil { // its text may have the password
+		return nil, errors.New("REDIS_URL: not a URL like redis://user:password@host:6379/0")
+	}
+	opts.ContextTimeoutEnabled, opts.MaxRetries, opts.DialerRetries = true, -1, 1
+	logging.Disable() // the checker logs when the store is lost and found
+	return redis.NewClient(opts), nil
 }
 
 // balanceOptions returns the options for MIN_BALANCE, in US dollars, and FAIL_ON_LOW_BALANCE.

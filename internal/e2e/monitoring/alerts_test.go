@@ -17,6 +17,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 	"github.com/tolokacheck/tolokacheck/internal/e2e/process"
+	"github.com/tolokacheck/tolokacheck/internal/e2e/redistest"
 )
 
 // TestRules runs the checks and the unit tests of promtool on the files as they are.
@@ -87,8 +88,9 @@ func TestAlerts(t *testing.T) {
 		a: newReplica(t, binary, p), b: newReplica(t, binary, p),
 	}
 	s.rotate(t, "")
-	s.a.start(s.all)
-	s.b.start(s.all)
+	store := redistest.Start(t)
+	s.a.start(s.all, "REDIS_URL=redis://"+store.Address)
+	s.b.start(s.all, "REDIS_URL=redis://"+store.Address)
 	s.prometheus = startPrometheus(t, s.a.address, s.b.address)
 	s.fires(t)
 	for _, step := range []struct {
@@ -96,6 +98,7 @@ func TestAlerts(t *testing.T) {
 		run  func(*story, *testing.T)
 	}{
 		{"dashboard", (*story).dashboard},
+		{"shared store", func(s *story, t *testing.T) { s.sharedStore(t, store) }},
 		{"spending", (*story).spending},
 		{"low balance", (*story).lowBalance},
 		{"outage", (*story).outage},
@@ -237,5 +240,5 @@ func (s *story) dashboard(t *testing.T) {
 			})
 		}
 	}
-	assert.Equal(t, 27, count)
+	assert.Equal(t, 34, count)
 }
