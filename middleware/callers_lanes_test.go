@@ -10,6 +10,7 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 // Unknown tokens that get no verdict close the way for unknown tokens, and not for verified ones.
@@ -99,4 +100,43 @@ func TestCallers_bounded(t *testing.T) {
 		assert.LessOrEqual(t, w.callers.Stats().Verified.Entries, 10_000)
 		assert.Equal(t, 200, w.use(tokens[0]))
 	})
+}
+
+// A token that got a 429 is not asked about before the time that the platform named, within bounds.
+func TestCallers_rateLimitOfOneToken(t *testing.T) {
+	for name, tt := range map[string]struct {
+		retryAfter string
+		maxStale   time.Duration
+		want       time.Duration
+	}{
+		"none":              {"0", maxStale, time.Second},
+		"short":             {"30", maxStale, 30 * time.Second},
+		"longer than a TTL": {"300", maxStale, 5 * time.Minute},
+		"half of MaxStale":  {"7200", maxStale, maxStale / 2},
+		"an hour":           {"7200", 4 * time.Hour, time.Hour},
+	} {
+		for kind, verified := range map[string]bool{"unknown": false, "verified": true} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newCallersWorld(t, middleware.WithCallerMaxStale(tt.maxStale))
+					token := w.platform.IssueToken("1")
+					status, calls := 503, 1
+					if verified {
+						assert.Equal(t, 200, w.use(token))
+						time.Sleep(ttl)
+						status, calls = staleStatus, 2
+					}
+					w.platform.SetTokenFaults(token, requestertest.RateLimited(tt.retryAfter))
+					assert.Equal(t, status, w.use(token))
+					w.platform.SetTokenFaults(token)
+					time.Sleep(tt.want - time.Millisecond)
+					assert.Equal(t, status, w.use(token))
+					assert.Equal(t, calls, w.platform.CountToken(token))
+					time.Sleep(time.Millisecond)
+					assert.Equal(t, 200, w.use(token))
+					assert.Equal(t, calls+1, w.platform.CountToken(token))
+				})
+			})
+		}
+	}
 }
