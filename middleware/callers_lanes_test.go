@@ -87,6 +87,60 @@ func TestCallers_hold(t *testing.T) {
 	})
 }
 
+// A hold after 429 answers about tokens of one kind does not hold calls about the other.
+func TestCallers_holdOfOneKind(t *testing.T) {
+	limited := requestertest.RateLimited("300")
+	t.Run("unknown", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newCallersWorld(t)
+			good := w.platform.IssueToken("1")
+			assert.Equal(t, 200, w.use(good))
+			for i := range 2 {
+				w.platform.SetTokenFaults(made(i), limited)
+				assert.Equal(t, 503, w.use(made(i)))
+			}
+			time.Sleep(ttl)
+			assert.Equal(t, 503, w.use(made(2)), "held")
+			assert.Equal(t, 200, w.use(good))
+			assert.Equal(t, 2, w.platform.CountToken(good))
+		})
+	})
+	t.Run("verified", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newCallersWorld(t)
+			var good []credentials.Token
+			for range 3 {
+				good = append(good, w.platform.IssueToken("1"))
+				assert.Equal(t, 200, w.use(good[len(good)-1]))
+			}
+			time.Sleep(ttl)
+			for _, token := range good[:2] {
+				w.platform.SetTokenFaults(token, limited)
+				assert.Equal(t, staleStatus, w.use(token))
+			}
+			assert.Equal(t, staleStatus, w.use(good[2]), "held")
+			assert.Equal(t, 1, w.platform.CountToken(good[2]))
+			assert.Equal(t, 401, w.use(made(0)))
+		})
+	})
+}
+
+// The budget is for unknown tokens: calls about verified ones neither wait for it nor spend it.
+func TestCallers_budgetIsForUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCallersWorld(t, middleware.WithUnknownBudget(1.0/3600, 2))
+		good := w.platform.IssueToken("1")
+		for i := range 10 {
+			assert.Equal(t, 200, w.use(good))
+			assert.Equal(t, i+1, w.platform.CountToken(good))
+			time.Sleep(ttl)
+		}
+		assert.Equal(t, 401, w.use(made(0)), "the second of the budget")
+		assert.Equal(t, 503, w.use(made(1)))
+		assert.Equal(t, 200, w.use(good))
+	})
+}
+
 // A cache that is full evicts, and stays bounded.
 func TestCallers_bounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
