@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,6 +139,25 @@ func TestCallers_budgetIsForUnknown(t *testing.T) {
 		assert.Equal(t, 401, w.use(made(0)), "the second of the budget")
 		assert.Equal(t, 503, w.use(made(1)))
 		assert.Equal(t, 200, w.use(good))
+	})
+}
+
+// Over the limit of calls in flight, verified tokens wait for their turn.
+func TestCallers_verifiedWaitForTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCallersWorld(t, middleware.WithMaxInFlight(1))
+		one, two := w.platform.IssueToken("1"), w.platform.IssueToken("2")
+		assert.Equal(t, 200, w.use(one))
+		assert.Equal(t, 200, w.use(two))
+		time.Sleep(ttl)
+		w.platform.SetTokenFaults(one, requestertest.Delay(4*time.Second))
+		var first sync.WaitGroup
+		first.Go(func() { assert.Equal(t, 200, w.use(one)) })
+		synctest.Wait()
+		begin := time.Now()
+		assert.Equal(t, 200, w.use(two))
+		assert.Equal(t, 4*time.Second, time.Since(begin))
+		first.Wait()
 	})
 }
 
