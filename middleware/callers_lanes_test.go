@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
+	"github.com/tolokacheck/tolokacheck/middleware"
 )
 
 // Unknown tokens that get no verdict close the way for unknown tokens, and not for verified ones.
@@ -86,6 +88,79 @@ func TestCallers_hold(t *testing.T) {
 	})
 }
 
+// A hold after 429 answers about tokens of one kind does not hold calls about the other.
+func TestCallers_holdOfOneKind(t *testing.T) {
+	limited := requestertest.RateLimited("300")
+	t.Run("unknown", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newCallersWorld(t)
+			good := w.platform.IssueToken("1")
+			assert.Equal(t, 200, w.use(good))
+			for i := range 2 {
+				w.platform.SetTokenFaults(made(i), limited)
+				assert.Equal(t, 503, w.use(made(i)))
+			}
+			time.Sleep(ttl)
+			assert.Equal(t, 503, w.use(made(2)), "held")
+			assert.Equal(t, 200, w.use(good))
+			assert.Equal(t, 2, w.platform.CountToken(good))
+		})
+	})
+	t.Run("verified", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newCallersWorld(t)
+			var good []credentials.Token
+			for range 3 {
+				good = append(good, w.platform.IssueToken("1"))
+				assert.Equal(t, 200, w.use(good[len(good)-1]))
+			}
+			time.Sleep(ttl)
+			for _, token := range good[:2] {
+				w.platform.SetTokenFaults(token, limited)
+				assert.Equal(t, staleStatus, w.use(token))
+			}
+			assert.Equal(t, staleStatus, w.use(good[2]), "held")
+			assert.Equal(t, 1, w.platform.CountToken(good[2]))
+			assert.Equal(t, 401, w.use(made(0)))
+		})
+	})
+}
+
+// The budget is for unknown tokens: calls about verified ones neither wait for it nor spend it.
+func TestCallers_budgetIsForUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCallersWorld(t, middleware.WithUnknownBudget(1.0/3600, 2))
+		good := w.platform.IssueToken("1")
+		for i := range 10 {
+			assert.Equal(t, 200, w.use(good))
+			assert.Equal(t, i+1, w.platform.CountToken(good))
+			time.Sleep(ttl)
+		}
+		assert.Equal(t, 401, w.use(made(0)), "the second of the budget")
+		assert.Equal(t, 503, w.use(made(1)))
+		assert.Equal(t, 200, w.use(good))
+	})
+}
+
+// Over the limit of calls in flight, verified tokens wait for their turn.
+func TestCallers_verifiedWaitForTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCallersWorld(t, middleware.WithMaxInFlight(1))
+		one, two := w.platform.IssueToken("1"), w.platform.IssueToken("2")
+		assert.Equal(t, 200, w.use(one))
+		assert.Equal(t, 200, w.use(two))
+		time.Sleep(ttl)
+		w.platform.SetTokenFaults(one, requestertest.Delay(4*time.Second))
+		var first sync.WaitGroup
+		first.Go(func() { assert.Equal(t, 200, w.use(one)) })
+		synctest.Wait()
+		begin := time.Now()
+		assert.Equal(t, 200, w.use(two))
+		assert.Equal(t, 4*time.Second, time.Since(begin))
+		first.Wait()
+	})
+}
+
 // A cache that is full evicts, and stays bounded.
 func TestCallers_bounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -99,4 +174,43 @@ func TestCallers_bounded(t *testing.T) {
 		assert.LessOrEqual(t, w.callers.Stats().Verified.Entries, 10_000)
 		assert.Equal(t, 200, w.use(tokens[0]))
 	})
+}
+
+// A token that got a 429 is not asked about before the time that the platform named, within bounds.
+func TestCallers_rateLimitOfOneToken(t *testing.T) {
+	for name, tt := range map[string]struct {
+		retryAfter string
+		maxStale   time.Duration
+		want       time.Duration
+	}{
+		"none":              {"0", maxStale, time.Second},
+		"short":             {"30", maxStale, 30 * time.Second},
+		"longer than a TTL": {"300", maxStale, 5 * time.Minute},
+		"half of MaxStale":  {"7200", maxStale, maxStale / 2},
+		"an hour":           {"7200", 4 * time.Hour, time.Hour},
+	} {
+		for kind, verified := range map[string]bool{"unknown": false, "verified": true} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newCallersWorld(t, middleware.WithCallerMaxStale(tt.maxStale))
+					token := w.platform.IssueToken("1")
+					status, calls := 503, 1
+					if verified {
+						assert.Equal(t, 200, w.use(token))
+						time.Sleep(ttl)
+						status, calls = staleStatus, 2
+					}
+					w.platform.SetTokenFaults(token, requestertest.RateLimited(tt.retryAfter))
+					assert.Equal(t, status, w.use(token))
+					w.platform.SetTokenFaults(token)
+					time.Sleep(tt.want - time.Millisecond)
+					assert.Equal(t, status, w.use(token))
+					assert.Equal(t, calls, w.platform.CountToken(token))
+					time.Sleep(time.Millisecond)
+					assert.Equal(t, 200, w.use(token))
+					assert.Equal(t, calls+1, w.platform.CountToken(token))
+				})
+			})
+		}
+	}
 }

@@ -378,6 +378,45 @@ func TestCallers_table(t *testing.T) {
 				{after: time.Second, status: 200, calls: 3},
 			}
 		},
+		"an outage between two refusals": func(w world) []step {
+			return []step{
+				{status: 200, calls: 1},
+				{do: func() { w.platform.DeleteToken(w.token) }, after: 60 * time.Second, status: staleStatus, calls: 2},
+				{do: func() { w.platform.SetFaults(down) }, after: time.Second, status: staleStatus, calls: 3},
+				{do: func() { w.platform.ClearFaults() }, after: time.Second, status: 401, calls: 4},
+			}
+		},
+		"an outage before a refusal": func(w world) []step {
+			return []step{
+				{status: 200, calls: 1},
+				{do: func() { w.platform.SetFaults(down) }, after: 60 * time.Second, status: staleStatus, calls: 2},
+				{
+					do:    func() { w.platform.ClearFaults(); w.platform.DeleteToken(w.token) },
+					after: time.Second, status: staleStatus, calls: 3,
+				},
+				{after: time.Second, status: 401, calls: 4},
+			}
+		},
+		"a refusal between two outages": func(w world) []step { // the second one's pace starts anew
+			fault := func(f ...requestertest.Fault) func() { return func() { w.platform.SetFaults(f...) } }
+			return []step{
+				{status: 200, calls: 1},
+				{do: fault(down), after: 60 * time.Second, status: staleStatus, calls: 2},
+				{do: fault(requestertest.Status(401)), after: time.Second, status: staleStatus, calls: 3},
+				{do: fault(down), after: time.Second, status: staleStatus, calls: 4},
+				{do: fault(), after: time.Second, status: 200, calls: 5},
+			}
+		},
+		"a verification between two refusals": func(w world) []step {
+			refused := requestertest.Status(401)
+			return []step{
+				{status: 200, calls: 1},
+				{do: func() { w.platform.SetFaults(refused) }, after: 60 * time.Second, status: staleStatus, calls: 2},
+				{do: func() { w.platform.ClearFaults() }, after: time.Second, status: 200, calls: 3},
+				{do: func() { w.platform.SetFaults(refused) }, after: 60 * time.Second, status: staleStatus, calls: 4},
+				{after: time.Second, status: 401, calls: 5},
+			}
+		},
 		"deleted long ago": func(w world) []step {
 			return []step{
 				{status: 200, calls: 1},

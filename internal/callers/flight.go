@@ -101,10 +101,10 @@ func (e *Engine) askAgain(k key, t credentials.Token, entry *known) flight {
 	defer l.leave()
 	r, now := entry.record.Load(), e.now()
 	switch {
-	case now < r.refreshAt && r.refusals == 0: // another flight has just landed
-		return flight{record: r}
-	case now < r.retryAt:
+	case now < r.retryAt: // another flight has just landed
 		return flight{record: r, retryAfter: r.retryAt - now, err: errPaced}
+	case now < r.refreshAt && r.refusals == 0:
+		return flight{record: r}
 	}
 	if wait, err := l.forbidden(now); err != nil {
 		return flight{record: e.postpone(entry), retryAfter: wait, err: err}
