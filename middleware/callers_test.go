@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -267,6 +268,25 @@ func TestNewCallers_errors(t *testing.T) {
 			client, middleware.WithCallerMaxStale(-time.Second),
 			"WithCallerMaxStale: -1s is less than 10ms: has it a unit?",
 		},
+		"zero TTL": {
+			client, middleware.WithCallerTTL(0), "WithCallerTTL: 0s is less than 10ms: has it a unit?",
+		},
+		"zero MaxStale": {
+			client, middleware.WithCallerMaxStale(0),
+			"WithCallerMaxStale: 0s is less than 10ms: has it a unit?",
+		},
+		"MaxStale too short": {
+			client, middleware.WithCallerMaxStale(time.Minute - 1),
+			"the TTL is longer than MaxStale: shorten WithCallerTTL or extend WithCallerMaxStale",
+		},
+		"no number": {
+			client, middleware.WithUnknownBudget(math.NaN(), 1),
+			"WithUnknownBudget: NaN a second with bursts of 1: both must be positive and finite",
+		},
+		"infinite": {
+			client, middleware.WithUnknownBudget(math.Inf(1), 1),
+			"WithUnknownBudget: +Inf a second with bursts of 1: both must be positive and finite",
+		},
 		"TTL too long": {
 			client, middleware.WithCallerTTL(time.Hour),
 			"the TTL is longer than MaxStale: shorten WithCallerTTL or extend WithCallerMaxStale",
@@ -290,6 +310,30 @@ func TestNewCallers_errors(t *testing.T) {
 	}
 }
 
+func TestNewCallers_severalErrors(t *testing.T) {
+	_, err := middleware.NewCallers(nil, nil, middleware.WithMaxCallers(-1))
+	assert.EqualError(t, err, "middleware: NewCallers: the client is nil; handle the error of requester.New first\n"+
+		"nil option\nWithMaxCallers: -1 is less than 1")
+}
+
+func TestNewCallers_limits(t *testing.T) {
+	client := must(requester.New(requester.Production))
+	for name, opts := range map[string][]middleware.CallersOption{
+		"no options": nil,
+		"smallest": {
+			middleware.WithCallerTTL(10 * time.Millisecond), middleware.WithCallerMaxStale(10 * time.Millisecond),
+			middleware.WithMaxCallers(1), middleware.WithMaxInFlight(1),
+			middleware.WithUnknownBudget(1e-9, 1),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := middleware.NewCallers(client, opts...)
+			require.NoError(t, err)
+			c.Close()
+		})
+	}
+}
+
 func TestNewCallerGate_errors(t *testing.T) {
 	w := newCallersWorld(t)
 	for name, tt := range map[string]struct {
@@ -301,7 +345,15 @@ func TestNewCallerGate_errors(t *testing.T) {
 			nil, middleware.WithForwardedToken(),
 			"the Callers is nil; handle the error of NewCallers first",
 		},
-		"nil option": {w.callers, nil, "nil option"},
+		"zero callers": {
+			&middleware.Callers{}, middleware.WithForwardedToken(), "the Callers is not from NewCallers",
+		},
+		"nil option":    {w.callers, nil, "nil option"},
+		"empty account": {w.callers, middleware.AllowAccounts(""), "AllowAccounts: an id is empty"},
+		"no companies": {
+			w.callers, middleware.AllowCompanies(),
+			"AllowCompanies: the list is empty: no caller would be admitted",
+		},
 		"no accounts": {
 			w.callers, middleware.AllowAccounts(),
 			"AllowAccounts: the list is empty: no caller would be admitted",
