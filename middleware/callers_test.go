@@ -312,8 +312,9 @@ func TestNewCallers_errors(t *testing.T) {
 
 func TestNewCallers_severalErrors(t *testing.T) {
 	_, err := middleware.NewCallers(nil, nil, middleware.WithMaxCallers(-1))
-	assert.EqualError(t, err, "middleware: NewCallers: the client is nil; handle the error of requester.New first\n"+
-		"nil option\nWithMaxCallers: -1 is less than 1")
+	assert.EqualError(t, err,
+		"middleware: NewCallers: the client is nil; handle the error of requester.New first\n"+
+			"nil option\nWithMaxCallers: -1 is less than 1")
 }
 
 func TestNewCallers_limits(t *testing.T) {
