@@ -271,6 +271,9 @@ func TestNewCallers_errors(t *testing.T) {
 		"zero TTL": {
 			client, middleware.WithCallerTTL(0), "WithCallerTTL: 0s is less than 10ms: has it a unit?",
 		},
+		"zero refused TTL": {
+			client, middleware.WithRefusedTTL(0), "WithRefusedTTL: 0s is less than 10ms: has it a unit?",
+		},
 		"zero MaxStale": {
 			client, middleware.WithCallerMaxStale(0),
 			"WithCallerMaxStale: 0s is less than 10ms: has it a unit?",
@@ -323,8 +326,8 @@ func TestNewCallers_limits(t *testing.T) {
 		"no options": nil,
 		"smallest": {
 			middleware.WithCallerTTL(10 * time.Millisecond), middleware.WithCallerMaxStale(10 * time.Millisecond),
-			middleware.WithMaxCallers(1), middleware.WithMaxInFlight(1),
-			middleware.WithUnknownBudget(1e-9, 1),
+			middleware.WithRefusedTTL(10 * time.Millisecond), middleware.WithMaxCallers(1),
+			middleware.WithMaxInFlight(1), middleware.WithUnknownBudget(1e-9, 1),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -359,7 +362,12 @@ func TestNewCallerGate_errors(t *testing.T) {
 			w.callers, middleware.AllowAccounts(),
 			"AllowAccounts: the list is empty: no caller would be admitted",
 		},
-		"empty id":     {w.callers, middleware.AllowCompanies("1", " "), "AllowCompanies: an id is empty"},
+		"empty id": {w.callers, middleware.AllowCompanies("1", " "), "AllowCompanies: an id is empty"},
+		"no realm": {w.callers, middleware.WithRealm(""), "WithRealm: the realm is empty"},
+		"bad realm": {
+			w.callers, middleware.WithRealm(`a"b`),
+			"WithRealm: the realm has a quote, a backslash or a character outside printable ASCII",
+		},
 		"nil function": {w.callers, middleware.Allow(nil), "Allow: the function is nil"},
 		"nil handler": {
 			w.callers, middleware.WithCallerRejectionHandler(nil),
