@@ -98,5 +98,7 @@ func TestCallers(t *testing.T) {
 			}
 		})
 	}
-	assert.Panics(t, func() { echoadapter.Callers(nil) })
+	assert.PanicsWithError(t,
+		"middleware: NewCallerGate: the Callers is nil; handle the error of NewCallers first",
+		func() { echoadapter.Callers(nil) })
 }

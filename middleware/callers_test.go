@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -267,6 +268,28 @@ func TestNewCallers_errors(t *testing.T) {
 			client, middleware.WithCallerMaxStale(-time.Second),
 			"WithCallerMaxStale: -1s is less than 10ms: has it a unit?",
 		},
+		"zero TTL": {
+			client, middleware.WithCallerTTL(0), "WithCallerTTL: 0s is less than 10ms: has it a unit?",
+		},
+		"zero refused TTL": {
+			client, middleware.WithRefusedTTL(0), "WithRefusedTTL: 0s is less than 10ms: has it a unit?",
+		},
+		"zero MaxStale": {
+			client, middleware.WithCallerMaxStale(0),
+			"WithCallerMaxStale: 0s is less than 10ms: has it a unit?",
+		},
+		"MaxStale too short": {
+			client, middleware.WithCallerMaxStale(time.Minute - 1),
+			"the TTL is longer than MaxStale: shorten WithCallerTTL or extend WithCallerMaxStale",
+		},
+		"no number": {
+			client, middleware.WithUnknownBudget(math.NaN(), 1),
+			"WithUnknownBudget: NaN a second with bursts of 1: both must be positive and finite",
+		},
+		"infinite": {
+			client, middleware.WithUnknownBudget(math.Inf(1), 1),
+			"WithUnknownBudget: +Inf a second with bursts of 1: both must be positive and finite",
+		},
 		"TTL too long": {
 			client, middleware.WithCallerTTL(time.Hour),
 			"the TTL is longer than MaxStale: shorten WithCallerTTL or extend WithCallerMaxStale",
@@ -291,6 +314,31 @@ func TestNewCallers_errors(t *testing.T) {
 	}
 }
 
+func TestNewCallers_severalErrors(t *testing.T) {
+	_, err := middleware.NewCallers(nil, nil, middleware.WithMaxCallers(-1))
+	assert.EqualError(t, err,
+		"middleware: NewCallers: the client is nil; handle the error of requester.New first\n"+
+			"nil option\nWithMaxCallers: -1 is less than 1")
+}
+
+func TestNewCallers_limits(t *testing.T) {
+	client := must(requester.New(requester.Production))
+	for name, opts := range map[string][]middleware.CallersOption{
+		"no options": nil,
+		"smallest": {
+			middleware.WithCallerTTL(10 * time.Millisecond), middleware.WithCallerMaxStale(10 * time.Millisecond),
+			middleware.WithRefusedTTL(10 * time.Millisecond), middleware.WithMaxCallers(1),
+			middleware.WithMaxInFlight(1), middleware.WithUnknownBudget(1e-9, 1),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := middleware.NewCallers(client, opts...)
+			require.NoError(t, err)
+			c.Close()
+		})
+	}
+}
+
 func TestNewCallerGate_errors(t *testing.T) {
 	w := newCallersWorld(t)
 	for name, tt := range map[string]struct {
@@ -302,12 +350,25 @@ func TestNewCallerGate_errors(t *testing.T) {
 			nil, middleware.WithForwardedToken(),
 			"the Callers is nil; handle the error of NewCallers first",
 		},
-		"nil option": {w.callers, nil, "nil option"},
+		"zero callers": {
+			&middleware.Callers{}, middleware.WithForwardedToken(), "the Callers is not from NewCallers",
+		},
+		"nil option":    {w.callers, nil, "nil option"},
+		"empty account": {w.callers, middleware.AllowAccounts(""), "AllowAccounts: an id is empty"},
+		"no companies": {
+			w.callers, middleware.AllowCompanies(),
+			"AllowCompanies: the list is empty: no caller would be admitted",
+		},
 		"no accounts": {
 			w.callers, middleware.AllowAccounts(),
 			"AllowAccounts: the list is empty: no caller would be admitted",
 		},
-		"empty id":     {w.callers, middleware.AllowCompanies("1", " "), "AllowCompanies: an id is empty"},
+		"empty id": {w.callers, middleware.AllowCompanies("1", " "), "AllowCompanies: an id is empty"},
+		"no realm": {w.callers, middleware.WithRealm(""), "WithRealm: the realm is empty"},
+		"bad realm": {
+			w.callers, middleware.WithRealm(`a"b`),
+			"WithRealm: the realm has a quote, a backslash or a character outside printable ASCII",
+		},
 		"nil function": {w.callers, middleware.Allow(nil), "Allow: the function is nil"},
 		"nil handler": {
 			w.callers, middleware.WithCallerRejectionHandler(nil),

@@ -58,6 +58,12 @@ func TestCallers(t *testing.T) {
 	assert.PanicsWithError(t,
 		"middleware: NewCallerGate: the Callers is nil; handle the error of NewCallers first",
 		func() { nethttp.Callers(nil) })
+	assert.PanicsWithError(t,
+		"middleware: NewCallerGate: the Callers is nil; handle the error of NewCallers first\n"+
+			"AllowAccounts: the list is empty: no caller would be admitted",
+		func() { nethttp.ForwardAuth(nil, middleware.AllowAccounts()) })
+	assert.PanicsWithValue(t, "middleware: CallerGate.Wrap: nil handler",
+		func() { nethttp.Callers(newCallers(t, p))(nil) })
 }
 
 // A hit allocates the context and the request that carries it, and nothing else.

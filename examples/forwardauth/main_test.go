@@ -16,11 +16,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // get sends a request to the listener and returns the status.
 func get(t *testing.T, scheme string, listener net.Listener, roots *x509.CertPool) int {

@@ -27,8 +27,10 @@ import (
 
 func TestForwardAuth(t *testing.T) {
 	for name, start := range proxies {
-		for _, v := range []variant{{http1, tcp}, {h2c, tcp}, {h2, tcp}, {http1, unixSocket}, {http1, overTLS}} {
-			t.Run(fmt.Sprintf("%s/%s/%s", name, v.protocol, v.listener), func(t *testing.T) {
+		for _, v := range []variant{
+			{http1, tcp}, {h2c, tcp}, {h2, tcp}, {http1, unixSocket}, {http1, overTLS},
+		} {
+			t.Run(fmt.Sprintf("%s/client_%s/auth_%s", name, v.protocol, v.listener), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, v, start)
 				t.Run("good", func(t *testing.T) { testGood(t, w) })
@@ -36,7 +38,9 @@ func TestForwardAuth(t *testing.T) {
 				if v.protocol != h2c {
 					t.Run("upgrade", func(t *testing.T) { testUpgrade(t, w) })
 				} else {
-					t.Run("extended_connect", func(t *testing.T) { testExtendedConnect(t, w, name == "haproxy") })
+					t.Run("extended_connect", func(t *testing.T) {
+						testExtendedConnect(t, w, name == "haproxy")
+					})
 				}
 				if v == (variant{http1, tcp}) {
 					t.Run("hop_by_hop", func(t *testing.T) { testHopByHop(t, w) })

@@ -27,18 +27,18 @@ import (
 type protocol string
 
 const (
-	http1 protocol = "HTTP/1.1"
-	h2c   protocol = "HTTP/2 in clear text"
-	h2    protocol = "HTTP/2 over TLS"
+	http1 protocol = "http1"
+	h2c   protocol = "h2c" // HTTP/2 in clear text
+	h2    protocol = "h2"  // HTTP/2 over TLS
 )
 
 // listener is what the proxy uses to forwardauth.
 type listener string
 
 const (
-	tcp        listener = "TCP"
-	unixSocket listener = "unix socket"
-	overTLS    listener = "TLS"
+	tcp        listener = "tcp"
+	unixSocket listener = "unix"
+	overTLS    listener = "tls"
 )
 
 // variant is one way to connect client, proxy and forwardauth.
