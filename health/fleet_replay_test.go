@@ -13,8 +13,8 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/sharedtest"
 )
 
-// frozenStore is a store whose owner attacks: from freeze on it shows what it showed last, always
-// as if that was new, and grants no lease.
+// frozenStore is a store whose owner attacks: from freeze on it shows one view, always as if that
+// was new, and grants no lease.
 type frozenStore struct {
 	shared.Store
 
@@ -23,10 +23,17 @@ type frozenStore struct {
 	view   shared.View
 }
 
-func (s *frozenStore) freeze() {
+func (s *frozenStore) freeze(view shared.View) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.frozen = true
+	s.frozen, s.view = true, view
+}
+
+// last returns what the store showed last, as if that was new.
+func (s *frozenStore) last() shared.View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view
 }
 
 func (s *frozenStore) Look(ctx context.Context, key string, q shared.Query) (shared.View, error) {
@@ -58,7 +65,7 @@ func TestFleetReplay(t *testing.T) {
 	t.Run("good_answer_to_a_new_replica", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			f, store := newFrozenFleet(t, 2)
-			store.freeze()
+			store.freeze(store.last())
 			f.will(always(refused))
 			fresh := f.join(t, always(refused), 9, store)
 			require.NoError(t, fresh.checker.Start(t.Context()))
@@ -73,13 +80,27 @@ func TestFleetReplay(t *testing.T) {
 			}
 		})
 	})
+	t.Run("good_answer_from_before_a_refusal", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			f, store := newFrozenFleet(t, 2)
+			good := store.last()
+			require.NotZero(t, good.Verdict.Fence)
+			f.will(always(refused))
+			time.Sleep(3 * time.Minute)
+			store.freeze(good)
+			for range 60 {
+				time.Sleep(time.Minute)
+				assert.Equal(t, []string{"fail: rejected"}, f.verdicts())
+			}
+		})
+	})
 	t.Run("outage", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			f, store := newFrozenFleet(t, 3)
 			f.will(always(down))
 			time.Sleep(3 * time.Minute)
 			require.Equal(t, []string{"warn: stale"}, f.verdicts())
-			store.freeze()
+			store.freeze(store.last())
 			f.will(always(account("1")))
 			for range 60 {
 				time.Sleep(time.Minute)
@@ -96,10 +117,27 @@ func TestFleetReplay(t *testing.T) {
 			f.will(always(refused))
 			time.Sleep(3 * time.Minute)
 			require.Equal(t, []string{"fail: rejected"}, f.verdicts())
-			store.freeze()
+			store.freeze(store.last())
 			f.will(always(account("1")))
 			time.Sleep(3 * time.Minute)
 			assert.Equal(t, []string{"pass: verified"}, f.verdicts())
 		})
+	})
+}
+
+// A refusal stays in the store for a day. A service that starts asks for itself.
+func TestFleetOldRefusal(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, always(account("1")))
+		f.start()
+		f.will(always(refused))
+		time.Sleep(3 * time.Minute)
+		require.Equal(t, "fail: rejected", f.verdict())
+		require.NoError(t, f.checker.Close())
+		time.Sleep(2 * time.Minute)
+		f.will(always(account("1")))
+		again := f.join(t, always(account("1")), 1, f.store)
+		require.NoError(t, again.checker.Start(t.Context()))
+		assert.Equal(t, "pass: verified", again.verdict())
 	})
 }
