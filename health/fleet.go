@@ -37,8 +37,8 @@ const (
 	// wait, leaves the store to the others.
 	hurriedSpread = 2 * time.Second
 
-	// giveWay is how much later than it could a replica confirms its own bad answer, so that
-	// another replica has a chance to do so first.
+	// giveWay is how much later than it could a replica asks after its own bad answer, so that
+	// another replica has a chance to do so first: the platform may be reachable from there.
 	giveWay = time.Second
 )
 
@@ -422,15 +422,19 @@ func (m *machine) give(now instant, r *record, a platform.Answer) {
 		// The next probe comes before the last good answer is too old, and counts for all.
 		ends := m.before(now, r, now+pause)
 		answer.Pause = ends - r.team.leased
-		r.due = m.before(now, r, ends+m.spreadLooks(now, r))
+		r.due = ends + m.spreadLooks(now, r)
 	} else {
 		r.team.verdict = seen
 		r.team.probes, r.team.prober, r.team.confirmed = 0, "", false
 		answer.Refusals = r.refusals
+		if a.Class == requester.Rejected {
+			answer.RefusedFor = r.askedAt - r.refusedFrom
+		}
 	}
-	if f.replicas > 1 && (answer.Trouble() && !answer.Confirmed || m.unconfirmed(r)) {
+	if f.replicas > 1 && (answer.Trouble() || m.unconfirmed(r)) {
 		r.due += giveWay
 	}
+	r.due = m.before(now, r, r.due)
 	r.team.floor = max(r.team.floor, r.team.fence)
 	r.team.fence = 0
 	f.puts = append(f.puts, put{r.team.keys, answer, f.lease})

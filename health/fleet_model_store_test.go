@@ -62,6 +62,7 @@ type fleetKey struct {
 // fleetStore is a shared.Store with faults. It keeps the contract while it works.
 type fleetStore struct {
 	limit time.Duration // of an operation
+	crowd int           // replicas that are counted, and do nothing
 	trace func(format string, args ...any)
 
 	mu       sync.Mutex
@@ -188,7 +189,7 @@ func (s *fleetStore) look(fault fleetFault, key string, q shared.Query) shared.V
 		k.seen = map[string]time.Time{}
 	}
 	k.seen[q.Replica] = now
-	v := shared.View{Verdict: k.verdict.view(now), Trouble: k.trouble.view(now)}
+	v := shared.View{Verdict: k.verdict.view(now), Trouble: k.trouble.view(now), Replicas: s.crowd}
 	for _, at := range k.seen {
 		if now.Sub(at) < 3*time.Minute {
 			v.Replicas++

@@ -121,6 +121,7 @@ func drawFleetScript(t *rapid.T) fleetScript {
 		c.recheck = pick("recheck", time.Second, 2*time.Second, c.interval/2)
 		c.threshold = rapid.IntRange(1, 3).Draw(t, "threshold")
 	}
+	c.crowd = rapid.SampledFrom([]int{0, 0, 0, 500, 20_000}).Draw(t, "crowd")
 	c.latency = pick("latency", 10*time.Millisecond, c.timeout/3, c.timeout*9/10)
 	step := rapid.Custom(func(t *rapid.T) fleetStep { return drawFleetStep(t, c) })
 	s := fleetScript{config: c, steps: rapid.SliceOfN(step, 1, 20).Draw(t, "steps"), end: accepts}
@@ -184,13 +185,13 @@ func (s fleetScript) replay() error {
 	for _, r := range w.replicas {
 		w.troubles(r, accepts)
 	}
-	w.pass(s.config.reaction())
+	w.pass(w.config.reaction())
 	for _, r := range w.replicas {
 		if !r.runs() { // its Start has failed, perhaps with a refusal that was in the store
 			w.restart(r)
 		}
 	}
-	w.pass(s.config.reaction())
+	w.pass(w.config.reaction())
 	if lied {
 		w.pass(s.config.maxStale)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -25,6 +26,7 @@ type fleetConfig struct {
 	replicas                             int
 	interval, timeout, maxStale, recheck time.Duration
 	threshold                            int
+	crowd                                int           // how many more replicas the store counts
 	latency                              time.Duration // of the platform
 	seed                                 uint64        // of the jitter
 }
@@ -38,7 +40,7 @@ func (c fleetConfig) lease() time.Duration { return c.timeout + 2250*time.Millis
 
 // lastDue is the age of a verdict at which a replica asks by itself at the latest.
 func (c fleetConfig) lastDue() time.Duration {
-	return c.maxStale - c.timeout - c.interval/20 - c.limit()
+	return c.maxStale - c.timeout - c.interval/20 - c.limit() - c.interval/4 // wherever its place is
 }
 
 // again is how long after the end of an outage the platform is asked again and has answered: a
@@ -51,7 +53,9 @@ func (c fleetConfig) again() time.Duration {
 // reaction is how long after all trouble has ended the replicas know what the platform says.
 func (c fleetConfig) reaction() time.Duration {
 	confirm := time.Duration(c.threshold) * (c.recheck + time.Second + c.lease())
-	return c.interval*22/10 + 2*c.timeout + 2*c.lease() + confirm
+	// Many replicas look and call at different times.
+	apart := min(time.Duration(c.crowd)*time.Millisecond, c.interval) + min(time.Duration(c.crowd)*10*time.Millisecond, c.maxStale)
+	return c.interval*22/10 + 2*c.timeout + 2*c.lease() + confirm + 2*apart
 }
 
 // fleetWorld is everything around the checkers of a fleet. It notes what they do, and complains
@@ -71,6 +75,7 @@ type fleetWorld struct {
 	spotless bool          // the store has worked since the beginning
 	honest   time.Duration // since when the store does not lie
 	calm     bool          // the platform has accepted every call since the beginning
+	sick     int           // the only replica that ever had trouble, -1 if none had, -2 for any other trouble
 	count    fleetCount
 }
 
@@ -115,8 +120,9 @@ type fleetCount struct {
 
 func newFleetWorld(c fleetConfig) (*fleetWorld, error) {
 	w := &fleetWorld{
-		config: c, born: time.Now(), store: newFleetStore(c.limit()), spotless: true, calm: true,
+		config: c, born: time.Now(), store: newFleetStore(c.limit()), spotless: true, calm: true, sick: -1,
 	}
+	w.store.crowd = c.crowd
 	w.store.trace = func(format string, args ...any) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -284,6 +290,9 @@ func (w *fleetWorld) answer(token int, kind modelKind) {
 			t.answer, t.since = kind, w.now()
 		}
 		w.calm = w.calm && kind == accepts
+		if kind != accepts && kind != refuses {
+			w.sick = -2
+		}
 	})
 }
 
@@ -292,6 +301,13 @@ func (w *fleetWorld) troubles(r *fleetReplica, kind modelKind) {
 	w.change(func() {
 		if r.trouble != kind {
 			r.trouble, r.since = kind, w.now()
+		}
+		switch {
+		case kind == accepts || w.sick == r.number:
+		case w.sick == -1:
+			w.sick = r.number
+		default:
+			w.sick = -2
 		}
 		w.others = 0
 		for _, r := range w.replicas {
@@ -313,6 +329,9 @@ func (w *fleetWorld) breaks(f fleetFault) {
 	lied := w.store.lies()
 	w.store.set(f)
 	w.disturb()
+	if f == storeMiscounts {
+		w.change(func() { w.config.crowd = math.MaxInt32 }) // as the replicas see it
+	}
 	if lied {
 		w.change(func() { w.honest = w.now() })
 	}

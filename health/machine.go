@@ -207,10 +207,12 @@ func (m *machine) learn(now instant, r *record, a platform.Answer, shared *shari
 	refusals := r.refusals
 	r.note(o, err, r.askedAt, m.rules.recheck)
 	if shared != nil && o == refused {
-		// The other replica counted from the last good answer, which this one may have missed.
-		r.refusals = max(shared.Refusals, 1)
-		if refusals >= m.rules.rejectionThreshold {
-			r.refusals = refusals // only a good answer improves a status
+		// The other replica may know of more refusals, or of a good answer between them. Of its
+		// count, nothing from before a good answer that is known here is taken. A rejection stays:
+		// only a good answer improves a status.
+		from := r.askedAt - shared.RefusedFor
+		if refusals < m.rules.rejectionThreshold && (!r.verified || from > r.verifiedAt) {
+			r.refusals, r.refusedFrom = max(shared.Refusals, 1), from
 		}
 		r.refusedAt = now // it was refused before, and its age is only an estimate
 	}

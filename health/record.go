@@ -22,15 +22,16 @@ type record struct {
 	askedAt instant // when the last call was made
 	heard   uint64  // number of the last answer, see machine.answers
 
-	verified   bool    // the last verdict, or the one before unconfirmed refusals, was good
-	verifiedAt instant // when the request of the last good answer was sent
-	misfit     error   // why the account is not the right one, nil if it is
-	refusals   int     // in a row
-	refusedAt  instant // when the request of the last counted refusal was sent
-	refusedErr error   // of the last refusal
-	outages    int     // calls in a row without a verdict
-	err        error   // of the last call, nil if the token was accepted
-	skipped    error   // why the call was not made, if it was not
+	verified    bool    // the last verdict, or the one before unconfirmed refusals, was good
+	verifiedAt  instant // when the request of the last good answer was sent
+	misfit      error   // why the account is not the right one, nil if it is
+	refusals    int     // in a row
+	refusedFrom instant // when the request of the first of them was sent
+	refusedAt   instant // when the request of the last counted refusal was sent
+	refusedErr  error   // of the last refusal
+	outages     int     // calls in a row without a verdict
+	err         error   // of the last call, nil if the token was accepted
+	skipped     error   // why the call was not made, if it was not
 
 	class requester.Class // of the last call
 
@@ -75,6 +76,9 @@ func (r *record) note(o outcome, err error, sentAt instant, recheck time.Duratio
 		// Two refusals closer together than recheck, such as by a concurrent Refresh, count as
 		// one: they may have the same short-lived cause.
 		if r.refusals == 0 || sentAt-r.refusedAt >= recheck {
+			if r.refusals == 0 {
+				r.refusedFrom = sentAt
+			}
 			r.refusals++
 			r.refusedAt = sentAt
 		}

@@ -23,6 +23,8 @@ type Answer struct {
 	Replica string
 	// Refusals is how many refusals in a row there were with this one, for a refusal.
 	Refusals int
+	// RefusedFor is how long before this one the first of them was sent.
+	RefusedFor time.Duration
 	// Probes is how many calls in a row gave no verdict with this one, for trouble.
 	Probes int
 	// Confirmed is set if another replica's call gave no verdict, too, or the platform limits the
@@ -61,6 +63,7 @@ type document struct {
 	RetryAfter time.Duration   `json:"retry_after,omitempty"`
 	Replica    string          `json:"replica"`
 	Refusals   int             `json:"refusals,omitempty"`
+	RefusedFor time.Duration   `json:"refused_for,omitempty"`
 	Probes     int             `json:"probes,omitempty"`
 	Confirmed  bool            `json:"confirmed,omitempty"`
 	Pause      time.Duration   `json:"pause,omitempty"`
@@ -77,7 +80,7 @@ type apiError struct {
 func (a *Answer) seal(k *Keys, now time.Time) ([]byte, error) {
 	d := document{
 		Class: a.Class.String(), RetryAfter: a.RetryAfter, Replica: a.Replica,
-		Refusals: a.Refusals, Probes: a.Probes, Confirmed: a.Confirmed, Pause: a.Pause,
+		Refusals: a.Refusals, RefusedFor: a.RefusedFor, Probes: a.Probes, Confirmed: a.Confirmed, Pause: a.Pause,
 		WrittenAt: now.Unix(),
 	}
 	if a.Account != nil {
@@ -126,8 +129,8 @@ func open(k *Keys, s slot, e shared.Entry, now time.Time) (*Answer, error) {
 		return nil, fmt.Errorf("the entry was written %s before or after the store says so", skew)
 	}
 	a := &Answer{
-		Fence: e.Fence, Replica: d.Replica, Refusals: d.Refusals, Probes: d.Probes,
-		Confirmed: d.Confirmed, Pause: d.Pause, Age: e.Age,
+		Fence: e.Fence, Replica: d.Replica, Refusals: d.Refusals, RefusedFor: d.RefusedFor,
+		Probes: d.Probes, Confirmed: d.Confirmed, Pause: d.Pause, Age: e.Age,
 	}
 	a.Class, a.RetryAfter = classOf(d.Class), max(d.RetryAfter, 0)
 	a.Answered = a.Class == requester.Verified || d.API != nil

@@ -45,7 +45,7 @@ func refusedAnswer() Answer {
 			Class: requester.Rejected, Answered: true,
 			Err: &requester.APIError{StatusCode: 401, Code: "AUTHENTICATION_ERROR", RequestID: "r-1"},
 		},
-		Fence: 7, Refusals: 2,
+		Fence: 7, Refusals: 2, RefusedFor: 1500 * time.Millisecond,
 	}
 }
 
