@@ -361,7 +361,8 @@ func (m *machine) unconfirmed(r *record) bool {
 }
 
 // withoutStore decides what follows from a look that failed. The more replicas there are, the
-// longer they wait with their own calls.
+// longer they wait with their own calls. All of them have the last good answer at the same age,
+// so that their calls must be spread over the time that is left, not moved to its end.
 func (m *machine) withoutStore(now instant, r *record) {
 	if now < r.openUntil {
 		m.endCheck(r, false)
@@ -369,19 +370,25 @@ func (m *machine) withoutStore(now instant, r *record) {
 		return
 	}
 	window := min(time.Duration(m.fleet.replicas)*time.Second/alonePerSecond, m.rules.maxStale)
+	left := window
+	if r == m.inUse && m.works() && !m.expired(now) {
+		left = min(left, m.lastDue(r)-now)
+	}
 	switch {
-	case window < time.Second, !r.asked, r.team.hurry, m.unconfirmed(r), m.lastMoment(now, r),
-		r.team.aloneAt > 0 && now >= r.team.aloneAt:
+	case window < time.Second, !r.asked, r.team.hurry, m.unconfirmed(r),
+		r.team.aloneAt > 0 && now >= r.team.aloneAt, left <= 0 && !r.team.alone:
 		r.team.granted, r.team.alone, r.team.aloneAt = true, true, 0
 		return
 	case r.team.aloneAt > 0:
-	case r.team.alone:
+	case r.team.alone && r.outages == 0:
+		r.team.aloneAt = now + min(spread(window, m.jitter()), left)
+	case r.team.alone && left < window/2: // it has just called: another call would be one too many
 		r.team.aloneAt = now + spread(window, m.jitter())
 	default:
-		r.team.aloneAt = now + time.Duration(float64(window)*m.jitter())
+		r.team.aloneAt = now + time.Duration(float64(left)*m.jitter())
 	}
 	m.endCheck(r, false)
-	r.due = m.before(now, r, min(r.team.aloneAt, now+m.regular(r)))
+	r.due = min(r.team.aloneAt, now+m.regular(r))
 }
 
 // spreadLooks returns a random pause before a look at the store, so that the replicas that wait

@@ -123,6 +123,7 @@ func Scenarios() []Scenario {
 		{Name: "Redis away", phases: []phase{
 			{name: "Redis away for 10 min", length: 10 * time.Minute, begin: redisIs(redisDown),
 				limits: away},
+			{name: "and 10 min more", length: 10 * time.Minute, limits: away},
 			{name: "Redis back", length: 5 * time.Minute, begin: redisIs(redisUp), back: true},
 		}},
 		{Name: "Redis and platform away", phases: []phase{
