@@ -47,7 +47,8 @@ func callersDetails(s CallersStats) []statusDetail {
 			"%d not allowed, %d unavailable",
 			s.Requests.Refused, s.Requests.NoToken, s.Requests.NotAllowed, s.Requests.Unavailable)},
 		{Term: "Calls to the platform", Value: strings.Join(calls, ", ")},
-		{Term: "Calls not made, by reason", Value: fmt.Sprintf("budget %d, in-flight limit %d, circuit breaker %d, rate limit %d",
+		{Term: "Calls not made, by reason", Value: fmt.Sprintf(
+			"budget %d, in-flight limit %d, circuit breaker %d, rate limit %d",
 			s.Skipped.Budget, s.Skipped.InFlight, s.Skipped.Breaker, s.Skipped.RateLimit)},
 		{Term: "Verified tokens", Value: tokensText(s.Verified)},
 		{Term: "Other tokens", Value: tokensText(s.Unproven)},

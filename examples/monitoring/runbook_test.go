@@ -86,7 +86,8 @@ func TestAlertsAndRunbook(t *testing.T) {
 			assert.Contains(t, alerts, "- alert: "+match[1]+"\n", anchor)
 		}
 	}
-	for _, reason := range regexp.MustCompile(`toloka_credential_reason{reason="(\w+)"`).FindAllStringSubmatch(alerts, -1) {
+	reasons := regexp.MustCompile(`toloka_credential_reason{reason="(\w+)"`)
+	for _, reason := range reasons.FindAllStringSubmatch(alerts, -1) {
 		assert.Contains(t, byAnchor, reason[1])
 	}
 }

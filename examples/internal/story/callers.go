@@ -36,7 +36,9 @@ func (w *world) newCaller(name string) caller {
 }
 
 // ask makes the caller's request to the service on url.
-func (c caller) ask(ctx context.Context, client *http.Client, url string) (status int, body string, err error) {
+func (c caller) ask(
+	ctx context.Context, client *http.Client, url string,
+) (status int, body string, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/mine", nil)
 	if err != nil {
 		return 0, "", err
