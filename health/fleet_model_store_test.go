@@ -167,11 +167,15 @@ func (s *fleetStore) do(ctx context.Context, execute func(fleetFault)) error {
 	return nil
 }
 
-func (s *fleetStore) Look(ctx context.Context, key string, q shared.Query) (v shared.View, err error) {
+func (s *fleetStore) Look(ctx context.Context, key string, q shared.Query) (shared.View, error) {
 	s.mu.Lock()
 	s.looks[q.Replica]++
 	s.mu.Unlock()
-	err = s.do(ctx, func(f fleetFault) { v = s.look(f, key, q) })
+	var seen shared.View // under mu: a late look sees it after the call has failed
+	err := s.do(ctx, func(f fleetFault) { seen = s.look(f, key, q) })
+	s.mu.Lock()
+	v := seen
+	s.mu.Unlock()
 	s.trace("look of %.4s: due %v, floor %d: lease %d, busy %v, verdict %d age %v, trouble %d age %v pause %v, %v", q.Replica, q.Due, q.Floor, v.Lease, v.Busy, v.Verdict.Fence, v.Verdict.Age, v.Trouble.Fence, v.Trouble.Age, v.Trouble.Pause, err)
 	if err != nil {
 		return shared.View{}, err
