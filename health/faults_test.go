@@ -194,18 +194,22 @@ func (m *meeting) take(w *faultWorld) {
 	m.log = strings.Join(w.log.take(), "\n")
 }
 
-// tooSlow reports whether a call was given up.
-func (m *meeting) tooSlow() bool {
-	return strings.Contains(m.log, tooSlow) ||
-		m.startErr != nil && strings.Contains(m.startErr.Error(), tooSlow)
+// late reports whether the machine was too busy: a call was given up although the fault is quick,
+// or did not even return in time.
+func (m *meeting) late(f fault) bool {
+	said := m.log
+	if m.startErr != nil {
+		said += m.startErr.Error()
+	}
+	return strings.Contains(said, "did not return in time") ||
+		f.says != tooSlow && strings.Contains(said, tooSlow)
 }
 
-// meetInTime repeats a meeting, twice at most, in which a call was given up although the fault is
-// quick: then the machine was too busy.
+// meetInTime repeats a meeting for which the machine was too busy, twice at most.
 func meetInTime(t testing.TB, f fault, meet func(testing.TB, fault) *meeting) *meeting {
 	m := meet(t, f)
 	for range 2 {
-		if f.says == tooSlow || !m.tooSlow() {
+		if !m.late(f) {
 			break
 		}
 		t.Logf("%s: a call took longer than %v on a busy machine; again", f.name, faultTimeout)
