@@ -120,7 +120,8 @@ func (r *fleetReplica) checkLivenessLocked(snap *health.Snapshot, i int) {
 	case !good || snap.Open():
 	case r.open == i && r.verified+c.maxStale-c.again() > since &&
 		snap.Reason() == health.ReasonUnreachable:
-		w.complainLocked("replica %d: the outage has ended at %v, and the gate closes: %v", r.number, since, snap.Cause())
+		w.complainLocked("replica %d: the outage has ended at %v, and the gate closes: %v",
+			r.number, since, snap.Cause())
 	case now > max(since, r.switched)+c.reaction() && !w.lyingLocked():
 		w.complainLocked("replica %d is closed (%v: %v), and token %d is accepted since %v",
 			r.number, snap.Reasons(), snap.Cause(), i, since)

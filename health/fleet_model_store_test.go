@@ -172,7 +172,10 @@ func (s *fleetStore) Look(ctx context.Context, key string, q shared.Query) (v sh
 	s.looks[q.Replica]++
 	s.mu.Unlock()
 	err = s.do(ctx, func(f fleetFault) { v = s.look(f, key, q) })
-	s.trace("look of %.4s: due %v, floor %d: lease %d, busy %v, verdict %d age %v, trouble %d age %v pause %v, %v", q.Replica, q.Due, q.Floor, v.Lease, v.Busy, v.Verdict.Fence, v.Verdict.Age, v.Trouble.Fence, v.Trouble.Age, v.Trouble.Pause, err)
+	s.trace("look of %.4s: due %v, floor %d: lease %d, busy %v, verdict %d age %v, "+
+		"trouble %d age %v pause %v, %v",
+		q.Replica, q.Due, q.Floor, v.Lease, v.Busy, v.Verdict.Fence, v.Verdict.Age,
+		v.Trouble.Fence, v.Trouble.Age, v.Trouble.Pause, err)
 	if err != nil {
 		return shared.View{}, err
 	}

@@ -54,7 +54,8 @@ func (c fleetConfig) again() time.Duration {
 func (c fleetConfig) reaction() time.Duration {
 	confirm := time.Duration(c.threshold) * (c.recheck + time.Second + c.lease())
 	// Many replicas look and call at different times.
-	apart := min(time.Duration(c.crowd)*time.Millisecond, c.interval) + min(time.Duration(c.crowd)*10*time.Millisecond, c.maxStale)
+	looks, calls := time.Duration(c.crowd)*time.Millisecond, time.Duration(c.crowd)*10*time.Millisecond
+	apart := min(looks, c.interval) + min(calls, c.maxStale)
 	return c.interval*22/10 + 2*c.timeout + 2*c.lease() + confirm + 2*apart
 }
 
