@@ -115,12 +115,13 @@ func (r *fleetReplica) checkLivenessLocked(snap *health.Snapshot, i int) {
 	switch {
 	case w.calm && r.open == i && snap.Reason() != health.ReasonVerified:
 		w.complainLocked("replica %d: %v, and the platform accepts every token", r.number, snap.Reasons())
-	case w.sick >= -1 && w.sick != r.number && slices.Contains(snap.Reasons(), health.ReasonStale):
+	case w.sick != manySick && w.sick != r.number && slices.Contains(snap.Reasons(), health.ReasonStale):
 		w.complainLocked("replica %d: %v, and only replica %d had trouble", r.number, snap.Reasons(), w.sick)
 	case !good || snap.Open():
 	case r.open == i && r.verified+c.maxStale-c.again() > since &&
 		snap.Reason() == health.ReasonUnreachable:
-		w.complainLocked("replica %d: the outage has ended at %v, and the gate closes: %v", r.number, since, snap.Cause())
+		w.complainLocked("replica %d: the outage has ended at %v, and the gate closes: %v",
+			r.number, since, snap.Cause())
 	case now > max(since, r.switched)+c.reaction() && !w.lyingLocked():
 		w.complainLocked("replica %d is closed (%v: %v), and token %d is accepted since %v",
 			r.number, snap.Reasons(), snap.Cause(), i, since)

@@ -171,12 +171,15 @@ func (s *fleetStore) Look(ctx context.Context, key string, q shared.Query) (shar
 	s.mu.Lock()
 	s.looks[q.Replica]++
 	s.mu.Unlock()
-	var seen shared.View // under mu: a late look sees it after the call has failed
-	err := s.do(ctx, func(f fleetFault) { seen = s.look(f, key, q) })
+	var result shared.View // guarded by mu: it may be late
+	err := s.do(ctx, func(f fleetFault) { result = s.look(f, key, q) })
 	s.mu.Lock()
-	v := seen
+	v := result
 	s.mu.Unlock()
-	s.trace("look of %.4s: due %v, floor %d: lease %d, busy %v, verdict %d age %v, trouble %d age %v pause %v, %v", q.Replica, q.Due, q.Floor, v.Lease, v.Busy, v.Verdict.Fence, v.Verdict.Age, v.Trouble.Fence, v.Trouble.Age, v.Trouble.Pause, err)
+	s.trace("look of %.4s: due %v, floor %d: lease %d, busy %v, verdict %d age %v, "+
+		"trouble %d age %v pause %v, %v",
+		q.Replica, q.Due, q.Floor, v.Lease, v.Busy, v.Verdict.Fence, v.Verdict.Age,
+		v.Trouble.Fence, v.Trouble.Age, v.Trouble.Pause, err)
 	if err != nil {
 		return shared.View{}, err
 	}
@@ -231,14 +234,18 @@ func (s *fleetStore) look(fault fleetFault, key string, q shared.Query) shared.V
 	return v
 }
 
-func (s *fleetStore) Put(ctx context.Context, key string, p shared.Answer) (stored bool, err error) {
-	err = s.do(ctx, func(f fleetFault) {
-		if f == storeReadOnly {
-			stored, err = false, errFleetStore
-			return
+func (s *fleetStore) Put(ctx context.Context, key string, p shared.Answer) (bool, error) {
+	var stored, readOnly bool // guarded by mu
+	err := s.do(ctx, func(f fleetFault) {
+		if readOnly = f == storeReadOnly; !readOnly {
+			stored = s.put(key, p)
 		}
-		stored = s.put(key, p)
 	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if readOnly {
+		err = errFleetStore
+	}
 	return stored && err == nil, err
 }
 

@@ -156,7 +156,8 @@ func drawFleetStep(t *rapid.T, c fleetConfig) fleetStep {
 		}
 	}
 	s.then = rapid.SampledFrom([]time.Duration{
-		0, c.recheck, c.lease(), c.interval / 3, c.interval, 3 * c.interval, c.maxStale / 2, c.maxStale, 2 * c.reaction(),
+		0, c.recheck, c.lease(), c.interval / 3, c.interval, 3 * c.interval, c.maxStale / 2, c.maxStale,
+		2 * c.reaction(),
 	}).Draw(t, "wait") * rapid.SampledFrom([]time.Duration{101, 37, 130}).Draw(t, "times") / 100
 	return s
 }

@@ -18,6 +18,12 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 )
 
+// No replica, or several or the platform itself, had trouble.
+const (
+	noneSick = -1
+	manySick = -2
+)
+
 // fleetTokens is how many tokens there are in a script about a fleet.
 const fleetTokens = 2
 
@@ -54,7 +60,8 @@ func (c fleetConfig) again() time.Duration {
 func (c fleetConfig) reaction() time.Duration {
 	confirm := time.Duration(c.threshold) * (c.recheck + time.Second + c.lease())
 	// Many replicas look and call at different times.
-	apart := min(time.Duration(c.crowd)*time.Millisecond, c.interval) + min(time.Duration(c.crowd)*10*time.Millisecond, c.maxStale)
+	looks, calls := time.Duration(c.crowd)*time.Millisecond, time.Duration(c.crowd)*10*time.Millisecond
+	apart := min(looks, c.interval) + min(calls, c.maxStale)
 	return c.interval*22/10 + 2*c.timeout + 2*c.lease() + confirm + 2*apart
 }
 
@@ -75,7 +82,7 @@ type fleetWorld struct {
 	spotless bool          // the store has worked since the beginning
 	honest   time.Duration // since when the store does not lie
 	calm     bool          // the platform has accepted every call since the beginning
-	sick     int           // the only replica that ever had trouble, -1 if none had, -2 for any other trouble
+	sick     int           // the only replica that had trouble so far; noneSick or manySick
 	count    fleetCount
 }
 
@@ -120,7 +127,7 @@ type fleetCount struct {
 
 func newFleetWorld(c fleetConfig) (*fleetWorld, error) {
 	w := &fleetWorld{
-		config: c, born: time.Now(), store: newFleetStore(c.limit()), spotless: true, calm: true, sick: -1,
+		config: c, born: time.Now(), store: newFleetStore(c.limit()), spotless: true, calm: true, sick: noneSick,
 	}
 	w.store.crowd = c.crowd
 	w.store.trace = func(format string, args ...any) {
@@ -207,6 +214,9 @@ func (r *fleetReplica) runs() bool {
 func (r *fleetReplica) leave() {
 	r.w.mu.Lock()
 	r.closed, r.started = true, false
+	if r.trouble != accepts {
+		r.w.sick = manySick // its successor has another name
+	}
 	if r.calls > 0 {
 		r.w.spotless = false // its lease lasts to its end
 	}
@@ -291,7 +301,7 @@ func (w *fleetWorld) answer(token int, kind modelKind) {
 		}
 		w.calm = w.calm && kind == accepts
 		if kind != accepts && kind != refuses {
-			w.sick = -2
+			w.sick = manySick
 		}
 	})
 }
@@ -304,10 +314,10 @@ func (w *fleetWorld) troubles(r *fleetReplica, kind modelKind) {
 		}
 		switch {
 		case kind == accepts || w.sick == r.number:
-		case w.sick == -1:
+		case w.sick == noneSick:
 			w.sick = r.number
 		default:
-			w.sick = -2
+			w.sick = manySick
 		}
 		w.others = 0
 		for _, r := range w.replicas {

@@ -128,11 +128,14 @@ func open(k *Keys, s slot, e shared.Entry, now time.Time) (*Answer, error) {
 	if skew := now.Add(-e.Age).Sub(time.Unix(d.WrittenAt, 0)).Abs(); skew > maxSkew {
 		return nil, fmt.Errorf("the entry was written %s before or after the store says so", skew)
 	}
+	// A holder of the token wrote it, but perhaps with another program.
+	bounded := func(d time.Duration) time.Duration { return max(0, min(d, shared.Retention)) }
 	a := &Answer{
-		Fence: e.Fence, Replica: d.Replica, Refusals: d.Refusals, RefusedFor: d.RefusedFor,
-		Probes: d.Probes, Confirmed: d.Confirmed, Pause: d.Pause, Age: e.Age,
+		Fence: e.Fence, Replica: d.Replica, Refusals: max(d.Refusals, 0),
+		RefusedFor: bounded(d.RefusedFor), Probes: max(d.Probes, 0), Confirmed: d.Confirmed,
+		Pause: bounded(d.Pause), Age: e.Age,
 	}
-	a.Class, a.RetryAfter = classOf(d.Class), max(d.RetryAfter, 0)
+	a.Class, a.RetryAfter = classOf(d.Class), bounded(d.RetryAfter)
 	a.Answered = a.Class == requester.Verified || d.API != nil
 	switch {
 	case a.Class == 0 || a.slot() != s:

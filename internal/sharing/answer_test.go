@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -209,6 +210,9 @@ func FuzzOpen(f *testing.F) {
 		f.Add(plain, e.Fence, int64(e.Age), true)
 	}
 	f.Add([]byte(`{"class":"verified","account":{"id":"1"},"written_at":-1}`), uint64(1), int64(-1), true)
+	negative := fmt.Sprintf(`{"class":"rejected","refusals":-1,"refused_for":-1,"probes":-1,"pause":-1,`+
+		`"written_at":%d}`, time.Now().Unix())
+	f.Add([]byte(negative), uint64(1), int64(1), true)
 	f.Fuzz(func(t *testing.T, data []byte, fence uint64, age int64, sealed bool) {
 		now := time.Now()
 		for _, s := range []slot{verdictSlot, troubleSlot} {
@@ -230,7 +234,7 @@ func FuzzOpen(f *testing.F) {
 					t.Fatal("neither an answer nor an error")
 				}
 			case a.slot() != s, a.Fence != fence, a.Age < 0, a.Age > shared.Retention, a.Pause < 0, a.RetryAfter < 0,
-				a.Refusals < 0, a.Probes < 0:
+				a.Refusals < 0, a.Probes < 0, a.RefusedFor < 0, a.Pause > shared.Retention:
 				t.Fatalf("%+v", a)
 			case a.Class == requester.Verified:
 				if a.Account.ID() == "" || a.Err != nil {

@@ -185,10 +185,13 @@ func TestStoreLearnsNothing(t *testing.T) {
 		}
 	}
 	assert.EqualValues(t, 6, m.Stats().Snapshot().Given)
-	secrets := []string{"CANARY", "AAAAAAAAAAAA", "BBBBBBBBBBBB", "Jack", "121.3", "AUTHENTICATION", "toloka.dev", "ApiKey"}
+	secrets := []string{
+		"CANARY", "AAAAAAAAAAAA", "BBBBBBBBBBBB", "Jack", "121.3", "AUTHENTICATION", "toloka.dev", "ApiKey",
+	}
 	for _, secret := range secrets {
 		for _, form := range []string{
-			secret, hex.EncodeToString([]byte(secret)), strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(secret)), "="),
+			secret, hex.EncodeToString([]byte(secret)),
+			base64.RawStdEncoding.EncodeToString([]byte(secret)),
 			base64.RawURLEncoding.EncodeToString([]byte(secret[1:])),
 		} {
 			if len(form) > 5 {

@@ -46,7 +46,8 @@ func TestVectors(t *testing.T) {
 		sealed, err := k.encrypt(bytes.NewReader(salt), slot(v.Slot[0]), v.Fence, []byte(v.Plain))
 		require.NoError(t, err)
 		if *update {
-			vectors[i].Name, vectors[i].SealKey, vectors[i].Entry = k.Name, hex.EncodeToString(k.seal), hex.EncodeToString(sealed)
+			vectors[i].Name, vectors[i].SealKey = k.Name, hex.EncodeToString(k.seal)
+			vectors[i].Entry = hex.EncodeToString(sealed)
 			continue
 		}
 		assert.Equal(t, v.Name, k.Name)
