@@ -328,10 +328,10 @@ func (m *machine) covered(now instant, r *record, v sharing.View, trouble *shari
 	}
 	sentAt := r.team.trouble.sentAt
 	ends := sentAt + trouble.Pause
-	if v.Busy > 0 || sentAt >= m.lastDue(r)-m.fleet.limit { // the time of a look is uncertain
+	if v.Busy > 0 || sentAt >= m.lastDueOfAll(r)-m.fleet.limit { // the time of a look is uncertain
 		return now < ends+m.fleet.lease
 	}
-	return now < ends && ends <= m.lastChance(r)
+	return now < ends+m.fleet.limit && ends <= m.lastChance(r)
 }
 
 // before returns at, or the last moment of r if that comes first.
@@ -395,7 +395,10 @@ func (m *machine) withoutStore(now instant, r *record) {
 // for the same moment do not come together.
 func (m *machine) spreadLooks(now instant, r *record) time.Duration {
 	most := m.pace.interval / 2
-	if r.team.hurry || !r.asked || m.lastMoment(now, r) {
+	switch {
+	case m.lastMoment(now, r): // another replica asks, and its answer is in time until the end
+		most = min(most, max(0, r.verifiedAt+m.rules.maxStale-now-time.Second))
+	case r.team.hurry, !r.asked:
 		most = min(most, hurriedSpread)
 	}
 	return time.Duration(float64(m.fleet.rush(most)) * m.jitter())
@@ -427,7 +430,10 @@ func (m *machine) give(now instant, r *record, a platform.Answer) {
 		pause := min(m.pace.backoff(failures, m.jitter()), m.pace.interval/2)
 		pause = max(pause, min(a.RetryAfter, m.pace.interval), r.heldUntil-now)
 		// The next probe comes before the last good answer is too old, and counts for all.
-		ends := m.before(now, r, now+pause)
+		ends := now + pause
+		if last := m.lastDueOfAll(r); r == m.inUse && m.works() && now < last {
+			ends = min(ends, last)
+		}
 		answer.Pause = ends - r.team.leased
 		r.due = ends + m.spreadLooks(now, r)
 	} else {

@@ -353,11 +353,20 @@ func (m *machine) lastChance(r *record) instant {
 }
 
 // lastDue returns when a check of the token in use begins at the latest, so that it ends before
-// the last good answer is too old.
+// the last good answer is too old. The replicas of a fleet do not all begin at the same moment.
 func (m *machine) lastDue(r *record) instant {
-	due := m.lastChance(r) - m.pace.interval/20
+	due := m.lastDueOfAll(r)
 	if f := m.fleet; f != nil {
-		due -= f.limit + time.Duration(float64(f.rush(m.pace.interval/4))*f.place)
+		due -= time.Duration(float64(f.rush(m.pace.interval/4)) * f.place)
+	}
+	return due
+}
+
+// lastDueOfAll returns when the last replica of a fleet begins such a check.
+func (m *machine) lastDueOfAll(r *record) instant {
+	due := m.lastChance(r) - m.pace.interval/20
+	if m.fleet != nil {
+		due -= m.fleet.limit
 	}
 	return due
 }

@@ -29,9 +29,10 @@ func (m *machine) reasons(now instant) reasonSet {
 		add(ReasonStale, m.inUse.outages > 0 && !m.expired(now))
 		add(ReasonRotationRejected, m.inUse.rank < 0 && m.passedOver != nil)
 		add(ReasonUsingFallback, m.inUse.rank > 0 && m.fallbackErr() != nil)
-		low := m.rules.lowBalance(m.account().account) != nil
-		add(ReasonInsufficientBalance, low && m.rules.lowBalanceFails)
-		add(ReasonLowBalance, low && !m.rules.lowBalanceFails)
+		if m.rules.minBalance.Valid && m.rules.lowBalance(m.account().account) != nil {
+			add(ReasonInsufficientBalance, m.rules.lowBalanceFails)
+			add(ReasonLowBalance, !m.rules.lowBalanceFails)
+		}
 	}
 	add(ReasonVerified, set == 0 && m.works())
 	return set
