@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -59,7 +58,6 @@ const (
 	lost     = `"msg":"toloka credential: the shared store does not answer, this replica works on its own"`
 	found    = `"msg":"toloka credential: the shared store answers again"`
 	verified = `"msg":"toloka credential verified"`
-	rotated  = `"msg":"toloka credential rotated"`
 	rejected = `"reason":"rejected"`
 )
 
@@ -126,15 +124,6 @@ func (w *world) all(t *testing.T, text string, n int) {
 	for _, r := range w.replicas {
 		r.await(t, text, n)
 	}
-}
-
-// each calls f for all replicas at once.
-func (w *world) each(f func(*replica)) {
-	var all sync.WaitGroup
-	for _, r := range w.replicas {
-		all.Go(func() { f(r) })
-	}
-	all.Wait()
 }
 
 // count returns how many lines with the text all replicas have logged.
