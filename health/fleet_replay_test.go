@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tolokacheck/tolokacheck/health"
 	"github.com/tolokacheck/tolokacheck/health/shared"
 	"github.com/tolokacheck/tolokacheck/health/sharedtest"
 )
@@ -139,5 +140,24 @@ func TestFleetOldRefusal(t *testing.T) {
 		again := f.join(t, always(account("1")), 1, f.store)
 		require.NoError(t, again.checker.Start(t.Context()))
 		assert.Equal(t, "pass: verified", again.verdict())
+	})
+}
+
+// A replica that knows of fewer refusals does not put the others in doubt: only a good answer
+// improves a status.
+func TestFleetRejectionStays(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, always(account("1")))
+		f.start()
+		f.will(always(refused))
+		time.Sleep(3 * time.Minute)
+		require.Equal(t, []string{"fail: rejected"}, f.verdicts())
+		f.store.Clear()
+		hasty := f.join(t, always(refused), 9, f.store, health.WithRejectionThreshold(1))
+		require.Error(t, hasty.checker.Start(t.Context()))
+		for range 180 {
+			time.Sleep(time.Second)
+			assert.Equal(t, []string{"fail: rejected"}, f.verdicts())
+		}
 	})
 }
