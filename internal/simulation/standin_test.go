@@ -18,7 +18,7 @@ const (
 // engine. Its fields before the blank line are the mistakes that it can make.
 type standIn struct {
 	ignoresLease   bool // calls the platform at every look
-	ignoresSpread  bool // calls at once when Redis is lost
+	ignoresSpread  bool // calls every second while Redis is away
 	trustsNobody   bool // does not take the verdicts of others
 	forgetsOnError bool // loses its status with Redis
 	looksRarely    bool
@@ -200,6 +200,9 @@ func (r *standIn) Answered(now time.Duration, _ any, a Answer) {
 	if r.lease == 0 {
 		r.aloneDue = now + r.period()
 		r.next(now, interval)
+	}
+	if r.lease == 0 && r.ignoresSpread {
+		r.next(now, recheck)
 	}
 }
 
