@@ -193,10 +193,11 @@ func realRotation(t *testing.T, poll time.Duration) (*rotation, string) {
 }
 
 func TestRotation_polled(t *testing.T) {
+	const swaps = 8 // more on fake time, see TestRotation_fakeTime
 	r, url := realRotation(t, 20*time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	clients := r.load(ctx, 20, 10*time.Millisecond, url)
-	for range 20 {
+	for range swaps {
 		r.swap()
 		r.awaitToken()
 		<-time.After(overlap)
@@ -205,7 +206,7 @@ func TestRotation_polled(t *testing.T) {
 	cancel()
 	clients.Wait()
 	assert.Zero(t, r.failed.Load())
-	t.Logf("%d swaps, %d requests, %d failed", 20, r.served.Load(), r.failed.Load())
+	t.Logf("%d swaps, %d requests, %d failed", swaps, r.served.Load(), r.failed.Load())
 }
 
 func TestRotation_SIGHUP(t *testing.T) {

@@ -4,6 +4,7 @@
 package exampletest
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,9 +17,19 @@ import (
 // binary is the path of the program under test. Main sets it.
 var binary string
 
+// Waiting lets more tests run at once than there are processors: these tests wait most of the time.
+// Call it from TestMain.
+func Waiting() {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+}
+
 // Main is the TestMain of an example: it builds the program in the current folder, runs the tests,
 // and fails if they leave goroutines.
 func Main(m *testing.M) {
+	Waiting()
 	dir, err := os.MkdirTemp("", "tolokacheck-example-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -13,10 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/tolokacheck/tolokacheck/examples/internal/exampletest"
 	"github.com/tolokacheck/tolokacheck/health"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	exampletest.Waiting()
+	goleak.VerifyTestMain(m)
+}
 
 // TestStepFails breaks the service in one place and checks which step fails.
 func TestStepFails(t *testing.T) {
