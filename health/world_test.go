@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,6 +26,8 @@ func TestMain(m *testing.M) {
 	if runAsChild() {
 		return
 	}
+	flag.Parse()
+	_ = flag.Set("test.parallel", "3") // all those that wait for real time at once
 	goleak.VerifyTestMain(m)
 }
 
