@@ -28,11 +28,9 @@ func (r *Rejection) Err() error { return r.err }
 // SetHeader sets Retry-After, WWW-Authenticate and Cache-Control: no-store, as far as the response
 // has them, for a rejection with another body.
 func (r *Rejection) SetHeader(h http.Header) {
-	for _, f := range r.response.header {
-		switch f.key {
-		case keyWWWAuthenticate, keyRetryAfter, keyCacheControl:
-			h[f.key] = f.values
-		}
+	header := r.response.header[ofBody:]
+	for i := range header {
+		h[header[i].key] = header[i].values
 	}
 }
 

@@ -43,6 +43,9 @@ type response struct {
 	body   []byte
 }
 
+// ofBody is how many headers come first in every response and are about its body.
+const ofBody = 3
+
 type field struct {
 	key    string
 	values []string
@@ -52,8 +55,8 @@ func newResponse(status int, mediaType string, body []byte, more ...field) *resp
 	header := []field{
 		{keyContentType, []string{mediaType}},
 		{keyContentLength, []string{strconv.Itoa(len(body))}},
-		{keyCacheControl, noStore},
 		{keyContentTypeOptions, noSniff},
+		{keyCacheControl, noStore},
 	}
 	return &response{status: status, header: append(header, more...), body: body}
 }
