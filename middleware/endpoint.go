@@ -24,8 +24,6 @@ type endpoint struct {
 	// tellsEnvoy adds Envoy's header while a checker drains.
 	tellsEnvoy bool
 	details    *detailsPolicy // nil: no details
-	page       bool           // the status page
-	callers    *Callers       // for the status page, may be nil
 	// last is the rendering of the latest snapshots, nil before the first request. Requests that
 	// race to replace it do the same work twice, and a late one may store an older rendering; the
 	// next request replaces that.
@@ -41,7 +39,7 @@ type healthConfig struct {
 	checkers   []Snapshotter // in addition to the first
 	details    func(*http.Request) bool
 	paths      paths
-	statusPage bool
+	statusPage func([]Snapshotter, *healthConfig) http.Handler // nil: none
 	callers    *Callers
 }
 
@@ -87,10 +85,6 @@ func started(s *health.Snapshot) health.Status {
 
 // ServeHTTP answers a probe.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if e.page {
-		e.servePage(w, r)
-		return
-	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 	default:

@@ -34,7 +34,7 @@ import (
 // Routes returns an error that lists every invalid option, or that a checker is nil.
 func Routes(c Snapshotter, opts ...HealthOption) (map[string]http.Handler, error) {
 	config, err := newHealthConfig(c, opts)
-	if config.statusPage {
+	if config.statusPage != nil {
 		err = errors.Join(err, config.needDetails())
 	} else {
 		err = errors.Join(err, config.noCallersOption())
@@ -46,12 +46,14 @@ func Routes(c Snapshotter, opts ...HealthOption) (map[string]http.Handler, error
 	}
 	// One endpoint for both paths, so that its document is rendered once.
 	readiness := newHealth(c, config)
-	endpoints := map[string]*endpoint{
+	endpoints := map[string]http.Handler{
 		healthPath:  readiness,
 		readyPath:   readiness,
-		livePath:    {},
+		livePath:    &endpoint{},
 		startupPath: newStartup(readiness.checkers),
-		statusPath:  newStatus(c, config),
+	}
+	if config.statusPage != nil {
+		endpoints[statusPath] = config.statusPage(readiness.checkers, config)
 	}
 	routes := make(map[string]http.Handler, len(paths))
 	for _, p := range paths {

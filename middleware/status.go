@@ -27,8 +27,6 @@ var (
 	//go:embed status.css
 	statusCSS string
 
-	statusTemplate = template.Must(template.New("status").Parse(statusHTML))
-
 	// The page loads nothing, runs nothing, and is in no frame. Only its own style is applied.
 	statusHeader = []field{
 		{keyContentSecurityPolicy, []string{"default-src 'none'; style-src 'sha256-" + digest(statusCSS) +
@@ -50,9 +48,9 @@ func digest(style string) string {
 
 // WithStatusPage adds the status page for people, at /statusz: for each checker what is wrong, what
 // to do, since when, the account and its balance, the last and the next check, the source and the
-// fingerprint of the token, and the last 50 changes. With [WithCallers] it
-// also shows the counts of callers. The page is one HTML document without script;
-// it is rendered for every request. By default there is no status page. [WithPath] moves it.
+// fingerprint of the token, and the last 50 changes. With [WithCallers] it also shows the counts of
+// callers. The page is one HTML document without script; it is rendered for every request. By
+// default there is no status page. [WithPath] moves it.
 //
 // The page needs [WithDetails]: requests that the policy does not allow get 403. The browser of an
 // operator passes [LoopbackOnly] through a port forward ("kubectl port-forward"). Allowed requests
@@ -60,15 +58,27 @@ func digest(style string) string {
 // GET and HEAD get 405.
 func WithStatusPage() HealthOption {
 	return func(c *healthConfig) error {
-		c.statusPage = true
+		c.statusPage = newStatus
 		return nil
 	}
 }
 
-func newStatus(c Snapshotter, config *healthConfig) *endpoint {
-	e := newHealth(c, config)
-	e.page, e.callers = true, config.callers
-	return e
+// statusEndpoint serves the status page. Only [WithStatusPage] refers to it: programs without the
+// page do not link html/template, which would keep all their exported methods.
+type statusEndpoint struct {
+	checkers []Snapshotter
+	details  *detailsPolicy
+	callers  *Callers // may be nil
+	template *template.Template
+}
+
+func newStatus(checkers []Snapshotter, config *healthConfig) http.Handler {
+	return &statusEndpoint{
+		checkers: checkers,
+		details:  newDetailsPolicy(config.details),
+		callers:  config.callers,
+		template: template.Must(template.New("status").Parse(statusHTML)),
+	}
 }
 
 // needDetails returns an error if there is no policy of who may see the status page.
@@ -79,15 +89,14 @@ func (c *healthConfig) needDetails() error {
 	return nil
 }
 
-// servePage answers a request for the status page.
-func (e *endpoint) servePage(w http.ResponseWriter, r *http.Request) {
+func (e *statusEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		statusMethodNotAllowed.write(w, r)
 	case !e.details.allows(r):
 		statusForbidden.write(w, r)
 	default:
-		body := e.renderStatus(time.Now())
+		body := e.render(time.Now())
 		newResponse(http.StatusOK, "text/html; charset=utf-8", body, statusHeader...).write(w, r)
 	}
 }
@@ -128,7 +137,7 @@ type statusChange struct {
 // moment is a time as people and programs read it.
 type moment struct{ Text, Machine, Distance string }
 
-func (e *endpoint) renderStatus(now time.Time) []byte {
+func (e *statusEndpoint) render(now time.Time) []byte {
 	page := statusPage{
 		Status: health.StatusPass,
 		Style:  template.CSS(statusCSS), // this package's own
@@ -148,7 +157,7 @@ func (e *endpoint) renderStatus(now time.Time) []byte {
 	}
 	var b bytes.Buffer
 	// It fails only if the template and the types disagree, which the tests would show.
-	_ = statusTemplate.Execute(&b, page)
+	_ = e.template.Execute(&b, page)
 	return b.Bytes()
 }
 
