@@ -200,6 +200,29 @@ func TestFailoverToVerified(t *testing.T) {
 	}
 }
 
+// The token in use is refused and not offered any more, and the first offered one is held by a rate
+// limit of its own: the ones after it do not wait for that.
+func TestFailoverPastHeldToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldOf(t, &source{tokens: []string{tokenB, tokenA}}, byToken(map[string]reply{
+			tokenA: account("1"), tokenB: limited("31536000"), tokenC: account("1"),
+		}))
+		w.start()
+		require.Equal(t, tokenA, w.inUse())
+		time.Sleep(8 * time.Minute) // tokenB is held again
+		w.will(byToken(map[string]reply{tokenB: limited("31536000"), tokenC: account("1")}))
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, "fail: rejected", w.verdict())
+		w.platform.forget()
+		w.source.has(tokenB, tokenC)
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, "warn: using_fallback", w.verdict())
+		assert.Equal(t, tokenC, w.inUse())
+		assert.Equal(t, 1, w.platform.countOf(tokenC))
+		assert.Zero(t, w.platform.countOf(tokenB), "its hold lasts")
+	})
+}
+
 // A second token that gets no answer is asked about less and less often, and never delays the
 // confirmation of the first one's refusal.
 func TestFailoverBackoff(t *testing.T) {

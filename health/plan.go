@@ -187,7 +187,7 @@ func (m *machine) planOthers(now instant, t *todo) {
 			return
 		}
 	}
-	for _, r := range m.replacements() {
+	for _, r := range m.replacements(now) {
 		if due := m.dueOther(r); r != main && (next == nil || due < nextDue) {
 			next, nextDue = r, due
 		}
@@ -206,10 +206,14 @@ func (m *machine) planOthers(now instant, t *todo) {
 
 // replacements returns the tokens, other than the one in use, that are asked about. While that one
 // is healthy these are the preferred ones, otherwise all of them.
-func (m *machine) replacements() []*record {
-	switch r := m.inUse; {
-	case r == nil, !m.works() && r.rank < 0:
+func (m *machine) replacements(now instant) []*record {
+	switch r, main := m.inUse, m.main(); {
+	case main == nil:
+		return nil
+	case (r == nil || !m.works() && r.rank < 0) && (main.asking || !main.asked && now >= main.blockedUntil()):
 		return nil // the main token is asked about first
+	case r == nil:
+		return m.offered
 	case m.healthy():
 		return m.preferred()
 	default:

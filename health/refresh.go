@@ -110,7 +110,7 @@ func (m *machine) finishRound(now instant, t *todo) {
 	if r := m.main(); r != nil && m.awaited(r, now >= r.blockedUntil()) {
 		return
 	}
-	for _, r := range m.replacements() {
+	for _, r := range m.replacements(now) {
 		if m.awaited(r, now >= max(m.blockedOther(r), m.others.from(m.pace.interval))) {
 			return
 		}

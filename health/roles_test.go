@@ -250,7 +250,7 @@ func TestOneCallAboutOthers(t *testing.T) {
 	require.Equal(t, []*record{m.inUse, r}, asking)
 	m.answer(atWork, m.inUse, answerOf(accepted))
 	m.offer(parse(t, nextToken, oldToken, newToken))
-	require.Equal(t, []*record{m.recordOf(t, nextToken)}, m.replacements())
+	require.Equal(t, []*record{m.recordOf(t, nextToken)}, m.replacements(0))
 	assert.Empty(t, m.plan(atWork).ask)
 	m.answer(atWork, r, answerOf(noVerdict))
 	assert.Equal(t, []*record{m.recordOf(t, nextToken)}, m.plan(atWork).ask)
