@@ -56,11 +56,15 @@ func NewBreaker(s Settings) *Breaker {
 // Do makes call if the breaker allows it. Otherwise it returns an Answer without a SentAt and
 // with the error ErrOpen or ErrBusy. call must return: see [Caller.Call].
 func (b *Breaker) Do(call func() Answer) Answer {
+	made := false
 	answer, err := b.breaker.Execute(func() (Answer, error) {
+		made = true
 		a := call()
 		return a, a.Err
 	})
 	switch {
+	case made:
+		return answer // whatever the error is: a RoundTripper may have a gobreaker of its own
 	case errors.Is(err, gobreaker.ErrOpenState):
 		return failed(ErrOpen)
 	case errors.Is(err, gobreaker.ErrTooManyRequests):

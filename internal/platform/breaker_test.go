@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sony/gobreaker/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -205,5 +207,15 @@ func TestConclusive(t *testing.T) {
 		requester.Cancelled: false, requester.NotAsked: false,
 	} {
 		assert.Equal(t, want, Conclusive(class), class)
+	}
+}
+
+// A RoundTripper may have a circuit breaker of its own: its errors are failures of the call, not
+// calls that this breaker forbids.
+func TestBreakerOfTheRoundTripper(t *testing.T) {
+	for _, err := range []error{gobreaker.ErrOpenState, gobreaker.ErrTooManyRequests} {
+		a := newTestBreaker().Do(answers(fmt.Errorf("own breaker: %w", err)))
+		assert.ErrorIs(t, a.Err, err)
+		assert.Equal(t, requester.Unavailable, a.Class)
 	}
 }

@@ -57,23 +57,28 @@ func (c *Caller) Call(ctx context.Context, token credentials.Token) Answer {
 		return failed(classed(err))
 	}
 	sentAt := time.Now()
-	account, err := foreign.Do(ctx, c.calls, c.client.Timeout()+grace,
-		func() (*requester.Account, error) { return c.client.Requester(ctx, token) })
-	a := failed(classed(err))
-	a.Account, a.SentAt, a.Latency = account, sentAt, time.Since(sentAt)
+	a, err := foreign.Do(ctx, c.calls, c.client.Timeout()+grace, func() (Answer, error) {
+		account, err := c.client.Requester(ctx, token)
+		a := failed(err) // here, because to look into a RoundTripper's error calls foreign code, too
+		a.Account = account
+		return a, nil
+	})
+	if err != nil {
+		a = failed(classed(err))
+	}
+	a.SentAt, a.Latency = sentAt, time.Since(sentAt)
 	return a
 }
 
 // classed gives the error of a cancelled call its class.
 func classed(err error) error {
-	if err == foreign.ErrCancelled { // not errors.Is: the error of a RoundTripper is foreign code
+	if err == foreign.ErrCancelled {
 		return errCancelled
 	}
 	return err
 }
 
-// failed returns the Answer of err, which may be nil. It looks into the error here, once: an
-// error of a user's RoundTripper is foreign code, too.
+// failed returns the Answer of err, which may be nil.
 func failed(err error) Answer {
 	a := Answer{Err: err, Class: requester.ClassOf(err), Answered: err == nil}
 	var api *requester.APIError

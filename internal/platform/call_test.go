@@ -81,6 +81,22 @@ var misbehaviours = map[string]struct {
 		},
 		"the HTTP client ended its goroutine",
 	},
+	"panic of the error": {
+		func(*http.Request) (*http.Response, error) { return nil, oddError{} },
+		"the HTTP client panicked with a *errors.errorString",
+	},
+}
+
+// oddError panics when it is asked whether it is a requester.APIError.
+type oddError struct{}
+
+func (oddError) Error() string { return "odd" }
+
+func (oddError) As(target any) bool {
+	if _, ok := target.(**requester.APIError); ok {
+		panic(errors.New(secret))
+	}
+	return false
 }
 
 func TestCallMisbehaves(t *testing.T) {
