@@ -131,6 +131,8 @@ func (c *Checker) timeUp() error {
 	switch {
 	case len(c.m.offered) == 0:
 		reason = ReasonNoCredential
+	case c.m.wrongAccount():
+		reason = ReasonWrongAccount
 	case c.m.rejected():
 		reason = ReasonRejected
 	}

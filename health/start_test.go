@@ -386,3 +386,15 @@ func TestStartFailsAsVerified(t *testing.T) {
 		})
 	}
 }
+
+// Start names the reason that the snapshot has, also where another token may still turn out good.
+func TestStartRequiresVerified_wrongAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := pair(t, byToken(map[string]reply{tokenA: account("2"), tokenB: down}),
+			health.RequireVerified(), health.ExpectAccount("1"))
+		var verdict *health.Error
+		require.ErrorAs(t, w.checker.Start(t.Context()), &verdict)
+		assert.Equal(t, health.ReasonWrongAccount, verdict.Reason)
+		assert.Equal(t, "fail: wrong_account", w.verdict())
+	})
+}
