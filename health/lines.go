@@ -58,10 +58,12 @@ func (l *lines) write(n line) {
 	}
 	record := slog.NewRecord(n.at, n.level, n.msg, 0)
 	record.AddAttrs(n.attrs()...)
-	if dropped := l.dropped.Swap(0); dropped > 0 {
+	dropped := l.dropped.Load()
+	if dropped > 0 {
 		record.AddAttrs(slog.Uint64("log.dropped", dropped))
 	}
 	_ = l.handler.Handle(ctx, record) // a logger ignores this error, too
+	l.dropped.Add(-dropped)           // not if it has panicked: then nobody was told
 }
 
 // callbackPanicked logs a panic by type only: the value may hold a token. A callback that ended

@@ -2,6 +2,7 @@ package health
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -74,4 +75,30 @@ func TestLines(t *testing.T) {
 			}, written(l, &buf))
 		})
 	})
+}
+
+// A handler that panics loses its line, and not the number of those before.
+func TestLinesCountPastAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var buf bytes.Buffer
+		h := &panicsOnce{Handler: slog.NewTextHandler(&buf, nil)}
+		l := newLines(slog.New(h))
+		l.dropped.Store(5)
+		l.add(slog.LevelInfo, "lost", attrs())
+		l.add(slog.LevelInfo, "written", attrs())
+		assert.Equal(t, []string{"level=INFO msg=written log.dropped=6"}, written(l, &buf))
+	})
+}
+
+type panicsOnce struct {
+	slog.Handler
+	done bool
+}
+
+func (h *panicsOnce) Handle(ctx context.Context, r slog.Record) error {
+	if !h.done {
+		h.done = true
+		panic("no room")
+	}
+	return h.Handler.Handle(ctx, r)
 }
