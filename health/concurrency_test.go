@@ -208,3 +208,18 @@ func TestThousandCheckers(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// For the race detector: the last call of Start begins when its time is up.
+func TestStartEndsAsACallBegins(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			var all sync.WaitGroup
+			for range 12 {
+				w := newWorld(t, always(down), health.WithJitter(0),
+					health.WithStartupTimeout(2*time.Second))
+				all.Go(func() { assert.NoError(t, w.checker.Start(t.Context())) })
+			}
+			all.Wait()
+		})
+	}
+}

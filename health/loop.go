@@ -28,7 +28,7 @@ func (c *Checker) run(ctx context.Context, done chan<- struct{}) {
 		}
 		next := c.step(ctx, happened)
 		for _, r := range next.ask {
-			go c.ask(ctx, r, r.breaker)
+			go c.ask(ctx, r)
 		}
 		for _, l := range next.look {
 			go c.look(ctx, l)
@@ -84,7 +84,10 @@ func (c *Checker) send(ctx context.Context, e event) {
 }
 
 // ask makes one call about the token of r.
-func (c *Checker) ask(ctx context.Context, r *record, breaker *platform.Breaker) {
+func (c *Checker) ask(ctx context.Context, r *record) {
+	c.mu.Lock() // at its end Start replaces the breakers
+	breaker := r.breaker
+	c.mu.Unlock()
 	answer := breaker.Do(func() platform.Answer { return c.caller.Call(ctx, r.token) })
 	c.send(ctx, func(now instant) note { return c.m.answer(now, r, answer) })
 }

@@ -404,7 +404,7 @@ func (m *machine) settle() {
 	m.source.failures = min(m.source.failures, 1)
 	for _, r := range m.records {
 		r.outages = min(r.outages, 1)
-		r.breaker = m.breaker()
+		r.breaker, r.openUntil = m.breaker(), 0 // it may have opened in this very moment
 	}
 }
 

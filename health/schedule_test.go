@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/tolokacheck/tolokacheck/internal/platform"
 )
 
 const (
@@ -85,4 +87,17 @@ func TestAllowance(t *testing.T) {
 		a.take(now, time.Minute)
 	}
 	assert.Equal(t, now+time.Minute/maxOthers, a.from(time.Minute), "then one after the other")
+}
+
+// A circuit breaker that opens in the very moment in which Start ends is replaced, and does not
+// forbid the next call.
+func TestSettle(t *testing.T) {
+	m, r := machineWith(t, inUse)
+	for range 3 {
+		r.breaker.Do(func() platform.Answer { return answerOf(noVerdict) })
+	}
+	m.hear(atWork, r, noVerdict)
+	assert.Greater(t, r.blockedUntil(), atWork)
+	m.settle()
+	assert.LessOrEqual(t, r.blockedUntil(), atWork)
 }
