@@ -334,16 +334,6 @@ func (m *machine) covered(now instant, r *record, v sharing.View, trouble *shari
 	return now < ends+m.fleet.limit && ends <= m.lastChance(r)
 }
 
-// before returns at, or the last moment of r if that comes first.
-func (m *machine) before(now instant, r *record, at instant) instant {
-	if r == m.inUse && m.works() {
-		if last := m.lastDue(r); last > now {
-			return min(at, last)
-		}
-	}
-	return at
-}
-
 // endCheck ends a check of r without a call. heard says whether it has an answer that is recent
 // enough for those who wait for a check.
 func (m *machine) endCheck(r *record, heard bool) {

@@ -231,7 +231,9 @@ func (m *machine) learn(now instant, r *record, a platform.Answer, shared *shari
 	if shared == nil {
 		r.openUntil = 0
 		if r.breaker.Open() {
-			r.openUntil = now + m.pace.breakerOpen + platform.OpenMargin
+			opens := now + m.pace.breakerOpen + platform.OpenMargin
+			r.openUntil = m.before(now, r, opens)
+			r.anew = r.openUntil < opens
 		}
 	}
 	return n
@@ -321,6 +323,8 @@ func (m *machine) schedule(now instant, r *record, a platform.Answer) {
 		if a.Class == requester.RateLimited {
 			r.heldUntil = now + m.hold(now, r, a.RetryAfter)
 		}
+		// However long the pause, an outage that has ended by then does not close the gate.
+		r.due = m.before(now, r, r.due)
 	}
 }
 
@@ -369,6 +373,16 @@ func (m *machine) lastDueOfAll(r *record) instant {
 		due -= m.fleet.limit
 	}
 	return due
+}
+
+// before returns at, or the last moment of r if that comes first.
+func (m *machine) before(now instant, r *record, at instant) instant {
+	if r == m.inUse && m.works() {
+		if last := m.lastDue(r); last > now {
+			return min(at, last)
+		}
+	}
+	return at
 }
 
 // wake makes the checks due that must not wait any longer after the machine was suspended: the

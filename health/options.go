@@ -242,8 +242,8 @@ func WithRejectionRecheck(d time.Duration) Option {
 }
 
 // WithBreakerOpen sets how long the open circuit breaker forbids calls, ±10 % drawn once per
-// checker. It is at most half of [WithMaxStale]. Default: 30 s, or a quarter of
-// WithMaxStale if that is less.
+// checker. It is at most half of [WithMaxStale]. One call is made all the same, just before the
+// last good answer is too old. Default: 30 s, or a quarter of WithMaxStale if that is less.
 func WithBreakerOpen(d time.Duration) Option {
 	return duration("WithBreakerOpen", d,
 		func(c *config) *time.Duration { return &c.pace.breakerOpen })

@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -387,4 +388,33 @@ func TestAnsweredAt(t *testing.T) {
 			assert.Zero(t, w.checker.Snapshot().State().AnsweredAt)
 		})
 	})
+}
+
+// An outage that has ended before the last good answer is too old does not close the gate: the
+// last call comes in time, whatever the backoff and the circuit breaker say.
+func TestOutageShorterThanMaxStale(t *testing.T) {
+	for name, opts := range map[string][]health.Option{
+		"default":          nil,
+		"longest interval": {health.WithInterval(7 * time.Minute)},
+		"longest breaker":  {health.WithInterval(7 * time.Minute), health.WithBreakerOpen(450 * time.Second)},
+	} {
+		for _, jitter := range []float64{0, 0.5, 0.999} {
+			for _, after := range []time.Duration{8 * time.Minute, 12 * time.Minute, 14*time.Minute + 20*time.Second} {
+				t.Run(fmt.Sprintf("%s/jitter %v/until %v", name, jitter, after), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						w := started(t, append(opts, health.WithJitter(jitter))...)
+						time.Sleep(time.Second)
+						w.will(always(down))
+						time.Sleep(after)
+						w.will(always(account("1")))
+						for range 20 * 60 {
+							time.Sleep(time.Second)
+							require.NoError(t, w.checker.Check(t.Context()), "%v", w.platform.times())
+						}
+						assert.Equal(t, "pass: verified", w.verdict())
+					})
+				})
+			}
+		}
+	}
 }

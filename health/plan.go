@@ -256,6 +256,9 @@ func (m *machine) ask(now instant, r *record, t *todo) {
 
 // call makes a call about r.
 func (m *machine) call(now instant, r *record, t *todo) {
+	if r.anew {
+		r.breaker, r.anew = m.breaker(), false
+	}
 	r.asked, r.askedAt = true, now
 	t.ask = append(t.ask, r)
 }
