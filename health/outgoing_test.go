@@ -240,3 +240,26 @@ func TestRefusedLoanPace(t *testing.T) {
 		})
 	})
 }
+
+// A call that hangs does not keep the source from being read for the requests that are refused
+// meanwhile.
+func TestRefusedLoanWhileACallHangs(t *testing.T) {
+	for name, begin := range map[string]func(*testing.T, *world){
+		"about the token in use": func(t *testing.T, w *world) { go borrow(t, w).Refused(t.Context()) },
+		"for Refresh":            func(t *testing.T, w *world) { go func() { _ = w.checker.Refresh(t.Context()) }() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := started(t, health.WithPollInterval(time.Hour))
+				time.Sleep(21 * time.Second)
+				w.will(byToken(map[string]reply{tokenA: hang, tokenB: account("1")}))
+				begin(t, w)
+				time.Sleep(time.Second)
+				w.source.has(tokenB)
+				from := time.Now()
+				assert.Equal(t, "ApiKey "+tokenB, borrowed(borrow(t, w).Refused(t.Context())))
+				assert.LessOrEqual(t, time.Since(from), time.Second)
+			})
+		})
+	}
+}

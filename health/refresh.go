@@ -98,6 +98,14 @@ func (m *machine) planRound(now instant, t *todo) {
 	if c.current != nil && s.begun < c.current.read {
 		s.wanted = true
 	}
+	// A call of the current round may hang: the read for those who came later does not wait for it.
+	if c.pending != nil && s.begun < c.pending.read {
+		if allowed := s.readAt + readPause; now < allowed {
+			t.at(allowed)
+		} else {
+			s.wanted = true
+		}
+	}
 }
 
 // finishRound ends the current round when the source was read and there is an answer about every
