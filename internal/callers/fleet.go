@@ -24,8 +24,7 @@ type answer struct {
 }
 
 // share returns the answer of another replica that is younger than due and newer than the last
-// one, or calls ask. After a Forget it takes only what was asked since. Without a store it calls
-// ask.
+// one, or calls ask. Without a store it calls ask.
 func (e *Engine) share(t credentials.Token, last pace, due time.Duration, ask func() platform.Answer) answer {
 	member := e.config.Member
 	if member == nil {
@@ -33,26 +32,27 @@ func (e *Engine) share(t credentials.Token, last pace, due time.Duration, ask fu
 	}
 	keys := sharing.KeysOf(e.client, t)
 	lease := sharing.Lease(e.client.Timeout())
-	if last.forgotten > 0 {
-		due = 0
-	}
 	deadline := e.now() + e.client.Timeout()
 	for wait := firstLook; ; wait = min(2*wait, mostLook) {
+		within := due
+		if last.since > 0 { // the fence does not tell: this engine may have asked without the store
+			within = min(due, e.now()-last.since)
+		}
 		began := time.Now()
-		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: lease, Due: due, Floor: last.fence})
+		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: lease, Due: within, Floor: last.fence})
 		if err != nil {
 			return answer{ask(), last.fence} // on its own
 		}
 		if v := view.Verdict; v != nil && v.Fence > last.fence {
-			switch sent := began.Add(-v.Age); {
+			switch {
 			case v.Class == requester.Rejected && v.Age >= e.config.RefusedTTL:
-				if due > e.config.RefusedTTL { // a refusal is trusted for a shorter time
+				if within > e.config.RefusedTTL { // a refusal is trusted for a shorter time
 					due = e.config.RefusedTTL
 					continue
 				}
-			case v.Age < due, last.forgotten > 0 && sent.Sub(e.start) > last.forgotten:
+			case v.Age < within:
 				member.Stats().Taken.Add(1)
-				v.SentAt = sent
+				v.SentAt = began.Add(-v.Age)
 				return answer{v.Answer, v.Fence}
 			}
 		}

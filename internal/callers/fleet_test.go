@@ -157,6 +157,71 @@ func TestFleet(t *testing.T) {
 	})
 }
 
+// An answer in the store never replaces a newer one that this engine got by itself, whatever the
+// store did in between.
+func TestFleetOwnAnswer(t *testing.T) {
+	away := errors.New("connection refused")
+	t.Run("refusal", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			time.Sleep(time.Second)
+			f.platform.DeleteToken(f.token)
+			f.store.SetError(away)
+			assert.Equal(t, Refused, f.use(1))
+			f.store.SetError(nil)
+			time.Sleep(11 * time.Second)
+			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+			assert.Equal(t, 3, f.platform.Count())
+		})
+	})
+	for name, faults := range map[string]requestertest.Fault{
+		"no_verdict_after_Forget": requestertest.Status(503),
+		"refusal_after_Forget":    requestertest.Status(401),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFleet(t, 2, func(t *testing.T, f *fleet) {
+				assert.Equal(t, Fresh, f.use(0))
+				time.Sleep(time.Second)
+				f.engines[1].Forget(f.token)
+				f.platform.SetFaults(faults)
+				f.store.SetError(away)
+				assert.NotEqual(t, Fresh, f.use(1))
+				f.store.SetError(nil)
+				f.platform.ClearFaults()
+				f.platform.DeleteToken(f.token)
+				time.Sleep(11 * time.Second)
+				assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+			})
+		})
+	}
+	t.Run("verification", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			f.platform.DeleteToken(f.token)
+			assert.Equal(t, Refused, f.use(0))
+			f.platform.AcceptToken("1", f.token)
+			f.store.SetError(away)
+			time.Sleep(time.Second)
+			assert.Equal(t, Fresh, f.use(1))
+			f.store.SetError(nil)
+		})
+	})
+}
+
+// An answer that was asked for after a Forget is taken without a lease, which would keep the other
+// replicas from asking.
+func TestFleetForgetTakesNoLease(t *testing.T) {
+	inFleet(t, 2, func(t *testing.T, f *fleet) {
+		time.Sleep(time.Second)
+		f.engines[1].Forget(f.token)
+		time.Sleep(time.Second)
+		assert.Equal(t, Fresh, f.use(0))
+		time.Sleep(time.Second)
+		assert.Equal(t, Fresh, f.use(1))
+		assert.Equal(t, 1, f.platform.Count())
+		assert.Zero(t, f.engines[1].Stats().Shared.Leases)
+	})
+}
+
 func TestFleetOutage(t *testing.T) {
 	t.Run("shared", func(t *testing.T) {
 		inFleet(t, 4, func(t *testing.T, f *fleet) {

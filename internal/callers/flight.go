@@ -61,7 +61,7 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 			v := u.verdict(now)
 			return flight{refused: u.refused, retryAfter: v.RetryAfter, err: v.Err}
 		}
-		last.fence, last.forgotten = u.fence, u.forgotten
+		last.fence, last.since = u.fence, u.since
 		if now < u.retryAt+2*maxBackoff {
 			last.failures = u.failures
 		}
@@ -174,7 +174,7 @@ func (e *Engine) landNew(k key, forgets uint32, last pace, a answer) flight {
 	}
 	u := &unproven{refused: a.Class == requester.Rejected, err: a.Err}
 	if u.refused {
-		u.retryAt = now + e.config.RefusedTTL
+		u.retryAt, u.since = now+e.config.RefusedTTL, a.SentAt.Sub(e.start)
 	} else {
 		u.pace = e.failed(last, now, a.Answer)
 	}
@@ -202,12 +202,12 @@ func (e *Engine) landAgain(k key, forgets uint32, entry *known, a answer) flight
 		r = *e.newRecord(a)
 	case requester.Rejected:
 		r.refusals++
-		r.failures, r.retryAt = 0, now+recheckAfter
+		r.failures, r.retryAt, r.since = 0, now+recheckAfter, a.SentAt.Sub(e.start)
 		if r.refusals >= confirmations || now-r.verified >= e.config.MaxStale {
 			if forgets == e.forgets[k[0]] {
 				e.verified.Invalidate(k)
 				e.others.Set(k, &unproven{
-					refused: true, err: a.Err, pace: pace{retryAt: now + e.config.RefusedTTL, fence: fence},
+					refused: true, err: a.Err, pace: pace{retryAt: now + e.config.RefusedTTL, fence: fence, since: r.since},
 				})
 			}
 			return flight{refused: true, err: a.Err}
@@ -237,13 +237,13 @@ func (e *Engine) newRecord(a answer) *Record {
 	verified := a.SentAt.Sub(e.start)
 	return &Record{
 		Account: a.Account, VerifiedAt: a.SentAt, verified: verified, refreshAt: e.refreshTime(verified),
-		pace: pace{fence: a.fence},
+		pace: pace{fence: a.fence, since: verified},
 	}
 }
 
 // failed returns the pace after an answer without a verdict.
 func (e *Engine) failed(last pace, now time.Duration, a platform.Answer) pace {
-	p := pace{failures: last.failures + 1}
+	p := pace{failures: last.failures + 1, since: last.since}
 	if a.Class == requester.RateLimited {
 		p.retryAt = now + e.holdOf(a)
 	} else {
