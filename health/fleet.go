@@ -96,7 +96,7 @@ type team struct {
 	prober    string // who made the last
 	confirmed bool   // see sharing.Answer
 
-	deaf     bool // the last call of this replica gave no verdict
+	deaf bool // the last call of this replica gave no verdict
 
 	// distrust is set if an entry could not be opened, or is older than the store says. Then only a
 	// verdict counts that was asked for since distrusted.

@@ -76,6 +76,7 @@ type Engine struct {
 	// others.
 	proven, strange *lane
 	budget          *rate.Limiter
+	claims          atomic.Int32 // flights that will take from the budget if they call
 
 	mu      sync.Mutex // guards what follows, and writes to the caches
 	closed  atomic.Bool

@@ -24,14 +24,20 @@ type answer struct {
 }
 
 // share returns the answer of another replica that is younger than due and newer than the last
-// one, or calls ask. Without a store it calls ask.
-func (e *Engine) share(t credentials.Token, last pace, due time.Duration, ask func() platform.Answer) answer {
+// one, or calls ask. Without a store it calls ask. It takes no lease unless ask may call the platform.
+func (e *Engine) share(
+	t credentials.Token, last pace, due time.Duration, mayAsk bool, ask func() platform.Answer,
+) answer {
 	member := e.config.Member
 	if member == nil {
 		return answer{ask(), 0}
 	}
 	keys := sharing.KeysOf(e.client, t)
 	lease := sharing.Lease(e.client.Timeout())
+	var wanted time.Duration
+	if mayAsk {
+		wanted = lease
+	}
 	deadline := e.now() + e.client.Timeout()
 	for wait := firstLook; ; wait = min(2*wait, mostLook) {
 		within := due
@@ -39,7 +45,7 @@ func (e *Engine) share(t credentials.Token, last pace, due time.Duration, ask fu
 			within = min(due, e.now()-last.since)
 		}
 		began := time.Now()
-		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: lease, Due: within, Floor: last.fence})
+		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: wanted, Due: within, Floor: last.fence})
 		if err != nil {
 			return answer{ask(), last.fence} // on its own
 		}

@@ -309,3 +309,38 @@ func TestFleetBudget(t *testing.T) {
 		assert.EqualValues(t, 1, f.engines[1].Stats().Skipped.Budget)
 	})
 }
+
+// A replica that may not ask takes no lease: the others would wait for its answer.
+func TestFleetBudgetTakesNoLease(t *testing.T) {
+	inFleet(t, 1, func(t *testing.T, f *fleet) {
+		f.engines = append(f.engines, f.join(t, slowStore{f.store}, func(c *Config) { c.Burst = 1 }))
+		f.engines[1].budget.SetLimit(0) // nothing comes back
+		f.platform.SetFaults(requestertest.Delay(100 * time.Millisecond))
+		tokens := make([]credentials.Token, 10)
+		outcomes := make(chan Outcome, len(tokens))
+		for i := range tokens {
+			tokens[i] = f.platform.IssueToken("1")
+			go func() {
+				outcomes <- f.engines[1].Check(context.Background(), "ApiKey "+tokens[i].Reveal()).Outcome
+			}()
+		}
+		count := make(map[Outcome]int)
+		for range tokens {
+			count[<-outcomes]++
+		}
+		assert.Equal(t, map[Outcome]int{Fresh: 1, Unavailable: 9}, count)
+		begin := time.Now()
+		for _, f.token = range tokens {
+			assert.Equal(t, Fresh, f.use(0))
+		}
+		assert.Less(t, time.Since(begin), 2*time.Second)
+	})
+}
+
+// slowStore takes a while to look, as every server does.
+type slowStore struct{ *sharedtest.Memory }
+
+func (s slowStore) Look(ctx context.Context, key string, q shared.Query) (shared.View, error) {
+	time.Sleep(time.Millisecond)
+	return s.Memory.Look(ctx, key, q)
+}

@@ -125,10 +125,22 @@ func (e *Engine) call(
 	e.mu.Lock()
 	forgets := e.forgets[k[0]]
 	e.mu.Unlock()
-	a := e.share(t, last, due, func() platform.Answer {
-		if l == e.strange && !e.budget.Allow() {
+	// The budget is claimed first. A replica that gets the lease and then may not ask leaves the
+	// others waiting for its answer.
+	claimed := l != e.strange || e.claim()
+	release := func() {
+		if l == e.strange && claimed {
+			e.claims.Add(-1)
+			claimed = false
+		}
+	}
+	defer release()
+	a := e.share(t, last, due, claimed, func() platform.Answer {
+		claimed = claimed || e.claim()
+		if l == e.strange && (!claimed || !e.budget.Allow()) {
 			return platform.Answer{Class: requester.NotAsked, Err: errBudget}
 		}
+		release()
 		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return e.callPlatform(t) })
 		e.counts.call(a.Class)
 		return a
@@ -137,6 +149,16 @@ func (e *Engine) call(
 		l.limit(k, e.now(), e.holdOf(a.Answer))
 	}
 	return a, forgets
+}
+
+// claim reports whether the budget has enough for one more call about an unknown token. If so, it
+// counts the call until it is made. It takes nothing from the budget.
+func (e *Engine) claim() bool {
+	if e.budget.Tokens() >= float64(e.claims.Add(1)) {
+		return true
+	}
+	e.claims.Add(-1)
+	return false
 }
 
 func (e *Engine) callPlatform(t credentials.Token) (a platform.Answer) {
