@@ -49,7 +49,12 @@ func (e *Engine) share(
 		if err != nil {
 			return answer{ask(), last.fence} // on its own
 		}
-		if v := view.Verdict; v != nil && v.Fence > last.fence {
+		// Who is granted the lease asks: there was trouble after the verdict, and its pause has ended.
+		v := view.Verdict
+		if v != nil && v.Fence <= last.fence {
+			v = nil
+		}
+		if v != nil && view.Lease == 0 {
 			switch {
 			case v.Class == requester.Rejected && v.Age >= e.config.RefusedTTL:
 				if within > e.config.RefusedTTL { // a refusal is trusted for a shorter time
@@ -68,6 +73,11 @@ func (e *Engine) share(
 		case view.Lease > 0:
 			a := ask()
 			e.give(keys, a, tr, view.Lease, lease, began)
+			if v != nil && v.Class == requester.Verified && v.Age < within && !platform.Conclusive(a.Class) {
+				member.Stats().Taken.Add(1) // as all others do
+				v.SentAt = began.Add(-v.Age)
+				a = v.Answer
+			}
 			return answer{a, view.Lease}
 		case view.Busy > 0 && e.now() < deadline:
 		case paused && !tr.Confirmed && tr.Replica != member.ID && e.now() < deadline:

@@ -222,6 +222,47 @@ func TestFleetForgetTakesNoLease(t *testing.T) {
 	})
 }
 
+// A replica that is granted the lease because a pause has ended asks, even if there is a verdict from
+// before. Else everybody, itself included, waits for its answer.
+func TestFleetLeaseAfterTrouble(t *testing.T) {
+	for name, after := range map[string]time.Duration{"old_verdict": 10, "young_verdict": 1} {
+		t.Run(name, func(t *testing.T) {
+			inFleet(t, 3, func(t *testing.T, f *fleet) {
+				assert.Equal(t, Fresh, f.use(0))
+				time.Sleep(time.Minute)
+				f.platform.SetFaults(requestertest.Sequence(requestertest.Status(401), requestertest.Status(503)))
+				assert.Equal(t, Stale, f.use(0))
+				time.Sleep(after * time.Second)
+				assert.Equal(t, Stale, f.use(0), "no verdict")
+				time.Sleep(1500 * time.Millisecond)
+				f.platform.ClearFaults()
+				begin := time.Now()
+				assert.Equal(t, Fresh, f.use(1))
+				assert.Equal(t, Fresh, f.use(2))
+				assert.Less(t, time.Since(begin), time.Second)
+				assert.Equal(t, 4, f.platform.Count())
+			})
+		})
+	}
+}
+
+// In an outage it then takes that verdict, as the replicas without the lease do.
+func TestFleetLeaseInOutage(t *testing.T) {
+	inFleet(t, 3, func(t *testing.T, f *fleet) {
+		assert.Equal(t, Fresh, f.use(0))
+		time.Sleep(time.Second)
+		f.platform.SetFaults(requestertest.Status(503))
+		f.engines[0].Forget(f.token)
+		assert.Equal(t, Unavailable, f.use(0))
+		time.Sleep(1500 * time.Millisecond)
+		assert.Equal(t, Fresh, f.use(1))
+		assert.Equal(t, Fresh, f.use(2))
+		assert.Equal(t, Unavailable, f.use(0))
+		time.Sleep(time.Minute)
+		assert.Equal(t, Stale, f.use(1))
+	})
+}
+
 func TestFleetOutage(t *testing.T) {
 	t.Run("shared", func(t *testing.T) {
 		inFleet(t, 4, func(t *testing.T, f *fleet) {
