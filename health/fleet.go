@@ -96,8 +96,12 @@ type team struct {
 	prober    string // who made the last
 	confirmed bool   // see sharing.Answer
 
-	deaf     bool // the last call of this replica gave no verdict
-	distrust bool // an entry could not be opened: take none
+	deaf bool // the last call of this replica gave no verdict
+
+	// distrust is set if an entry could not be opened, or is older than the store says. Then only a
+	// verdict counts that was asked for since distrusted.
+	distrust   bool
+	distrusted instant
 
 	alone   bool    // the last call was made because the store did not answer
 	aloneAt instant // when to ask without the store, 0 if that is not planned
@@ -157,17 +161,21 @@ func (m *machine) givesWay(r *record) bool {
 
 // dueAge returns the age from which a shared verdict on r is too old.
 func (m *machine) dueAge(now instant, r *record) time.Duration {
+	var due time.Duration
 	switch {
-	case r.team.distrust:
-		return 0
 	case r.team.hurry:
-		return min(shareWithin, m.pace.interval)
+		due = min(shareWithin, m.pace.interval)
 	case m.unconfirmed(r):
 		// A verdict that is younger than the refusal that is known is the confirmation.
-		return max(m.rules.recheck, now-r.askedAt-m.rules.recheck/2)
+		due = max(m.rules.recheck, now-r.askedAt-m.rules.recheck/2)
 	default:
-		return m.pace.interval * 85 / 100 // under the least regular pause, with its jitter
+		due = m.pace.interval * 85 / 100 // under the least regular pause, with its jitter
 	}
+	if r.team.distrust {
+		// Not 0: of all replicas that noticed at the same moment, one asks.
+		due = min(due, now-r.team.distrusted)
+	}
+	return due
 }
 
 // planFleet takes the next steps of the checks that are under way.
@@ -294,8 +302,8 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 			r.skipped = fmt.Errorf("another replica got no verdict: %w", trouble.Err)
 		}
 		r.due = m.before(now, r, max(pauseEnds, now+firstWait)+m.spreadLooks(now, r))
-	case v.Rejected != nil && !r.team.distrust:
-		r.team.distrust, r.team.lookAt = true, now
+	case (v.Rejected != nil || m.flattered(now, r, v, trouble)) && !r.team.distrust:
+		r.team.distrust, r.team.distrusted, r.team.lookAt = true, now, now
 	case now-r.team.since < 2*m.fleet.lease:
 		wait := min(firstWait<<min(r.team.waits, 10), m.fleet.lease/4)
 		if m.givesWay(r) {
@@ -312,6 +320,13 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 	default: // those who should answer do not
 		m.withoutStore(now, r)
 	}
+}
+
+// flattered reports whether the store grants no lease because it takes a verdict for younger than it
+// is: its clock was set back, or a server whose clock is behind took over.
+func (m *machine) flattered(now instant, r *record, v sharing.View, trouble *sharing.Answer) bool {
+	a := v.Verdict
+	return a != nil && a.Fence >= r.team.floor && trouble == nil && v.Busy == 0 && a.Age < m.dueAge(now, r)
 }
 
 // lastMoment reports whether a check of r must end before the last good answer is too old.

@@ -22,7 +22,9 @@ import (
 // the second that the confirmation of a refusal waits, plus two calls: 61 s and two calls by
 // default (71 s if both take all of [requester.DefaultTimeout]). While the platform does not
 // answer, or calls wait for their turn (see [WithMaxInFlight]), a token that was verified passes
-// for at most MaxStale after its last good answer (15 minutes by default). Time in which the
+// for at most MaxStale after its last good answer (15 minutes by default). With [WithSharedCallers]
+// each of the two calls may begin later by the time of a call: it waits for the answer of another
+// replica that has the lease. Time in which the
 // machine is suspended does not count. [Callers.Forget] removes a token at once.
 //
 // # Decisions

@@ -50,6 +50,6 @@
 // the older one.
 //
 // Ages and fences are measured with the clock of the primary. Keep the clocks of the servers
-// together, for example by NTP: after a failover ages are wrong by their difference. An entry whose
-// age cannot be right, because the clock was set back, counts as absent.
+// together, for example by NTP: after a failover ages are wrong by their difference. An entry or
+// a lease whose age cannot be right, because the clock was set back, counts as absent.
 package redisstore

@@ -26,12 +26,21 @@ else
 end
 
 local granted, busy = 0, math.max(redis.call('PTTL', KEYS[3]), 0)
+if busy > 0 then
+  -- A lease that is held for longer than it lasts is none: the clock of the server was set back, or
+  -- one that is behind took over. Nobody could ask until then.
+  local held = redis.pcall('GETRANGE', KEYS[3], 0, 63) -- an error if it is of another type
+  local lasts = type(held) == 'string' and tonumber(string.match(held, '^%d+ (%d+)$'))
+  if lasts and busy > lasts then
+    busy = 0
+  end
+end
 if wanted and busy == 0 then
   -- The microseconds of the clock make fences grow even if everything is lost. A counter would
   -- restart then, and a late answer would be stored under the lease of another replica.
   local fence = math.max(seconds * 1000000 + micros, floor, vFence, tFence) + 1
   if fence <= maxFence then
-    redis.call('SET', KEYS[3], integer(fence), 'PX', integer(lease))
+    redis.call('SET', KEYS[3], integer(fence) .. ' ' .. integer(lease), 'PX', integer(lease))
     granted = fence
   end
 end

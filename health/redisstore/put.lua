@@ -6,7 +6,7 @@
 -- between two commands must make the age longer, not shorter.
 local time = redis.call('TIME')
 local left = redis.call('PTTL', KEYS[3])
-if left <= 0 or redis.call('GETRANGE', KEYS[3], 0, 63) ~= ARGV[1] then
+if left <= 0 or redis.call('GETRANGE', KEYS[3], 0, 63) ~= ARGV[1] .. ' ' .. ARGV[2] then
   return 0
 end
 local age = tonumber(ARGV[2]) - left

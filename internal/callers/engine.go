@@ -76,6 +76,7 @@ type Engine struct {
 	// others.
 	proven, strange *lane
 	budget          *rate.Limiter
+	claims          atomic.Int32 // flights that will take from the budget if they call
 
 	mu      sync.Mutex // guards what follows, and writes to the caches
 	closed  atomic.Bool
@@ -197,7 +198,7 @@ func (e *Engine) Forget(t credentials.Token) {
 		e.verified.Invalidate(k)
 		e.others.Invalidate(k)
 		if e.config.Member != nil {
-			e.others.Set(k, &unproven{pace: pace{forgotten: e.now()}})
+			e.others.Set(k, &unproven{pace: pace{since: e.now()}})
 		}
 		e.mu.Unlock()
 		e.flights.Forget(string(k[:]))

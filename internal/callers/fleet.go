@@ -24,35 +24,46 @@ type answer struct {
 }
 
 // share returns the answer of another replica that is younger than due and newer than the last
-// one, or calls ask. After a Forget it takes only what was asked since. Without a store it calls
-// ask.
-func (e *Engine) share(t credentials.Token, last pace, due time.Duration, ask func() platform.Answer) answer {
+// one, or calls ask. Without a store it calls ask. It takes no lease unless ask may call the platform.
+func (e *Engine) share(
+	t credentials.Token, last pace, due time.Duration, mayAsk bool, ask func() platform.Answer,
+) answer {
 	member := e.config.Member
 	if member == nil {
 		return answer{ask(), 0}
 	}
 	keys := sharing.KeysOf(e.client, t)
 	lease := sharing.Lease(e.client.Timeout())
-	if last.forgotten > 0 {
-		due = 0
+	var wanted time.Duration
+	if mayAsk {
+		wanted = lease
 	}
 	deadline := e.now() + e.client.Timeout()
 	for wait := firstLook; ; wait = min(2*wait, mostLook) {
+		within := due
+		if last.since > 0 { // the fence does not tell: this engine may have asked without the store
+			within = min(due, e.now()-last.since)
+		}
 		began := time.Now()
-		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: lease, Due: due, Floor: last.fence})
+		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: wanted, Due: within, Floor: last.fence})
 		if err != nil {
 			return answer{ask(), last.fence} // on its own
 		}
-		if v := view.Verdict; v != nil && v.Fence > last.fence {
-			switch sent := began.Add(-v.Age); {
+		// Who is granted the lease asks: there was trouble after the verdict, and its pause has ended.
+		v := view.Verdict
+		if v != nil && v.Fence <= last.fence {
+			v = nil
+		}
+		if v != nil && view.Lease == 0 {
+			switch {
 			case v.Class == requester.Rejected && v.Age >= e.config.RefusedTTL:
-				if due > e.config.RefusedTTL { // a refusal is trusted for a shorter time
+				if within > e.config.RefusedTTL { // a refusal is trusted for a shorter time
 					due = e.config.RefusedTTL
 					continue
 				}
-			case v.Age < due, last.forgotten > 0 && sent.Sub(e.start) > last.forgotten:
+			case v.Age < within:
 				member.Stats().Taken.Add(1)
-				v.SentAt = sent
+				v.SentAt = began.Add(-v.Age)
 				return answer{v.Answer, v.Fence}
 			}
 		}
@@ -62,6 +73,11 @@ func (e *Engine) share(t credentials.Token, last pace, due time.Duration, ask fu
 		case view.Lease > 0:
 			a := ask()
 			e.give(keys, a, tr, view.Lease, lease, began)
+			if v != nil && v.Class == requester.Verified && v.Age < within && !platform.Conclusive(a.Class) {
+				member.Stats().Taken.Add(1) // as all others do
+				v.SentAt = began.Add(-v.Age)
+				a = v.Answer
+			}
 			return answer{a, view.Lease}
 		case view.Busy > 0 && e.now() < deadline:
 		case paused && !tr.Confirmed && tr.Replica != member.ID && e.now() < deadline:

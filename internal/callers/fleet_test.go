@@ -157,6 +157,112 @@ func TestFleet(t *testing.T) {
 	})
 }
 
+// An answer in the store never replaces a newer one that this engine got by itself, whatever the
+// store did in between.
+func TestFleetOwnAnswer(t *testing.T) {
+	away := errors.New("connection refused")
+	t.Run("refusal", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			time.Sleep(time.Second)
+			f.platform.DeleteToken(f.token)
+			f.store.SetError(away)
+			assert.Equal(t, Refused, f.use(1))
+			f.store.SetError(nil)
+			time.Sleep(11 * time.Second)
+			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+			assert.Equal(t, 3, f.platform.Count())
+		})
+	})
+	for name, faults := range map[string]requestertest.Fault{
+		"no_verdict_after_Forget": requestertest.Status(503),
+		"refusal_after_Forget":    requestertest.Status(401),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFleet(t, 2, func(t *testing.T, f *fleet) {
+				assert.Equal(t, Fresh, f.use(0))
+				time.Sleep(time.Second)
+				f.engines[1].Forget(f.token)
+				f.platform.SetFaults(faults)
+				f.store.SetError(away)
+				assert.NotEqual(t, Fresh, f.use(1))
+				f.store.SetError(nil)
+				f.platform.ClearFaults()
+				f.platform.DeleteToken(f.token)
+				time.Sleep(11 * time.Second)
+				assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+			})
+		})
+	}
+	t.Run("verification", func(t *testing.T) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			f.platform.DeleteToken(f.token)
+			assert.Equal(t, Refused, f.use(0))
+			f.platform.AcceptToken("1", f.token)
+			f.store.SetError(away)
+			time.Sleep(time.Second)
+			assert.Equal(t, Fresh, f.use(1))
+			f.store.SetError(nil)
+		})
+	})
+}
+
+// An answer that was asked for after a Forget is taken without a lease, which would keep the other
+// replicas from asking.
+func TestFleetForgetTakesNoLease(t *testing.T) {
+	inFleet(t, 2, func(t *testing.T, f *fleet) {
+		time.Sleep(time.Second)
+		f.engines[1].Forget(f.token)
+		time.Sleep(time.Second)
+		assert.Equal(t, Fresh, f.use(0))
+		time.Sleep(time.Second)
+		assert.Equal(t, Fresh, f.use(1))
+		assert.Equal(t, 1, f.platform.Count())
+		assert.Zero(t, f.engines[1].Stats().Shared.Leases)
+	})
+}
+
+// A replica that is granted the lease because a pause has ended asks, even if there is a verdict from
+// before. Else everybody, itself included, waits for its answer.
+func TestFleetLeaseAfterTrouble(t *testing.T) {
+	for name, after := range map[string]time.Duration{"old_verdict": 10, "young_verdict": 1} {
+		t.Run(name, func(t *testing.T) {
+			inFleet(t, 3, func(t *testing.T, f *fleet) {
+				assert.Equal(t, Fresh, f.use(0))
+				time.Sleep(time.Minute)
+				f.platform.SetFaults(requestertest.Sequence(requestertest.Status(401), requestertest.Status(503)))
+				assert.Equal(t, Stale, f.use(0))
+				time.Sleep(after * time.Second)
+				assert.Equal(t, Stale, f.use(0), "no verdict")
+				time.Sleep(1500 * time.Millisecond)
+				f.platform.ClearFaults()
+				begin := time.Now()
+				assert.Equal(t, Fresh, f.use(1))
+				assert.Equal(t, Fresh, f.use(2))
+				assert.Less(t, time.Since(begin), time.Second)
+				assert.Equal(t, 4, f.platform.Count())
+			})
+		})
+	}
+}
+
+// In an outage it then takes that verdict, as the replicas without the lease do.
+func TestFleetLeaseInOutage(t *testing.T) {
+	inFleet(t, 3, func(t *testing.T, f *fleet) {
+		assert.Equal(t, Fresh, f.use(0))
+		time.Sleep(time.Second)
+		f.platform.SetFaults(requestertest.Status(503))
+		f.engines[0].Forget(f.token)
+		assert.Equal(t, Unavailable, f.use(0))
+		time.Sleep(1500 * time.Millisecond)
+		assert.Equal(t, Fresh, f.use(1))
+		assert.Equal(t, Fresh, f.use(2))
+		assert.Equal(t, Unavailable, f.use(0))
+		time.Sleep(time.Minute)
+		assert.Equal(t, Stale, f.use(1))
+	})
+}
+
 func TestFleetOutage(t *testing.T) {
 	t.Run("shared", func(t *testing.T) {
 		inFleet(t, 4, func(t *testing.T, f *fleet) {
@@ -243,4 +349,39 @@ func TestFleetBudget(t *testing.T) {
 		assert.Equal(t, Unavailable, f.use(1))
 		assert.EqualValues(t, 1, f.engines[1].Stats().Skipped.Budget)
 	})
+}
+
+// A replica that may not ask takes no lease: the others would wait for its answer.
+func TestFleetBudgetTakesNoLease(t *testing.T) {
+	inFleet(t, 1, func(t *testing.T, f *fleet) {
+		f.engines = append(f.engines, f.join(t, slowStore{f.store}, func(c *Config) { c.Burst = 1 }))
+		f.engines[1].budget.SetLimit(0) // nothing comes back
+		f.platform.SetFaults(requestertest.Delay(100 * time.Millisecond))
+		tokens := make([]credentials.Token, 10)
+		outcomes := make(chan Outcome, len(tokens))
+		for i := range tokens {
+			tokens[i] = f.platform.IssueToken("1")
+			go func() {
+				outcomes <- f.engines[1].Check(context.Background(), "ApiKey "+tokens[i].Reveal()).Outcome
+			}()
+		}
+		count := make(map[Outcome]int)
+		for range tokens {
+			count[<-outcomes]++
+		}
+		assert.Equal(t, map[Outcome]int{Fresh: 1, Unavailable: 9}, count)
+		begin := time.Now()
+		for _, f.token = range tokens {
+			assert.Equal(t, Fresh, f.use(0))
+		}
+		assert.Less(t, time.Since(begin), 2*time.Second)
+	})
+}
+
+// slowStore takes a while to look, as every server does.
+type slowStore struct{ *sharedtest.Memory }
+
+func (s slowStore) Look(ctx context.Context, key string, q shared.Query) (shared.View, error) {
+	time.Sleep(time.Millisecond)
+	return s.Memory.Look(ctx, key, q)
 }

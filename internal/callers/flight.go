@@ -61,7 +61,7 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 			v := u.verdict(now)
 			return flight{refused: u.refused, retryAfter: v.RetryAfter, err: v.Err}
 		}
-		last.fence, last.forgotten = u.fence, u.forgotten
+		last.fence, last.since = u.fence, u.since
 		if now < u.retryAt+2*maxBackoff {
 			last.failures = u.failures
 		}
@@ -125,10 +125,22 @@ func (e *Engine) call(
 	e.mu.Lock()
 	forgets := e.forgets[k[0]]
 	e.mu.Unlock()
-	a := e.share(t, last, due, func() platform.Answer {
-		if l == e.strange && !e.budget.Allow() {
+	// The budget is claimed first. A replica that gets the lease and then may not ask leaves the
+	// others waiting for its answer.
+	claimed := l != e.strange || e.claim()
+	release := func() {
+		if l == e.strange && claimed {
+			e.claims.Add(-1)
+			claimed = false
+		}
+	}
+	defer release()
+	a := e.share(t, last, due, claimed, func() platform.Answer {
+		claimed = claimed || e.claim()
+		if l == e.strange && (!claimed || !e.budget.Allow()) {
 			return platform.Answer{Class: requester.NotAsked, Err: errBudget}
 		}
+		release()
 		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return e.callPlatform(t) })
 		e.counts.call(a.Class)
 		return a
@@ -137,6 +149,16 @@ func (e *Engine) call(
 		l.limit(k, e.now(), e.holdOf(a.Answer))
 	}
 	return a, forgets
+}
+
+// claim reports whether the budget has enough for one more call about an unknown token. If so, it
+// counts the call until it is made. It takes nothing from the budget.
+func (e *Engine) claim() bool {
+	if e.budget.Tokens() >= float64(e.claims.Add(1)) {
+		return true
+	}
+	e.claims.Add(-1)
+	return false
 }
 
 func (e *Engine) callPlatform(t credentials.Token) (a platform.Answer) {
@@ -174,7 +196,7 @@ func (e *Engine) landNew(k key, forgets uint32, last pace, a answer) flight {
 	}
 	u := &unproven{refused: a.Class == requester.Rejected, err: a.Err}
 	if u.refused {
-		u.retryAt = now + e.config.RefusedTTL
+		u.retryAt, u.since = now+e.config.RefusedTTL, a.SentAt.Sub(e.start)
 	} else {
 		u.pace = e.failed(last, now, a.Answer)
 	}
@@ -202,12 +224,12 @@ func (e *Engine) landAgain(k key, forgets uint32, entry *known, a answer) flight
 		r = *e.newRecord(a)
 	case requester.Rejected:
 		r.refusals++
-		r.failures, r.retryAt = 0, now+recheckAfter
+		r.failures, r.retryAt, r.since = 0, now+recheckAfter, a.SentAt.Sub(e.start)
 		if r.refusals >= confirmations || now-r.verified >= e.config.MaxStale {
 			if forgets == e.forgets[k[0]] {
 				e.verified.Invalidate(k)
 				e.others.Set(k, &unproven{
-					refused: true, err: a.Err, pace: pace{retryAt: now + e.config.RefusedTTL, fence: fence},
+					refused: true, err: a.Err, pace: pace{retryAt: now + e.config.RefusedTTL, fence: fence, since: r.since},
 				})
 			}
 			return flight{refused: true, err: a.Err}
@@ -237,13 +259,13 @@ func (e *Engine) newRecord(a answer) *Record {
 	verified := a.SentAt.Sub(e.start)
 	return &Record{
 		Account: a.Account, VerifiedAt: a.SentAt, verified: verified, refreshAt: e.refreshTime(verified),
-		pace: pace{fence: a.fence},
+		pace: pace{fence: a.fence, since: verified},
 	}
 }
 
 // failed returns the pace after an answer without a verdict.
 func (e *Engine) failed(last pace, now time.Duration, a platform.Answer) pace {
-	p := pace{failures: last.failures + 1}
+	p := pace{failures: last.failures + 1, since: last.since}
 	if a.Class == requester.RateLimited {
 		p.retryAt = now + e.holdOf(a)
 	} else {

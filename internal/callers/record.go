@@ -26,7 +26,9 @@ type pace struct {
 	retryAt  time.Duration // no call before
 	fence    uint64        // of the last shared answer, 0 if there was none
 
-	forgotten time.Duration // when Forget was called, 0 if it was not
+	// since is when the request of the last verdict was sent, or Forget was called. An answer of
+	// another replica from before it does not count. 0 if there was neither.
+	since time.Duration
 }
 
 // known is the cache entry of a token that was verified. Its record is replaced, so that the hit

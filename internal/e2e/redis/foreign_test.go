@@ -120,6 +120,14 @@ func TestForeign_lease(t *testing.T) {
 		_, err := store.Put(t.Context(), key, shared.Answer{Fence: 1, Lease: leaseTime})
 		require.ErrorContains(t, err, "WRONGTYPE")
 	})
+	t.Run("that_is_held_for_longer_than_it_lasts_is_none", func(t *testing.T) {
+		server.Do("DEL", key+":lease")
+		grant(t, store, 0)
+		assert.Positive(t, look(t, store).Busy)
+		server.Do("PEXPIRE", key+":lease", (leaseTime + time.Minute).Milliseconds())
+		assert.Zero(t, look(t, store).Busy)
+		grant(t, store, 0)
+	})
 	t.Run("when_the_clock_was_set_back", func(t *testing.T) {
 		server.Do("DEL", key+":lease")
 		fence := grant(t, store, 0)
