@@ -82,14 +82,16 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 }
 
 // overBudget returns how long no call about an unknown token is allowed. It takes nothing from the
-// budget: another replica may have the answer.
+// budget: another replica may have the answer. A reservation that is cancelled is not the same,
+// because x/time/rate does not give it back if another one was made meanwhile: a flood would
+// leave a debt.
 func (e *Engine) overBudget() time.Duration {
-	if e.budget.Tokens() >= 1 {
+	missing := 1 - e.budget.Tokens()
+	if missing <= 0 {
 		return 0
 	}
-	r := e.budget.Reserve()
-	defer r.Cancel()
-	return r.Delay()
+	const most = 1e9 // seconds, so that it does not overflow
+	return time.Duration(min(missing/e.config.PerSecond, most) * float64(time.Second))
 }
 
 // askAgain asks about a token that was verified. It is not limited by the budget.
