@@ -197,7 +197,7 @@ func (e *Engine) Forget(t credentials.Token) {
 		e.verified.Invalidate(k)
 		e.others.Invalidate(k)
 		if e.config.Member != nil {
-			e.others.Set(k, &unproven{pace: pace{forgotten: e.now()}})
+			e.others.Set(k, &unproven{pace: pace{since: e.now()}})
 		}
 		e.mu.Unlock()
 		e.flights.Forget(string(k[:]))

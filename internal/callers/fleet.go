@@ -23,36 +23,36 @@ type answer struct {
 	fence uint64 // 0 if it is not shared
 }
 
-// share returns the answer of another replica that is younger than due and newer than the last
-// one, or calls ask. After a Forget it takes only what was asked since. Without a store it calls
-// ask.
-func (e *Engine) share(t credentials.Token, last pace, due time.Duration, ask func() platform.Answer) answer {
+// share returns the answer of another replica that is younger than most and newer than the last
+// one, or calls ask. After a Forget or a refusal it takes only what was asked since: the replica may
+// have got that refusal by itself, which has no fence. Without a store it calls ask.
+func (e *Engine) share(t credentials.Token, last pace, most time.Duration, ask func() platform.Answer) answer {
 	member := e.config.Member
 	if member == nil {
 		return answer{ask(), 0}
 	}
 	keys := sharing.KeysOf(e.client, t)
 	lease := sharing.Lease(e.client.Timeout())
-	if last.forgotten > 0 {
-		due = 0
-	}
 	deadline := e.now() + e.client.Timeout()
 	for wait := firstLook; ; wait = min(2*wait, mostLook) {
-		began := time.Now()
+		began, due := time.Now(), most
+		if last.since != 0 {
+			due = min(due, began.Sub(e.start)-last.since)
+		}
 		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: lease, Due: due, Floor: last.fence})
 		if err != nil {
 			return answer{ask(), last.fence} // on its own
 		}
 		if v := view.Verdict; v != nil && v.Fence > last.fence {
-			switch sent := began.Add(-v.Age); {
+			switch {
 			case v.Class == requester.Rejected && v.Age >= e.config.RefusedTTL:
 				if due > e.config.RefusedTTL { // a refusal is trusted for a shorter time
-					due = e.config.RefusedTTL
+					most = e.config.RefusedTTL
 					continue
 				}
-			case v.Age < due, last.forgotten > 0 && sent.Sub(e.start) > last.forgotten:
+			case v.Age < due:
 				member.Stats().Taken.Add(1)
-				v.SentAt = sent
+				v.SentAt = began.Add(-v.Age)
 				return answer{v.Answer, v.Fence}
 			}
 		}

@@ -157,6 +157,99 @@ func TestFleet(t *testing.T) {
 	})
 }
 
+// An answer in the store counts only if it is newer than the last answer that the replica got by
+// itself, and than its last Forget.
+func TestFleetOlderAnswers(t *testing.T) {
+	away := errors.New("connection refused")
+	inOldFleet := func(t *testing.T, test func(t *testing.T, f *fleet)) {
+		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			time.Sleep(time.Hour) // the engines' clock is not at zero
+			test(t, f)
+		})
+	}
+	t.Run("refused_by_itself", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			f.platform.DeleteToken(f.token)
+			f.store.SetError(away)
+			assert.Equal(t, Refused, f.use(1))
+			f.store.SetError(nil)
+			time.Sleep(10 * time.Second)
+			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+			assert.Equal(t, 3, f.platform.Count())
+		})
+	})
+	t.Run("verified_and_refused_by_itself", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			assert.Equal(t, Fresh, f.use(1))
+			time.Sleep(time.Minute)
+			assert.Equal(t, Fresh, f.use(0))
+			f.platform.DeleteToken(f.token)
+			f.store.SetError(away)
+			assert.Equal(t, Stale, f.use(1))
+			time.Sleep(time.Second)
+			assert.Equal(t, Refused, f.use(1))
+			f.store.SetError(nil)
+			time.Sleep(10 * time.Second)
+			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+			assert.Equal(t, 5, f.platform.Count())
+		})
+	})
+	t.Run("refused_and_an_outage", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			f.platform.DeleteToken(f.token)
+			f.store.SetError(away)
+			assert.Equal(t, Refused, f.use(1))
+			time.Sleep(10 * time.Second)
+			f.platform.SetFaults(requestertest.Status(503))
+			assert.Equal(t, Unavailable, f.use(1))
+			f.platform.ClearFaults()
+			f.store.SetError(nil)
+			time.Sleep(time.Second)
+			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+		})
+	})
+	t.Run("forgotten_and_an_outage", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			f.platform.DeleteToken(f.token)
+			time.Sleep(time.Second)
+			f.engines[1].Forget(f.token)
+			f.store.SetError(away)
+			f.platform.SetFaults(requestertest.Status(503))
+			assert.Equal(t, Unavailable, f.use(1))
+			f.platform.ClearFaults()
+			f.store.SetError(nil)
+			time.Sleep(time.Second)
+			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+		})
+	})
+	// Newer than the Forget, and still too old to pass on.
+	t.Run("forgotten_long_ago", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			f.engines[1].Forget(f.token)
+			time.Sleep(time.Second)
+			assert.Equal(t, Fresh, f.use(0))
+			f.platform.DeleteToken(f.token)
+			time.Sleep(10 * time.Minute)
+			assert.Equal(t, Refused, f.use(1))
+			assert.Equal(t, 2, f.platform.Count())
+		})
+	})
+	t.Run("forgotten_and_verified_by_another", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			f.engines[1].Forget(f.token)
+			time.Sleep(time.Second)
+			assert.Equal(t, Fresh, f.use(0))
+			time.Sleep(time.Second)
+			assert.Equal(t, Fresh, f.use(1))
+			assert.Equal(t, 1, f.platform.Count())
+		})
+	})
+}
+
 func TestFleetOutage(t *testing.T) {
 	t.Run("shared", func(t *testing.T) {
 		inFleet(t, 4, func(t *testing.T, f *fleet) {

@@ -61,7 +61,7 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 			v := u.verdict(now)
 			return flight{refused: u.refused, retryAfter: v.RetryAfter, err: v.Err}
 		}
-		last.fence, last.forgotten = u.fence, u.forgotten
+		last.fence, last.since = u.fence, u.since
 		if now < u.retryAt+2*maxBackoff {
 			last.failures = u.failures
 		}
@@ -176,9 +176,10 @@ func (e *Engine) landNew(k key, forgets uint32, last pace, a answer) flight {
 	}
 	u := &unproven{refused: a.Class == requester.Rejected, err: a.Err}
 	if u.refused {
-		u.retryAt = now + e.config.RefusedTTL
+		u.retryAt, u.since = now+e.config.RefusedTTL, a.SentAt.Sub(e.start)
 	} else {
 		u.pace = e.failed(last, now, a.Answer)
+		u.since = last.since
 	}
 	u.fence = max(a.fence, last.fence)
 	if keep {
@@ -209,7 +210,9 @@ func (e *Engine) landAgain(k key, forgets uint32, entry *known, a answer) flight
 			if forgets == e.forgets[k[0]] {
 				e.verified.Invalidate(k)
 				e.others.Set(k, &unproven{
-					refused: true, err: a.Err, pace: pace{retryAt: now + e.config.RefusedTTL, fence: fence},
+					refused: true, err: a.Err, pace: pace{
+						retryAt: now + e.config.RefusedTTL, fence: fence, since: a.SentAt.Sub(e.start),
+					},
 				})
 			}
 			return flight{refused: true, err: a.Err}

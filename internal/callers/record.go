@@ -26,7 +26,9 @@ type pace struct {
 	retryAt  time.Duration // no call before
 	fence    uint64        // of the last shared answer, 0 if there was none
 
-	forgotten time.Duration // when Forget was called, 0 if it was not
+	// since is when an unproven token was last forgotten, or asked about and refused. Only what
+	// was asked later is news. 0 if neither happened.
+	since time.Duration
 }
 
 // known is the cache entry of a token that was verified. Its record is replaced, so that the hit
