@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
@@ -34,6 +36,34 @@ func TestCallers_lanes(t *testing.T) {
 		assert.Equal(t, 200, w.use(good))
 		assert.Equal(t, 2, w.platform.CountToken(good))
 		assert.Equal(t, "closed", w.callers.Stats().Verified.Breaker)
+	})
+}
+
+// Calls about unknown tokens that hang in a transport without end stop no call about a verified one.
+func TestCallers_hangInOneLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, release := requestertest.NewPlatform(), make(chan struct{})
+		defer close(release)
+		good := p.IssueToken("1")
+		client := must(requester.New(requester.Production, requester.WithHTTPClient(&http.Client{
+			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Header.Get("Authorization") != authorization(good) {
+					<-release // whatever the request's context says
+				}
+				return p.Client().Transport.RoundTrip(r)
+			}),
+		})))
+		w := &callersWorld{t: t, platform: p, callers: must(middleware.NewCallers(client))}
+		defer w.callers.Close()
+		assert.Equal(t, 200, w.use(good))
+		var flood sync.WaitGroup
+		for i := range 32 {
+			flood.Go(func() { assert.Equal(t, 503, w.use(made(i))) })
+		}
+		flood.Wait()
+		time.Sleep(ttl)
+		assert.Equal(t, 200, w.use(good))
+		assert.Equal(t, 2, p.CountToken(good))
 	})
 }
 

@@ -131,7 +131,7 @@ func (e *Engine) call(
 		if l == e.strange && !e.budget.Allow() {
 			return platform.Answer{Class: requester.NotAsked, Err: errBudget}
 		}
-		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return e.callPlatform(t) })
+		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return e.callPlatform(l, t) })
 		e.counts.call(a.Class)
 		return a
 	})
@@ -141,7 +141,7 @@ func (e *Engine) call(
 	return a, forgets
 }
 
-func (e *Engine) callPlatform(t credentials.Token) (a platform.Answer) {
+func (e *Engine) callPlatform(l *lane, t credentials.Token) (a platform.Answer) {
 	defer func() {
 		if p := recover(); p != nil { // an error of the user's transport; by type only
 			a = platform.Answer{
@@ -149,7 +149,7 @@ func (e *Engine) callPlatform(t credentials.Token) (a platform.Answer) {
 			}
 		}
 	}()
-	return e.caller.Call(e.ctx, t)
+	return l.caller.Call(e.ctx, t)
 }
 
 // landNew records the answer about a token that was never verified.
