@@ -81,6 +81,8 @@ type Engine struct {
 	// forgets counts Forget calls by the first byte of the key. A call that was in flight during a
 	// Forget is not cached.
 	forgets [256]uint32
+	// reserved counts the calls that flights may take from the budget and have not taken yet.
+	reserved int
 
 	counts counts
 }

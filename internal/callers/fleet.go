@@ -26,7 +26,11 @@ type answer struct {
 // share returns the answer of another replica that is younger than most and newer than the last
 // one, or calls ask. After a Forget or a refusal it takes only what was asked since: the replica may
 // have got that refusal by itself, which has no fence. Without a store it calls ask.
-func (e *Engine) share(t credentials.Token, last pace, most time.Duration, ask func() platform.Answer) answer {
+//
+// It calls waits before it waits for another replica's answer, perhaps more than once.
+func (e *Engine) share(
+	t credentials.Token, last pace, most time.Duration, waits func(), ask func() platform.Answer,
+) answer {
 	member := e.config.Member
 	if member == nil {
 		return answer{ask(), 0}
@@ -74,6 +78,7 @@ func (e *Engine) share(t credentials.Token, last pace, most time.Duration, ask f
 		default:
 			return answer{ask(), last.fence}
 		}
+		waits()
 		select {
 		case <-time.After(wait/2 + rand.N(wait)):
 		case <-e.ctx.Done():

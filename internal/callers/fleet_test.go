@@ -337,3 +337,50 @@ func TestFleetBudget(t *testing.T) {
 		assert.EqualValues(t, 1, f.engines[1].Stats().Skipped.Budget)
 	})
 }
+
+// slowStore takes a moment, in which other requests look, too.
+type slowStore struct{ shared.Store }
+
+func (s slowStore) Look(ctx context.Context, key string, q shared.Query) (shared.View, error) {
+	time.Sleep(time.Millisecond)
+	return s.Store.Look(ctx, key, q)
+}
+
+// Requests over the budget leave no leases behind: the next requests with their tokens would wait.
+func TestFleetBudgetAtOnce(t *testing.T) {
+	inFleet(t, 0, func(t *testing.T, f *fleet) {
+		e := f.join(t, slowStore{f.store}, func(c *Config) { c.Burst = 2 })
+		outcomes := make(chan Outcome)
+		for range 30 {
+			token := f.platform.IssueToken("1")
+			go func() { outcomes <- e.Check(context.Background(), "ApiKey "+token.Reveal()).Outcome }()
+		}
+		got := map[Outcome]int{}
+		for range 30 {
+			got[<-outcomes]++
+		}
+		assert.Equal(t, map[Outcome]int{Fresh: 2, Unavailable: 28}, got)
+		synctest.Wait()
+		assert.EqualValues(t, 2, e.Stats().Shared.Leases)
+		assert.EqualValues(t, 28, e.Stats().Skipped.Budget)
+		assert.Zero(t, e.reserved)
+	})
+}
+
+// A request that waits for another replica's answer keeps nothing of the budget from others.
+func TestFleetBudgetOfWaiting(t *testing.T) {
+	inFleet(t, 1, func(t *testing.T, f *fleet) {
+		e := f.join(t, f.store, func(c *Config) { c.Burst = 1 })
+		f.platform.SetTokenFaults(f.token, requestertest.Delay(3*time.Second))
+		go f.engines[0].Check(context.Background(), "ApiKey "+f.token.Reveal())
+		synctest.Wait()
+		waiting := make(chan Outcome)
+		go func() { waiting <- e.Check(context.Background(), "ApiKey "+f.token.Reveal()).Outcome }()
+		synctest.Wait()
+		other := f.platform.IssueToken("2")
+		assert.Equal(t, Fresh, e.Check(context.Background(), "ApiKey "+other.Reveal()).Outcome)
+		assert.Equal(t, Fresh, <-waiting)
+		assert.Equal(t, 2, f.platform.Count())
+		assert.Zero(t, e.reserved)
+	})
+}

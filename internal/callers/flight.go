@@ -2,6 +2,7 @@ package callers
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -74,24 +75,34 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 		return flight{retryAfter: time.Second, err: errBusy}
 	}
 	defer l.leave()
-	if wait := e.overBudget(); wait > 0 {
+	if wait := e.reserve(); wait > 0 {
 		return flight{retryAfter: wait, err: errBudget}
 	}
 	a, forgets := e.call(l, k, t, last, e.config.TTL/2)
 	return e.landNew(k, forgets, last, a)
 }
 
-// overBudget returns how long no call about an unknown token is allowed. It takes nothing from the
-// budget: another replica may have the answer. A reservation that is cancelled is not the same,
-// because x/time/rate does not give it back if another one was made meanwhile: a flood would
-// leave a debt.
-func (e *Engine) overBudget() time.Duration {
-	missing := 1 - e.budget.Tokens()
+// reserve sets a call of the budget for unknown tokens aside, or returns how long there is none. It
+// spends nothing, because another replica may have the answer: [Engine.call] does, or sets it free.
+// Without it, flights that find the budget spent after all would leave leases on which the next
+// requests about their tokens wait. Reservations of x/time/rate are not for this: one that is cancelled is not given back if another
+// one was made meanwhile, so that a flood would leave a debt.
+func (e *Engine) reserve() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	missing := float64(e.reserved+1) - e.budget.Tokens()
 	if missing <= 0 {
+		e.reserved++
 		return 0
 	}
 	const most = 1e9 // seconds, so that it does not overflow
 	return time.Duration(min(missing/e.config.PerSecond, most) * float64(time.Second))
+}
+
+func (e *Engine) release() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.reserved--
 }
 
 // askAgain asks about a token that was verified. It is not limited by the budget.
@@ -127,10 +138,16 @@ func (e *Engine) call(
 	e.mu.Lock()
 	forgets := e.forgets[k[0]]
 	e.mu.Unlock()
-	a := e.share(t, last, due, func() platform.Answer {
+	release := func() {}
+	if l == e.strange {
+		release = sync.OnceFunc(e.release)
+		defer release()
+	}
+	a := e.share(t, last, due, release, func() platform.Answer {
 		if l == e.strange && !e.budget.Allow() {
 			return platform.Answer{Class: requester.NotAsked, Err: errBudget}
 		}
+		release()
 		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return e.callPlatform(l, t) })
 		e.counts.call(a.Class)
 		return a
