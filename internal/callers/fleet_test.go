@@ -179,6 +179,20 @@ func TestFleetOlderAnswers(t *testing.T) {
 			assert.Equal(t, 3, f.platform.Count())
 		})
 	})
+	// A refusal is trusted for ten seconds in all, and not for ten seconds on each replica.
+	t.Run("refused_by_another", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			f.platform.DeleteToken(f.token)
+			assert.Equal(t, Refused, f.use(0))
+			f.platform.AcceptToken("1", f.token)
+			time.Sleep(9900 * time.Millisecond)
+			assert.Equal(t, Refused, f.use(1))
+			assert.Equal(t, 1, f.platform.Count())
+			time.Sleep(100 * time.Millisecond)
+			assert.Equal(t, Fresh, f.use(1))
+			assert.Equal(t, 2, f.platform.Count())
+		})
+	})
 	t.Run("verified_and_refused_by_itself", func(t *testing.T) {
 		inOldFleet(t, func(t *testing.T, f *fleet) {
 			assert.Equal(t, Fresh, f.use(0))

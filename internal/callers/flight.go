@@ -193,7 +193,7 @@ func (e *Engine) landNew(k key, forgets uint32, last pace, a answer) flight {
 	}
 	u := &unproven{refused: a.Class == requester.Rejected, err: a.Err}
 	if u.refused {
-		u.retryAt, u.since = now+e.config.RefusedTTL, a.SentAt.Sub(e.start)
+		u.pace = e.refused(a)
 	} else {
 		u.pace = e.failed(last, now, a.Answer)
 		u.since = last.since
@@ -226,11 +226,9 @@ func (e *Engine) landAgain(k key, forgets uint32, entry *known, a answer) flight
 		if r.refusals >= confirmations || now-r.verified >= e.config.MaxStale {
 			if forgets == e.forgets[k[0]] {
 				e.verified.Invalidate(k)
-				e.others.Set(k, &unproven{
-					refused: true, err: a.Err, pace: pace{
-						retryAt: now + e.config.RefusedTTL, fence: fence, since: a.SentAt.Sub(e.start),
-					},
-				})
+				u := &unproven{refused: true, err: a.Err, pace: e.refused(a)}
+				u.fence = fence
+				e.others.Set(k, u)
 			}
 			return flight{refused: true, err: a.Err}
 		}
@@ -261,6 +259,13 @@ func (e *Engine) newRecord(a answer) *Record {
 		Account: a.Account, VerifiedAt: a.SentAt, verified: verified, refreshAt: e.refreshTime(verified),
 		pace: pace{fence: a.fence},
 	}
+}
+
+// refused returns the pace after a refusal. It counts from when the answer arrived, perhaps at
+// another replica.
+func (e *Engine) refused(a answer) pace {
+	sent := a.SentAt.Sub(e.start)
+	return pace{retryAt: sent + a.Latency + e.config.RefusedTTL, since: sent}
 }
 
 // failed returns the pace after an answer without a verdict.
