@@ -244,3 +244,49 @@ func TestCallers_rateLimitOfOneToken(t *testing.T) {
 		}
 	}
 }
+
+// Accounts that stay over their quotas do not hold the calls about others until MaxStale ends.
+func TestCallers_quotasOfOthers(t *testing.T) {
+	for _, hint := range []string{"30", "900"} {
+		t.Run(hint, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newCallersWorld(t)
+				w.platform.SetFaults(requestertest.Delay(100 * time.Millisecond))
+				var limited, good []credentials.Token
+				for i := range 7 {
+					token := w.platform.IssueToken(fmt.Sprint(i))
+					assert.Equal(t, 200, w.use(token))
+					if i < 2 {
+						w.platform.SetTokenFaults(token, requestertest.RateLimited(hint))
+						limited = append(limited, token)
+					} else {
+						good = append(good, token)
+					}
+				}
+				begin := time.Now()
+				var all sync.WaitGroup
+				for _, token := range limited {
+					all.Go(func() {
+						for time.Since(begin) < 30*time.Minute {
+							w.use(token)
+							time.Sleep(100 * time.Millisecond)
+						}
+					})
+				}
+				for i, token := range good {
+					time.Sleep(170 * time.Millisecond)
+					all.Go(func() {
+						for time.Since(begin) < 30*time.Minute {
+							if status := w.use(token); status == 503 {
+								t.Errorf("good token %d gets 503 after %v", i, time.Since(begin))
+								return
+							}
+							time.Sleep(time.Second)
+						}
+					})
+				}
+				all.Wait()
+			})
+		})
+	}
+}

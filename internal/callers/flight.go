@@ -153,7 +153,13 @@ func (e *Engine) call(
 		return a
 	})
 	if a.Class == requester.RateLimited {
-		l.limit(k, e.now(), e.holdOf(a.Answer))
+		wait := e.holdOf(a.Answer)
+		if last.failures > 0 {
+			// Again: others are asked before it may be asked a third time. Otherwise two accounts
+			// over their quotas would hold all calls for ever.
+			wait = min(wait, l.open) / 2
+		}
+		l.limit(k, e.now(), wait)
 	}
 	return a, forgets
 }
