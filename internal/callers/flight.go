@@ -85,7 +85,9 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 // reserve sets a call of the budget for unknown tokens aside, or returns how long there is none. It
 // spends nothing, because another replica may have the answer: [Engine.call] does, or sets it free.
 // Without it, flights that find the budget spent after all would leave leases on which the next
-// requests about their tokens wait. Reservations of x/time/rate are not for this: one that is cancelled is not given back if another
+// requests about their tokens wait.
+//
+// Reservations of x/time/rate are not for this: one that is cancelled is not given back if another
 // one was made meanwhile, so that a flood would leave a debt.
 func (e *Engine) reserve() time.Duration {
 	e.mu.Lock()
