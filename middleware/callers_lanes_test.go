@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
+	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 	"github.com/tolokacheck/tolokacheck/middleware"
 )
@@ -34,6 +36,34 @@ func TestCallers_lanes(t *testing.T) {
 		assert.Equal(t, 200, w.use(good))
 		assert.Equal(t, 2, w.platform.CountToken(good))
 		assert.Equal(t, "closed", w.callers.Stats().Verified.Breaker)
+	})
+}
+
+// Calls about unknown tokens that hang in a transport without end stop no call about a verified one.
+func TestCallers_hangInOneLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, release := requestertest.NewPlatform(), make(chan struct{})
+		defer close(release)
+		good := p.IssueToken("1")
+		client := must(requester.New(requester.Production, requester.WithHTTPClient(&http.Client{
+			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Header.Get("Authorization") != authorization(good) {
+					<-release // whatever the request's context says
+				}
+				return p.Client().Transport.RoundTrip(r)
+			}),
+		})))
+		w := &callersWorld{t: t, platform: p, callers: must(middleware.NewCallers(client))}
+		defer w.callers.Close()
+		assert.Equal(t, 200, w.use(good))
+		var flood sync.WaitGroup
+		for i := range 32 {
+			flood.Go(func() { assert.Equal(t, 503, w.use(made(i))) })
+		}
+		flood.Wait()
+		time.Sleep(ttl)
+		assert.Equal(t, 200, w.use(good))
+		assert.Equal(t, 2, p.CountToken(good))
 	})
 }
 
@@ -212,5 +242,51 @@ func TestCallers_rateLimitOfOneToken(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// Accounts that stay over their quotas do not hold the calls about others until MaxStale ends.
+func TestCallers_quotasOfOthers(t *testing.T) {
+	for _, hint := range []string{"30", "900"} {
+		t.Run(hint, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newCallersWorld(t)
+				w.platform.SetFaults(requestertest.Delay(100 * time.Millisecond))
+				var limited, good []credentials.Token
+				for i := range 7 {
+					token := w.platform.IssueToken(fmt.Sprint(i))
+					assert.Equal(t, 200, w.use(token))
+					if i < 2 {
+						w.platform.SetTokenFaults(token, requestertest.RateLimited(hint))
+						limited = append(limited, token)
+					} else {
+						good = append(good, token)
+					}
+				}
+				begin := time.Now()
+				var all sync.WaitGroup
+				for _, token := range limited {
+					all.Go(func() {
+						for time.Since(begin) < 30*time.Minute {
+							w.use(token)
+							time.Sleep(100 * time.Millisecond)
+						}
+					})
+				}
+				for i, token := range good {
+					time.Sleep(170 * time.Millisecond)
+					all.Go(func() {
+						for time.Since(begin) < 30*time.Minute {
+							if status := w.use(token); status == 503 {
+								t.Errorf("good token %d gets 503 after %v", i, time.Since(begin))
+								return
+							}
+							time.Sleep(time.Second)
+						}
+					})
+				}
+				all.Wait()
+			})
+		})
 	}
 }

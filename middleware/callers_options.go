@@ -32,6 +32,9 @@ var errStaleBeforeTTL = errors.New(
 // minDuration catches durations without a unit.
 const minDuration = 10 * time.Millisecond
 
+// forever is the longest duration. What is computed from it does not overflow.
+const forever = 10 * 365 * 24 * time.Hour
+
 // WithCallerTTL sets how long a verified token passes without a call. The default is a minute. It
 // is at least 10 ms and at most MaxStale.
 func WithCallerTTL(d time.Duration) CallersOption {
@@ -105,6 +108,6 @@ func setDuration(option string, field *time.Duration, d time.Duration) error {
 	if d < minDuration {
 		return fmt.Errorf("%s: %v is less than %v: has it a unit?", option, d, minDuration)
 	}
-	*field = d
+	*field = min(d, forever)
 	return nil
 }

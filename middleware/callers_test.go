@@ -339,6 +339,25 @@ func TestNewCallers_limits(t *testing.T) {
 	}
 }
 
+// Durations that mean "for ever" do not overflow.
+func TestCallers_longestDurations(t *testing.T) {
+	for _, d := range []time.Duration{100 * 365 * 24 * time.Hour, math.MaxInt64} {
+		t.Run(d.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newCallersWorld(t, middleware.WithCallerTTL(d), middleware.WithCallerMaxStale(d),
+					middleware.WithRefusedTTL(d))
+				good := w.platform.IssueToken("1")
+				for range 3 {
+					time.Sleep(time.Hour)
+					assert.Equal(t, 200, w.use(good))
+					assert.Equal(t, 401, w.use(made(0)))
+				}
+				assert.Equal(t, 2, w.platform.Count())
+			})
+		})
+	}
+}
+
 func TestNewCallerGate_errors(t *testing.T) {
 	w := newCallersWorld(t)
 	for name, tt := range map[string]struct {

@@ -22,6 +22,9 @@ const (
 // it answers as the gate does. The proxy must remove headers of these names from the client's
 // request, and should remove Authorization: .github/docs/forward-auth.md has tested configurations.
 //
+// Set DisableGeneralOptionsHandler on the [http.Server]: otherwise it answers "OPTIONS *" itself,
+// with 200, which a proxy that sends the method and path of its client takes for a decision.
+//
 // Nginx's auth_request turns the status 503 into 500: restore it with
 // "error_page 500 =503". [WithForwardedToken] has no effect.
 func (g *CallerGate) ForwardAuth() http.Handler { return &forwardAuth{g} }

@@ -45,7 +45,7 @@ func run() error {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
 	slog.Info("listening", "address", listener.Addr().String())
-	server := &http.Server{Handler: handler(gate), ReadHeaderTimeout: 10 * time.Second}
+	server := newServer(gate)
 	defer server.Close()
 	served := make(chan error, 1)
 	go func() { served <- serve(server, listener) }()
@@ -58,6 +58,14 @@ func run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return server.Shutdown(ctx) // waits for the requests in flight
+}
+
+func newServer(gate *middleware.CallerGate) *http.Server {
+	return &http.Server{
+		Handler: handler(gate), ReadHeaderTimeout: 10 * time.Second,
+		// Otherwise net/http answers "OPTIONS *" itself, with 200.
+		DisableGeneralOptionsHandler: true,
+	}
 }
 
 // handler returns the gate's decision about every request but GET /livez, which is for probes. It

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -119,6 +121,31 @@ func TestHandler(t *testing.T) {
 			assert.Equal(t, 200, rec.Code)
 		})
 	}
+}
+
+// The server answers no request without the gate, either.
+func TestServer_options(t *testing.T) {
+	client, err := requester.New(requester.Production, requester.WithHTTPClient(requestertest.NewPlatform().Client()))
+	require.NoError(t, err)
+	callers, err := middleware.NewCallers(client)
+	require.NoError(t, err)
+	t.Cleanup(callers.Close)
+	gate, err := middleware.NewCallerGate(callers)
+	require.NoError(t, err)
+	server := newServer(gate)
+	defer server.Close()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = serve(server, listener) }()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")
+	require.NoError(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	assert.Equal(t, http.StatusUnauthorized, res.StatusCode)
 }
 
 func TestRun_errors(t *testing.T) {

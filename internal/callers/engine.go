@@ -14,7 +14,6 @@ import (
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
-	"github.com/tolokacheck/tolokacheck/internal/platform"
 	"github.com/tolokacheck/tolokacheck/internal/sharing"
 )
 
@@ -63,7 +62,6 @@ var (
 type Engine struct {
 	config Config
 	client *requester.Client
-	caller *platform.Caller
 	start  time.Time
 	keys   *keyer
 	ctx    context.Context
@@ -76,7 +74,6 @@ type Engine struct {
 	// others.
 	proven, strange *lane
 	budget          *rate.Limiter
-	claims          atomic.Int32 // flights that will take from the budget if they call
 
 	mu      sync.Mutex // guards what follows, and writes to the caches
 	closed  atomic.Bool
@@ -84,6 +81,8 @@ type Engine struct {
 	// forgets counts Forget calls by the first byte of the key. A call that was in flight during a
 	// Forget is not cached.
 	forgets [256]uint32
+	// reserved counts the calls that flights may take from the budget and have not taken yet.
+	reserved int
 
 	counts counts
 }
@@ -91,7 +90,7 @@ type Engine struct {
 // New returns an engine that asks through client.
 func New(client *requester.Client, c Config) *Engine {
 	e := &Engine{
-		config: c, client: client, caller: platform.NewCaller(client), start: time.Now(),
+		config: c, client: client, start: time.Now(),
 		keys:   newKeyer(),
 		budget: rate.NewLimiter(rate.Limit(c.PerSecond), c.Burst),
 	}
@@ -99,7 +98,7 @@ func New(client *requester.Client, c Config) *Engine {
 	e.others = newCache[*unproven](c.Entries, &e.counts.otherEvictions)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	open := min(30*time.Second, c.MaxStale/4)
-	e.proven, e.strange = newLane(open, c.InFlight), newLane(open, c.InFlight)
+	e.proven, e.strange = newLane(client, open, c.InFlight), newLane(client, open, c.InFlight)
 	return e
 }
 

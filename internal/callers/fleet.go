@@ -23,10 +23,13 @@ type answer struct {
 	fence uint64 // 0 if it is not shared
 }
 
-// share returns the answer of another replica that is younger than due and newer than the last
-// one, or calls ask. Without a store it calls ask. It takes no lease unless ask may call the platform.
+// share returns the answer of another replica that is younger than most and newer than the last
+// one, or calls ask. The fence does not say what is newer if this engine has asked without the store,
+// or if Forget was called: then only what was asked since counts. Without a store it calls ask.
+//
+// It calls waits before it waits for another replica's answer, perhaps more than once.
 func (e *Engine) share(
-	t credentials.Token, last pace, due time.Duration, mayAsk bool, ask func() platform.Answer,
+	t credentials.Token, last pace, most time.Duration, waits func(), ask func() platform.Answer,
 ) answer {
 	member := e.config.Member
 	if member == nil {
@@ -34,18 +37,13 @@ func (e *Engine) share(
 	}
 	keys := sharing.KeysOf(e.client, t)
 	lease := sharing.Lease(e.client.Timeout())
-	var wanted time.Duration
-	if mayAsk {
-		wanted = lease
-	}
 	deadline := e.now() + e.client.Timeout()
 	for wait := firstLook; ; wait = min(2*wait, mostLook) {
-		within := due
-		if last.since > 0 { // the fence does not tell: this engine may have asked without the store
-			within = min(due, e.now()-last.since)
+		began, due := time.Now(), most
+		if last.since != 0 {
+			due = min(due, began.Sub(e.start)-last.since)
 		}
-		began := time.Now()
-		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: wanted, Due: within, Floor: last.fence})
+		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: lease, Due: due, Floor: last.fence})
 		if err != nil {
 			return answer{ask(), last.fence} // on its own
 		}
@@ -57,11 +55,11 @@ func (e *Engine) share(
 		if v != nil && view.Lease == 0 {
 			switch {
 			case v.Class == requester.Rejected && v.Age >= e.config.RefusedTTL:
-				if within > e.config.RefusedTTL { // a refusal is trusted for a shorter time
-					due = e.config.RefusedTTL
+				if due > e.config.RefusedTTL { // a refusal is trusted for a shorter time
+					most = e.config.RefusedTTL
 					continue
 				}
-			case v.Age < within:
+			case v.Age < due:
 				member.Stats().Taken.Add(1)
 				v.SentAt = began.Add(-v.Age)
 				return answer{v.Answer, v.Fence}
@@ -73,7 +71,7 @@ func (e *Engine) share(
 		case view.Lease > 0:
 			a := ask()
 			e.give(keys, a, tr, view.Lease, lease, began)
-			if v != nil && v.Class == requester.Verified && v.Age < within && !platform.Conclusive(a.Class) {
+			if v != nil && v.Class == requester.Verified && v.Age < due && !platform.Conclusive(a.Class) {
 				member.Stats().Taken.Add(1) // as all others do
 				v.SentAt = began.Add(-v.Age)
 				a = v.Answer
@@ -90,6 +88,7 @@ func (e *Engine) share(
 		default:
 			return answer{ask(), last.fence}
 		}
+		waits()
 		select {
 		case <-time.After(wait/2 + rand.N(wait)):
 		case <-e.ctx.Done():

@@ -157,45 +157,113 @@ func TestFleet(t *testing.T) {
 	})
 }
 
-// An answer in the store never replaces a newer one that this engine got by itself, whatever the
-// store did in between.
-func TestFleetOwnAnswer(t *testing.T) {
+// An answer in the store counts only if it is newer than the last answer that the replica got by
+// itself, and than its last Forget.
+func TestFleetOlderAnswers(t *testing.T) {
 	away := errors.New("connection refused")
-	t.Run("refusal", func(t *testing.T) {
+	inOldFleet := func(t *testing.T, test func(t *testing.T, f *fleet)) {
 		inFleet(t, 2, func(t *testing.T, f *fleet) {
+			time.Sleep(time.Hour) // the engines' clock is not at zero
+			test(t, f)
+		})
+	}
+	t.Run("refused_by_itself", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
 			assert.Equal(t, Fresh, f.use(0))
-			time.Sleep(time.Second)
 			f.platform.DeleteToken(f.token)
 			f.store.SetError(away)
 			assert.Equal(t, Refused, f.use(1))
 			f.store.SetError(nil)
-			time.Sleep(11 * time.Second)
+			time.Sleep(10 * time.Second)
 			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
 			assert.Equal(t, 3, f.platform.Count())
 		})
 	})
-	for name, faults := range map[string]requestertest.Fault{
-		"no_verdict_after_Forget": requestertest.Status(503),
-		"refusal_after_Forget":    requestertest.Status(401),
-	} {
-		t.Run(name, func(t *testing.T) {
-			inFleet(t, 2, func(t *testing.T, f *fleet) {
-				assert.Equal(t, Fresh, f.use(0))
-				time.Sleep(time.Second)
-				f.engines[1].Forget(f.token)
-				f.platform.SetFaults(faults)
-				f.store.SetError(away)
-				assert.NotEqual(t, Fresh, f.use(1))
-				f.store.SetError(nil)
-				f.platform.ClearFaults()
-				f.platform.DeleteToken(f.token)
-				time.Sleep(11 * time.Second)
-				assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
-			})
+	// A refusal is trusted for ten seconds in all, and not for ten seconds on each replica.
+	t.Run("refused_by_another", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			f.platform.DeleteToken(f.token)
+			assert.Equal(t, Refused, f.use(0))
+			f.platform.AcceptToken("1", f.token)
+			time.Sleep(9900 * time.Millisecond)
+			assert.Equal(t, Refused, f.use(1))
+			assert.Equal(t, 1, f.platform.Count())
+			time.Sleep(100 * time.Millisecond)
+			assert.Equal(t, Fresh, f.use(1))
+			assert.Equal(t, 2, f.platform.Count())
 		})
-	}
-	t.Run("verification", func(t *testing.T) {
-		inFleet(t, 2, func(t *testing.T, f *fleet) {
+	})
+	t.Run("verified_and_refused_by_itself", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			assert.Equal(t, Fresh, f.use(1))
+			time.Sleep(time.Minute)
+			assert.Equal(t, Fresh, f.use(0))
+			f.platform.DeleteToken(f.token)
+			f.store.SetError(away)
+			assert.Equal(t, Stale, f.use(1))
+			time.Sleep(time.Second)
+			assert.Equal(t, Refused, f.use(1))
+			f.store.SetError(nil)
+			time.Sleep(10 * time.Second)
+			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+			assert.Equal(t, 5, f.platform.Count())
+		})
+	})
+	t.Run("refused_and_an_outage", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			f.platform.DeleteToken(f.token)
+			f.store.SetError(away)
+			assert.Equal(t, Refused, f.use(1))
+			time.Sleep(10 * time.Second)
+			f.platform.SetFaults(requestertest.Status(503))
+			assert.Equal(t, Unavailable, f.use(1))
+			f.platform.ClearFaults()
+			f.store.SetError(nil)
+			time.Sleep(time.Second)
+			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+		})
+	})
+	t.Run("forgotten_and_an_outage", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			assert.Equal(t, Fresh, f.use(0))
+			f.platform.DeleteToken(f.token)
+			time.Sleep(time.Second)
+			f.engines[1].Forget(f.token)
+			f.store.SetError(away)
+			f.platform.SetFaults(requestertest.Status(503))
+			assert.Equal(t, Unavailable, f.use(1))
+			f.platform.ClearFaults()
+			f.store.SetError(nil)
+			time.Sleep(time.Second)
+			assert.Equal(t, Refused, f.use(1), "the answer in the store is from before")
+		})
+	})
+	// Newer than the Forget, and still too old to pass on.
+	t.Run("forgotten_long_ago", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			f.engines[1].Forget(f.token)
+			time.Sleep(time.Second)
+			assert.Equal(t, Fresh, f.use(0))
+			f.platform.DeleteToken(f.token)
+			time.Sleep(10 * time.Minute)
+			assert.Equal(t, Refused, f.use(1))
+			assert.Equal(t, 2, f.platform.Count())
+		})
+	})
+	t.Run("forgotten_and_verified_by_another", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
+			f.engines[1].Forget(f.token)
+			time.Sleep(time.Second)
+			assert.Equal(t, Fresh, f.use(0))
+			time.Sleep(time.Second)
+			assert.Equal(t, Fresh, f.use(1))
+			assert.Equal(t, 1, f.platform.Count())
+		})
+	})
+	t.Run("verified_by_itself", func(t *testing.T) {
+		inOldFleet(t, func(t *testing.T, f *fleet) {
 			f.platform.DeleteToken(f.token)
 			assert.Equal(t, Refused, f.use(0))
 			f.platform.AcceptToken("1", f.token)
@@ -351,6 +419,53 @@ func TestFleetBudget(t *testing.T) {
 	})
 }
 
+// slowStore takes a moment, in which other requests look, too.
+type slowStore struct{ shared.Store }
+
+func (s slowStore) Look(ctx context.Context, key string, q shared.Query) (shared.View, error) {
+	time.Sleep(time.Millisecond)
+	return s.Store.Look(ctx, key, q)
+}
+
+// Requests over the budget leave no leases behind: the next requests with their tokens would wait.
+func TestFleetBudgetAtOnce(t *testing.T) {
+	inFleet(t, 0, func(t *testing.T, f *fleet) {
+		e := f.join(t, slowStore{f.store}, func(c *Config) { c.Burst = 2 })
+		outcomes := make(chan Outcome)
+		for range 30 {
+			token := f.platform.IssueToken("1")
+			go func() { outcomes <- e.Check(context.Background(), "ApiKey "+token.Reveal()).Outcome }()
+		}
+		got := map[Outcome]int{}
+		for range 30 {
+			got[<-outcomes]++
+		}
+		assert.Equal(t, map[Outcome]int{Fresh: 2, Unavailable: 28}, got)
+		synctest.Wait()
+		assert.EqualValues(t, 2, e.Stats().Shared.Leases)
+		assert.EqualValues(t, 28, e.Stats().Skipped.Budget)
+		assert.Zero(t, e.reserved)
+	})
+}
+
+// A request that waits for another replica's answer keeps nothing of the budget from others.
+func TestFleetBudgetOfWaiting(t *testing.T) {
+	inFleet(t, 1, func(t *testing.T, f *fleet) {
+		e := f.join(t, f.store, func(c *Config) { c.Burst = 1 })
+		f.platform.SetTokenFaults(f.token, requestertest.Delay(3*time.Second))
+		go f.engines[0].Check(context.Background(), "ApiKey "+f.token.Reveal())
+		synctest.Wait()
+		waiting := make(chan Outcome)
+		go func() { waiting <- e.Check(context.Background(), "ApiKey "+f.token.Reveal()).Outcome }()
+		synctest.Wait()
+		other := f.platform.IssueToken("2")
+		assert.Equal(t, Fresh, e.Check(context.Background(), "ApiKey "+other.Reveal()).Outcome)
+		assert.Equal(t, Fresh, <-waiting)
+		assert.Equal(t, 2, f.platform.Count())
+		assert.Zero(t, e.reserved)
+	})
+}
+
 // A replica that may not ask takes no lease: the others would wait for its answer.
 func TestFleetBudgetTakesNoLease(t *testing.T) {
 	inFleet(t, 1, func(t *testing.T, f *fleet) {
@@ -376,12 +491,4 @@ func TestFleetBudgetTakesNoLease(t *testing.T) {
 		}
 		assert.Less(t, time.Since(begin), 2*time.Second)
 	})
-}
-
-// slowStore takes a while to look, as every server does.
-type slowStore struct{ *sharedtest.Memory }
-
-func (s slowStore) Look(ctx context.Context, key string, q shared.Query) (shared.View, error) {
-	time.Sleep(time.Millisecond)
-	return s.Memory.Look(ctx, key, q)
 }

@@ -2,6 +2,7 @@ package callers
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -74,22 +75,36 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 		return flight{retryAfter: time.Second, err: errBusy}
 	}
 	defer l.leave()
-	if wait := e.overBudget(); wait > 0 {
+	if wait := e.reserve(); wait > 0 {
 		return flight{retryAfter: wait, err: errBudget}
 	}
 	a, forgets := e.call(l, k, t, last, e.config.TTL/2)
 	return e.landNew(k, forgets, last, a)
 }
 
-// overBudget returns how long no call about an unknown token is allowed. It takes nothing from the
-// budget: another replica may have the answer.
-func (e *Engine) overBudget() time.Duration {
-	if e.budget.Tokens() >= 1 {
+// reserve sets a call of the budget for unknown tokens aside, or returns how long there is none. It
+// spends nothing, because another replica may have the answer: [Engine.call] does, or sets it free.
+// Without it, flights that find the budget spent after all would leave leases on which the next
+// requests about their tokens wait.
+//
+// Reservations of x/time/rate are not for this: one that is cancelled is not given back if another
+// one was made meanwhile, so that a flood would leave a debt.
+func (e *Engine) reserve() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	missing := float64(e.reserved+1) - e.budget.Tokens()
+	if missing <= 0 {
+		e.reserved++
 		return 0
 	}
-	r := e.budget.Reserve()
-	defer r.Cancel()
-	return r.Delay()
+	const most = 1e9 // seconds, so that it does not overflow
+	return time.Duration(min(missing/e.config.PerSecond, most) * float64(time.Second))
+}
+
+func (e *Engine) release() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.reserved--
 }
 
 // askAgain asks about a token that was verified. It is not limited by the budget.
@@ -125,43 +140,33 @@ func (e *Engine) call(
 	e.mu.Lock()
 	forgets := e.forgets[k[0]]
 	e.mu.Unlock()
-	// The budget is claimed first. A replica that gets the lease and then may not ask leaves the
-	// others waiting for its answer.
-	claimed := l != e.strange || e.claim()
-	release := func() {
-		if l == e.strange && claimed {
-			e.claims.Add(-1)
-			claimed = false
-		}
+	release := func() {}
+	if l == e.strange {
+		release = sync.OnceFunc(e.release)
+		defer release()
 	}
-	defer release()
-	a := e.share(t, last, due, claimed, func() platform.Answer {
-		claimed = claimed || e.claim()
-		if l == e.strange && (!claimed || !e.budget.Allow()) {
+	a := e.share(t, last, due, release, func() platform.Answer {
+		if l == e.strange && !e.budget.Allow() {
 			return platform.Answer{Class: requester.NotAsked, Err: errBudget}
 		}
 		release()
-		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return e.callPlatform(t) })
+		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return e.callPlatform(l, t) })
 		e.counts.call(a.Class)
 		return a
 	})
 	if a.Class == requester.RateLimited {
-		l.limit(k, e.now(), e.holdOf(a.Answer))
+		wait := e.holdOf(a.Answer)
+		if last.failures > 0 {
+			// Again: others are asked before it may be asked a third time. Otherwise two accounts
+			// over their quotas would hold all calls indefinitely.
+			wait = min(wait, l.open) / 2
+		}
+		l.limit(k, e.now(), wait)
 	}
 	return a, forgets
 }
 
-// claim reports whether the budget has enough for one more call about an unknown token. If so, it
-// counts the call until it is made. It takes nothing from the budget.
-func (e *Engine) claim() bool {
-	if e.budget.Tokens() >= float64(e.claims.Add(1)) {
-		return true
-	}
-	e.claims.Add(-1)
-	return false
-}
-
-func (e *Engine) callPlatform(t credentials.Token) (a platform.Answer) {
+func (e *Engine) callPlatform(l *lane, t credentials.Token) (a platform.Answer) {
 	defer func() {
 		if p := recover(); p != nil { // an error of the user's transport; by type only
 			a = platform.Answer{
@@ -169,7 +174,7 @@ func (e *Engine) callPlatform(t credentials.Token) (a platform.Answer) {
 			}
 		}
 	}()
-	return e.caller.Call(e.ctx, t)
+	return l.caller.Call(e.ctx, t)
 }
 
 // landNew records the answer about a token that was never verified.
@@ -196,7 +201,7 @@ func (e *Engine) landNew(k key, forgets uint32, last pace, a answer) flight {
 	}
 	u := &unproven{refused: a.Class == requester.Rejected, err: a.Err}
 	if u.refused {
-		u.retryAt, u.since = now+e.config.RefusedTTL, a.SentAt.Sub(e.start)
+		u.pace = e.refused(a)
 	} else {
 		u.pace = e.failed(last, now, a.Answer)
 	}
@@ -228,9 +233,9 @@ func (e *Engine) landAgain(k key, forgets uint32, entry *known, a answer) flight
 		if r.refusals >= confirmations || now-r.verified >= e.config.MaxStale {
 			if forgets == e.forgets[k[0]] {
 				e.verified.Invalidate(k)
-				e.others.Set(k, &unproven{
-					refused: true, err: a.Err, pace: pace{retryAt: now + e.config.RefusedTTL, fence: fence, since: r.since},
-				})
+				u := &unproven{refused: true, err: a.Err, pace: e.refused(a)}
+				u.fence = fence
+				e.others.Set(k, u)
 			}
 			return flight{refused: true, err: a.Err}
 		}
@@ -261,6 +266,13 @@ func (e *Engine) newRecord(a answer) *Record {
 		Account: a.Account, VerifiedAt: a.SentAt, verified: verified, refreshAt: e.refreshTime(verified),
 		pace: pace{fence: a.fence, since: verified},
 	}
+}
+
+// refused returns the pace after a refusal. It counts from when the answer arrived, perhaps at
+// another replica.
+func (e *Engine) refused(a answer) pace {
+	sent := a.SentAt.Sub(e.start)
+	return pace{retryAt: sent + a.Latency + e.config.RefusedTTL, since: sent}
 }
 
 // failed returns the pace after an answer without a verdict.

@@ -23,6 +23,8 @@ const tripAfter = 3
 
 // lane is one way to the platform. Trouble in one lane does not affect the other.
 type lane struct {
+	// caller is not shared, because calls that hang in a transport without end count against it.
+	caller  *platform.Caller
 	breaker *platform.Breaker
 	open    time.Duration // how long the breaker stays open
 	slots   chan struct{}
@@ -34,8 +36,9 @@ type lane struct {
 	until     time.Duration // and until when it must not be asked about
 }
 
-func newLane(open time.Duration, inFlight int) *lane {
+func newLane(client *requester.Client, open time.Duration, inFlight int) *lane {
 	return &lane{
+		caller:  platform.NewCaller(client),
 		breaker: platform.NewBreaker(platform.Settings{Failures: tripAfter, Open: open}),
 		open:    open,
 		slots:   make(chan struct{}, inFlight),

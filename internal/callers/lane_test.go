@@ -25,7 +25,7 @@ func TestLane_limit(t *testing.T) {
 		"the same token at a hold": {[]answer{{1, 0, 30}, {2, 10, 30}, {2, 20, 60}}, 40},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLane(time.Second, 1)
+			l := newLane(nil, time.Second, 1)
 			for _, a := range tt.answers {
 				l.limit(key{byte(a.token)}, time.Duration(a.at)*time.Second, time.Duration(a.wait)*time.Second)
 			}
