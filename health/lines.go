@@ -63,7 +63,7 @@ func (l *lines) write(n line) {
 		record.AddAttrs(slog.Uint64("log.dropped", dropped))
 	}
 	_ = l.handler.Handle(ctx, record) // a logger ignores this error, too
-	l.dropped.Add(-dropped)           // not if it has panicked: then nobody was told
+	l.dropped.Add(-dropped)           // not if it has panicked: then the line was not written
 }
 
 // callbackPanicked logs a panic by type only: the value may hold a token. A callback that ended

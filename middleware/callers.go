@@ -24,8 +24,8 @@ import (
 // answer, or calls wait for their turn (see [WithMaxInFlight]), a token that was verified passes
 // for at most MaxStale after its last good answer (15 minutes by default). With [WithSharedCallers]
 // each of the two calls may begin later by the time of a call: it waits for the answer of another
-// replica that has the lease. Time in which the
-// machine is suspended does not count. [Callers.Forget] removes a token at once.
+// replica that has the lease. Time in which the machine is suspended does not count.
+// [Callers.Forget] removes a token at once.
 //
 // # Decisions
 //

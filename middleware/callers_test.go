@@ -339,7 +339,7 @@ func TestNewCallers_limits(t *testing.T) {
 	}
 }
 
-// Durations that mean "for ever" do not overflow.
+// Durations that mean "without end" do not overflow.
 func TestCallers_longestDurations(t *testing.T) {
 	for _, d := range []time.Duration{100 * 365 * 24 * time.Hour, math.MaxInt64} {
 		t.Run(d.String(), func(t *testing.T) {

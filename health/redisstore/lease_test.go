@@ -12,7 +12,7 @@ import (
 )
 
 // A lease that is held for longer than it was asked to last is none: the clock of the server was
-// set back, or a server whose clock is behind took over. Else nobody could ask until then.
+// set back, or a server whose clock is behind took over. Otherwise no replica could ask until then.
 func TestStore_lease_after_the_clock_was_set_back(t *testing.T) {
 	server, client := start(t)
 	store, err := redisstore.New(client)

@@ -28,7 +28,7 @@ end
 local granted, busy = 0, math.max(redis.call('PTTL', KEYS[3]), 0)
 if busy > 0 then
   -- A lease that is held for longer than it lasts is none: the clock of the server was set back, or
-  -- one that is behind took over. Nobody could ask until then.
+  -- one that is behind took over. No replica could ask until then.
   local held = redis.pcall('GETRANGE', KEYS[3], 0, 63) -- an error if it is of another type
   local lasts = type(held) == 'string' and tonumber(string.match(held, '^%d+ (%d+)$'))
   if lasts and busy > lasts then

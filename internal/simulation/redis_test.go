@@ -16,7 +16,7 @@ import (
 // modelStore makes a shared.Store of the model. The suite calls it from many goroutines, so that
 // the model runs in one of its own.
 type modelStore struct {
-	redis    chan *redis // holds it while nobody uses it
+	redis    chan *redis // holds it while it is not in use
 	began    time.Time
 	tokens   map[string]int
 	replicas map[string]int32
