@@ -56,15 +56,11 @@ func NewBreaker(s Settings) *Breaker {
 // Do makes call if the breaker allows it. Otherwise it returns an Answer without a SentAt and
 // with the error ErrOpen or ErrBusy. call must return: see [Caller.Call].
 func (b *Breaker) Do(call func() Answer) Answer {
-	made := false
 	answer, err := b.breaker.Execute(func() (Answer, error) {
-		made = true
 		a := call()
-		return a, a.Err
+		return a, outcome(a.Class)
 	})
 	switch {
-	case made:
-		return answer // whatever the error is: a RoundTripper may have a gobreaker of its own
 	case errors.Is(err, gobreaker.ErrOpenState):
 		return failed(ErrOpen)
 	case errors.Is(err, gobreaker.ErrTooManyRequests):
@@ -72,6 +68,15 @@ func (b *Breaker) Do(call func() Answer) Answer {
 	}
 	return answer
 }
+
+// outcome tells gobreaker what an answer means. The error of the answer may be that of a user's
+// RoundTripper: to look into it calls foreign code, and it may come from a gobreaker of its own.
+type outcome requester.Class
+
+func (o outcome) Error() string { return o.Class().String() }
+
+// Class returns the class of the answer.
+func (o outcome) Class() requester.Class { return requester.Class(o) }
 
 // State returns "closed", "open" or "half-open", as of the last call. The open breaker becomes
 // half-open with the next call. It takes no lock.

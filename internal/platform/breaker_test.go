@@ -126,7 +126,7 @@ func TestBreakerProbe(t *testing.T) {
 				defer close(done)
 				b.Do(func() Answer {
 					<-release
-					return Answer{}
+					return verified()
 				})
 			}()
 			synctest.Wait()
@@ -219,3 +219,19 @@ func TestBreakerOfTheRoundTripper(t *testing.T) {
 		assert.Equal(t, requester.Unavailable, a.Class)
 	}
 }
+
+// The breaker does not look into the error of an answer, which is foreign code.
+func TestBreakerLeavesErrorsAlone(t *testing.T) {
+	b := newTestBreaker()
+	for range 3 {
+		a := b.Do(func() Answer { return Answer{Class: requester.Unavailable, Err: noLooking{}} })
+		assert.Equal(t, requester.Unavailable, a.Class)
+	}
+	assert.Equal(t, "open", b.State())
+}
+
+type noLooking struct{}
+
+func (noLooking) Error() string { return "odd" }
+func (noLooking) Is(error) bool { panic("looked into") }
+func (noLooking) As(any) bool   { panic("looked into") }
