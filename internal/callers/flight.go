@@ -1,7 +1,6 @@
 package callers
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -150,31 +149,14 @@ func (e *Engine) call(
 			return platform.Answer{Class: requester.NotAsked, Err: errBudget}
 		}
 		release()
-		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return e.callPlatform(l, t) })
+		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return l.caller.Call(e.ctx, t) })
 		e.counts.call(a.Class)
 		return a
 	})
 	if a.Class == requester.RateLimited {
-		wait := e.holdOf(a.Answer)
-		if last.failures > 0 {
-			// Again: others are asked before it may be asked a third time. Otherwise two accounts
-			// over their quotas would hold all calls indefinitely.
-			wait = min(wait, l.open) / 2
-		}
-		l.limit(k, e.now(), wait)
+		l.limit(k, e.now(), e.holdOf(a.Answer), last.failures > 0)
 	}
 	return a, forgets
-}
-
-func (e *Engine) callPlatform(l *lane, t credentials.Token) (a platform.Answer) {
-	defer func() {
-		if p := recover(); p != nil { // an error of the user's transport; by type only
-			a = platform.Answer{
-				Class: requester.Unavailable, Err: fmt.Errorf("an error of the HTTP client panicked with a %T", p),
-			}
-		}
-	}()
-	return l.caller.Call(e.ctx, t)
 }
 
 // landNew records the answer about a token that was never verified.

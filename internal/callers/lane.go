@@ -114,8 +114,13 @@ func (l *lane) ask(repeated bool, clock func() time.Duration, call func() platfo
 }
 
 // limit records a 429 about a token. The whole lane is held when two tokens get one within the
-// wait: the quota of a single account must not stop the others.
-func (l *lane) limit(k key, now, wait time.Duration) {
+// wait: the quota of a single account must not stop the others. A repeated failure holds them for
+// less, so that they are asked before the token is asked a third time. Otherwise two accounts over
+// their quotas would hold all calls indefinitely.
+func (l *lane) limit(k key, now, wait time.Duration, repeated bool) {
+	if repeated {
+		wait = min(wait, l.open) / 2
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.limited != k && now < l.until {

@@ -27,7 +27,7 @@ func TestLane_limit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLane(nil, time.Second, 1)
 			for _, a := range tt.answers {
-				l.limit(key{byte(a.token)}, time.Duration(a.at)*time.Second, time.Duration(a.wait)*time.Second)
+				l.limit(key{byte(a.token)}, time.Duration(a.at)*time.Second, time.Duration(a.wait)*time.Second, false)
 			}
 			held := time.Duration(tt.held) * time.Second
 			assert.Equal(t, held, l.heldUntil)
