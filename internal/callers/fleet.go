@@ -47,11 +47,13 @@ func (e *Engine) share(
 		if err != nil {
 			return answer{ask(), last.fence} // on its own
 		}
-		// Who is granted the lease asks: there was trouble after the verdict, and its pause has ended.
 		v := view.Verdict
-		if v != nil && v.Fence <= last.fence {
+		if v != nil && v.Fence > last.fence {
+			v.SentAt = began.Add(-v.Age)
+		} else {
 			v = nil
 		}
+		// Who is granted the lease asks: there was trouble after the verdict, and its pause has ended.
 		if v != nil && view.Lease == 0 {
 			switch {
 			case v.Class == requester.Rejected && v.Age >= e.config.RefusedTTL:
@@ -61,7 +63,6 @@ func (e *Engine) share(
 				}
 			case v.Age < due:
 				member.Stats().Taken.Add(1)
-				v.SentAt = began.Add(-v.Age)
 				return answer{v.Answer, v.Fence}
 			}
 		}
@@ -73,7 +74,6 @@ func (e *Engine) share(
 			e.give(keys, a, tr, view.Lease, lease, began)
 			if v != nil && v.Class == requester.Verified && v.Age < due && !platform.Conclusive(a.Class) {
 				member.Stats().Taken.Add(1) // as all others do
-				v.SentAt = began.Add(-v.Age)
 				a = v.Answer
 			}
 			return answer{a, view.Lease}
