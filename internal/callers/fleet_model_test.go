@@ -1,7 +1,6 @@
 package callers
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,21 +9,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
-	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/requester/requestertest"
 	"github.com/tolokacheck/tolokacheck/health/sharedtest"
-	"github.com/tolokacheck/tolokacheck/internal/sharing"
 )
 
 const (
-	modelEngines    = 3
-	modelTTL        = time.Minute
-	modelRefusedTTL = 10 * time.Second
-	modelMaxStale   = 15 * time.Minute
+	modelEngines = 3
 	// modelSlack is for the store, which takes a millisecond and counts in whole ones.
 	modelSlack = 50 * time.Millisecond
 )
@@ -110,7 +103,7 @@ func (m *fleetModel) change(mv fleetMove) {
 }
 
 func (m *fleetModel) use(engine int) Outcome {
-	return m.engines[engine].Check(context.Background(), "ApiKey "+m.token.Reveal()).Outcome
+	return check(m.engines[engine], m.token)
 }
 
 // justified reports whether an answer of the platform allows the decision on a request of this time.
@@ -119,9 +112,9 @@ func (m *fleetModel) justified(o Outcome, at time.Time) bool {
 	defer m.mu.Unlock()
 	for _, a := range m.answers {
 		switch {
-		case o == Fresh && a.status == 200 && at.Sub(a.sent) < modelTTL+modelSlack,
-			o == Stale && a.status == 200 && at.Sub(a.sent) < modelMaxStale+modelSlack,
-			o == Refused && a.status == 401 && at.Sub(a.arrived) < modelRefusedTTL+modelSlack:
+		case o == Fresh && a.status == 200 && at.Sub(a.sent) < fleetTTL+modelSlack,
+			o == Stale && a.status == 200 && at.Sub(a.sent) < fleetMaxStale+modelSlack,
+			o == Refused && a.status == 401 && at.Sub(a.arrived) < fleetRefusedTTL+modelSlack:
 			return true
 		}
 	}
@@ -147,7 +140,7 @@ func (m *fleetModel) play(moves []fleetMove) error {
 	m.platform.ClearFaults()
 	m.platform.AcceptToken("1", m.token)
 	outcomes := make([]Outcome, modelEngines)
-	for range int(modelMaxStale / time.Second) {
+	for range int(fleetMaxStale / time.Second) {
 		time.Sleep(time.Second)
 		for i := range outcomes {
 			outcomes[i] = m.use(i)
@@ -176,14 +169,7 @@ func replayFleet(t *testing.T, moves []fleetMove) error {
 	p := requestertest.NewPlatform()
 	m := &fleetModel{platform: p, store: sharedtest.NewMemory(), token: p.IssueToken("1")}
 	for range modelEngines {
-		client, err := requester.New(requester.Production,
-			requester.WithHTTPClient(&http.Client{Transport: m}))
-		require.NoError(t, err)
-		m.engines = append(m.engines, New(client, Config{
-			TTL: modelTTL, RefusedTTL: modelRefusedTTL, MaxStale: modelMaxStale, Entries: 100,
-			PerSecond: 20, Burst: 40, InFlight: 32,
-			Member: sharing.NewMember(slowStore{m.store}, sharing.MostLook),
-		}))
+		m.engines = append(m.engines, newMember(t, m, slowStore{m.store}))
 	}
 	defer func() {
 		for _, e := range m.engines {

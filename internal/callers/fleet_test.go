@@ -19,6 +19,13 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/sharing"
 )
 
+// Durations of the engines that newMember returns.
+const (
+	fleetTTL        = time.Minute
+	fleetRefusedTTL = 10 * time.Second
+	fleetMaxStale   = 15 * time.Minute
+)
+
 // fleet is several engines with one platform and one store.
 type fleet struct {
 	platform *requestertest.Platform
@@ -43,11 +50,19 @@ func inFleet(t *testing.T, n int, test func(t *testing.T, f *fleet)) {
 
 func (f *fleet) join(t *testing.T, store shared.Store, change ...func(*Config)) *Engine {
 	t.Helper()
+	return newMember(t, f.platform.Client().Transport, store, change...)
+}
+
+// newMember returns an engine that shares through the store.
+func newMember(
+	t *testing.T, transport http.RoundTripper, store shared.Store, change ...func(*Config),
+) *Engine {
+	t.Helper()
 	client, err := requester.New(requester.Production,
-		requester.WithHTTPClient(&http.Client{Transport: f.platform.Client().Transport}))
+		requester.WithHTTPClient(&http.Client{Transport: transport}))
 	require.NoError(t, err)
 	c := Config{
-		TTL: time.Minute, RefusedTTL: 10 * time.Second, MaxStale: 15 * time.Minute, Entries: 100,
+		TTL: fleetTTL, RefusedTTL: fleetRefusedTTL, MaxStale: fleetMaxStale, Entries: 100,
 		PerSecond: 20, Burst: 40, InFlight: 32, Member: sharing.NewMember(store, sharing.MostLook),
 	}
 	for _, change := range change {
@@ -60,9 +75,27 @@ func (f *fleet) join(t *testing.T, store shared.Store, change ...func(*Config)) 
 
 // use lets a caller use the token on the i-th engine.
 func (f *fleet) use(i int) Outcome {
-	o := f.engines[i].Check(context.Background(), "ApiKey "+f.token.Reveal()).Outcome
+	o := check(f.engines[i], f.token)
 	synctest.Wait() // the answer is stored in the background
 	return o
+}
+
+// check returns the decision about a request with the token.
+func check(e *Engine, token credentials.Token) Outcome {
+	return e.Check(context.Background(), "ApiKey "+token.Reveal()).Outcome
+}
+
+// atOnce returns how often each outcome was that of n requests at the same time.
+func atOnce(n int, request func(i int) Outcome) map[Outcome]int {
+	outcomes := make(chan Outcome)
+	for i := range n {
+		go func() { outcomes <- request(i) }()
+	}
+	got := make(map[Outcome]int)
+	for range n {
+		got[<-outcomes]++
+	}
+	return got
 }
 
 func TestFleet(t *testing.T) {
@@ -84,15 +117,8 @@ func TestFleet(t *testing.T) {
 	t.Run("at_once", func(t *testing.T) {
 		inFleet(t, 3, func(t *testing.T, f *fleet) {
 			f.platform.SetFaults(requestertest.Delay(time.Second))
-			outcomes := make(chan Outcome, 3)
-			for i := range 3 {
-				go func() {
-					outcomes <- f.engines[i].Check(context.Background(), "ApiKey "+f.token.Reveal()).Outcome
-				}()
-			}
-			for range 3 {
-				assert.Equal(t, Fresh, <-outcomes)
-			}
+			got := atOnce(3, func(i int) Outcome { return check(f.engines[i], f.token) })
+			assert.Equal(t, map[Outcome]int{Fresh: 3}, got)
 			assert.Equal(t, 1, f.platform.Count())
 		})
 	})
@@ -260,6 +286,7 @@ func TestFleetOlderAnswers(t *testing.T) {
 			time.Sleep(time.Second)
 			assert.Equal(t, Fresh, f.use(1))
 			assert.Equal(t, 1, f.platform.Count())
+			assert.Zero(t, f.engines[1].Stats().Shared.Leases, "it would keep the other from asking")
 		})
 	})
 	t.Run("verified_by_itself", func(t *testing.T) {
@@ -272,21 +299,6 @@ func TestFleetOlderAnswers(t *testing.T) {
 			assert.Equal(t, Fresh, f.use(1))
 			f.store.SetError(nil)
 		})
-	})
-}
-
-// An answer that was asked for after a Forget is taken without a lease, which would keep the other
-// replicas from asking.
-func TestFleetForgetTakesNoLease(t *testing.T) {
-	inFleet(t, 2, func(t *testing.T, f *fleet) {
-		time.Sleep(time.Second)
-		f.engines[1].Forget(f.token)
-		time.Sleep(time.Second)
-		assert.Equal(t, Fresh, f.use(0))
-		time.Sleep(time.Second)
-		assert.Equal(t, Fresh, f.use(1))
-		assert.Equal(t, 1, f.platform.Count())
-		assert.Zero(t, f.engines[1].Stats().Shared.Leases)
 	})
 }
 
@@ -431,15 +443,7 @@ func (s slowStore) Look(ctx context.Context, key string, q shared.Query) (shared
 func TestFleetBudgetAtOnce(t *testing.T) {
 	inFleet(t, 0, func(t *testing.T, f *fleet) {
 		e := f.join(t, slowStore{f.store}, func(c *Config) { c.Burst = 2 })
-		outcomes := make(chan Outcome)
-		for range 30 {
-			token := f.platform.IssueToken("1")
-			go func() { outcomes <- e.Check(context.Background(), "ApiKey "+token.Reveal()).Outcome }()
-		}
-		got := map[Outcome]int{}
-		for range 30 {
-			got[<-outcomes]++
-		}
+		got := atOnce(30, func(int) Outcome { return check(e, f.platform.IssueToken("1")) })
 		assert.Equal(t, map[Outcome]int{Fresh: 2, Unavailable: 28}, got)
 		synctest.Wait()
 		assert.EqualValues(t, 2, e.Stats().Shared.Leases)
@@ -453,13 +457,13 @@ func TestFleetBudgetOfWaiting(t *testing.T) {
 	inFleet(t, 1, func(t *testing.T, f *fleet) {
 		e := f.join(t, f.store, func(c *Config) { c.Burst = 1 })
 		f.platform.SetTokenFaults(f.token, requestertest.Delay(3*time.Second))
-		go f.engines[0].Check(context.Background(), "ApiKey "+f.token.Reveal())
+		go check(f.engines[0], f.token)
 		synctest.Wait()
 		waiting := make(chan Outcome)
-		go func() { waiting <- e.Check(context.Background(), "ApiKey "+f.token.Reveal()).Outcome }()
+		go func() { waiting <- check(e, f.token) }()
 		synctest.Wait()
 		other := f.platform.IssueToken("2")
-		assert.Equal(t, Fresh, e.Check(context.Background(), "ApiKey "+other.Reveal()).Outcome)
+		assert.Equal(t, Fresh, check(e, other))
 		assert.Equal(t, Fresh, <-waiting)
 		assert.Equal(t, 2, f.platform.Count())
 		assert.Zero(t, e.reserved)
@@ -473,18 +477,11 @@ func TestFleetBudgetTakesNoLease(t *testing.T) {
 		f.engines[1].budget.SetLimit(0) // nothing comes back
 		f.platform.SetFaults(requestertest.Delay(100 * time.Millisecond))
 		tokens := make([]credentials.Token, 10)
-		outcomes := make(chan Outcome, len(tokens))
-		for i := range tokens {
+		got := atOnce(len(tokens), func(i int) Outcome {
 			tokens[i] = f.platform.IssueToken("1")
-			go func() {
-				outcomes <- f.engines[1].Check(context.Background(), "ApiKey "+tokens[i].Reveal()).Outcome
-			}()
-		}
-		count := make(map[Outcome]int)
-		for range tokens {
-			count[<-outcomes]++
-		}
-		assert.Equal(t, map[Outcome]int{Fresh: 1, Unavailable: 9}, count)
+			return check(f.engines[1], tokens[i])
+		})
+		assert.Equal(t, map[Outcome]int{Fresh: 1, Unavailable: 9}, got)
 		begin := time.Now()
 		for _, f.token = range tokens {
 			assert.Equal(t, Fresh, f.use(0))
