@@ -87,8 +87,8 @@ func (m *machine) roundRead() bool {
 // planRound begins the pending round.
 func (m *machine) planRound(now instant, t *todo) {
 	c, s := &m.checks, &m.source
+	allowed := s.readAt + readPause
 	if c.current == nil && c.pending != nil {
-		allowed := s.readAt + readPause
 		if !c.pending.force && c.pending.read > s.begun && s.begun > 0 && now < allowed {
 			t.at(allowed)
 			return
@@ -100,7 +100,7 @@ func (m *machine) planRound(now instant, t *todo) {
 	}
 	// A call of the current round may hang: the read for those who came later does not wait for it.
 	if c.pending != nil && s.begun < c.pending.read {
-		if allowed := s.readAt + readPause; now < allowed {
+		if now < allowed {
 			t.at(allowed)
 		} else {
 			s.wanted = true
