@@ -51,9 +51,6 @@ type modelWorld struct {
 	inUseSeen  int           // the token in use at the last look
 	lookedAt   time.Duration // when that was
 	inUseFrom  time.Duration // the last look at which another token was in use
-	// The token that was in use before, and when it was replaced.
-	wasInUse   int
-	replacedAt time.Duration
 	count      modelCount
 }
 
@@ -99,8 +96,9 @@ type modelRecord struct {
 	// How many refusals count since the last acceptance, if those in doubt do not, or do.
 	refusalsLeast, refusalsMost int
 	refusedSent, refusedEnd     time.Duration
-	offered                     bool // by the last read
-	forgotten                   bool // it was neither offered nor in use, so its record may be gone
+	offered                     bool          // by the last read
+	replacedAt                  time.Duration // when another token was last seen in use instead
+	forgotten                   bool          // it was neither offered nor in use, so its record may be gone
 	// Until when a 429 forbids calls: at least, with the time suspended; and at most, without it.
 	held, heldMost time.Duration
 	inFlight       int
@@ -116,7 +114,7 @@ func newModelWorld(config modelConfig) *modelWorld {
 	for i := range w.tokens {
 		w.tokens[i] = modelRecord{
 			answer: modelAnswer{account: 1}, sent: never, refusedSent: never, refusedEnd: never, endedPoor: never,
-			would: [4]time.Duration{never, never, never, never},
+			would: [4]time.Duration{never, never, never, never}, replacedAt: never,
 			ended: [4]time.Duration{never, never, never, never},
 		}
 	}
@@ -172,7 +170,9 @@ func (w *modelWorld) lookLocked(snap *health.Snapshot) {
 		w.closedFrom = w.now()
 	}
 	if inUse != w.inUseSeen {
-		w.wasInUse, w.replacedAt = w.inUseSeen, w.now()
+		if w.inUseSeen >= 0 {
+			w.tokens[w.inUseSeen].replacedAt = w.now()
+		}
 		w.inUseSeen, w.inUseFrom = inUse, w.lookedAt
 	}
 	w.lookedAt = w.now()
@@ -265,8 +265,8 @@ func (w *modelWorld) beforeCall(call *modelCall) {
 	defer w.mu.Unlock()
 	rec := &w.tokens[call.token]
 	w.lookLocked(snap)
-	// A call may have been decided upon just before its token was replaced.
-	justReplaced := call.token == w.wasInUse && w.replacedAt == call.sentAt
+	// A call may have been decided upon just before its token was replaced, and the one after it too.
+	justReplaced := rec.replacedAt == call.sentAt
 	rec.inFlight++
 	w.traceLocked("call about token %d", call.token)
 	w.count.calls[call.token]++
