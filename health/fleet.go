@@ -88,6 +88,7 @@ type team struct {
 	lookAt  instant // when to look again for an answer that is on its way
 	since   instant // since when it is waited for
 	waits   int     // how often it was waited for
+	ends    instant // when the lease ends at the latest that another replica holds
 	granted bool    // the platform may be asked now
 	fence   uint64  // of the lease, 0 without one
 	leased  instant // when the look began that brought the lease
@@ -305,21 +306,38 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 	case (v.Rejected != nil || m.flattered(now, r, v, trouble)) && !r.team.distrust:
 		r.team.distrust, r.team.distrusted, r.team.lookAt = true, now, now
 	case now-r.team.since < 2*m.fleet.lease:
-		wait := min(firstWait<<min(r.team.waits, 10), m.fleet.lease/4)
-		if m.givesWay(r) {
-			wait = min(m.pace.interval, m.fleet.lease) / 2
-		}
-		r.team.waits++
-		wait = time.Duration(float64(wait) * (1 + m.jitter()))
 		pause := m.spreadLooks(now, r)
 		r.team.since += pause // which is no time in which an answer did not come
-		r.team.lookAt = m.before(now, r, now+wait+pause)
+		r.team.lookAt = m.before(now, r, now+m.nextLook(now, r, v.Busy)+pause)
 	case now < r.openUntil: // it heard nothing
 		m.endCheck(r, false)
 		r.due = m.before(now, r, min(r.openUntil, now+m.regular(r)))
 	default: // those who should answer do not
 		m.withoutStore(now, r)
 	}
+}
+
+// nextLook returns the pause before the next look for an answer that is on its way. The pauses
+// grow, but if the replica that asks is gone, a look comes soon after the end of its lease, which
+// lasts for busy, and its successor's answer is looked for as often as its own was.
+func (m *machine) nextLook(now instant, r *record, busy time.Duration) time.Duration {
+	random := func(d time.Duration) time.Duration {
+		return time.Duration(float64(d) * (1 + m.jitter()))
+	}
+	if m.givesWay(r) {
+		r.team.waits++
+		return random(min(m.pace.interval, m.fleet.lease) / 2)
+	}
+	if now >= r.team.ends && busy > m.fleet.lease/2 { // a new lease, not a store that lies
+		r.team.ends = now + busy
+		r.team.waits = min(r.team.waits, 1) // not 0, see givesWay
+	}
+	wait := random(min(firstWait<<min(r.team.waits, 10), m.fleet.lease/4))
+	r.team.waits++
+	if left := r.team.ends - now; left > 0 {
+		wait = min(wait, left+random(firstWait))
+	}
+	return wait
 }
 
 // flattered reports whether the store grants no lease because it takes a verdict for younger than it
@@ -387,7 +405,9 @@ func (m *machine) withoutStore(now instant, r *record) {
 	case r.team.aloneAt > 0:
 	case r.team.alone && r.outages == 0:
 		r.team.aloneAt = now + min(spread(window, m.jitter()), left)
-	case r.team.alone && left < window/2: // it has just called: another call would be one too many
+	case r.team.alone && left < window*9/20:
+		// It has just called. If all called again in what is left, they would exceed alonePerSecond
+		// by far. This share keeps 100,000 replicas under 300 calls a second.
 		r.team.aloneAt = now + spread(window, m.jitter())
 	default:
 		r.team.aloneAt = now + time.Duration(float64(left)*m.jitter())

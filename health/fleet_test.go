@@ -18,6 +18,7 @@ import (
 	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/health/shared"
 	"github.com/tolokacheck/tolokacheck/health/sharedtest"
+	"github.com/tolokacheck/tolokacheck/internal/sharing"
 )
 
 // fleet is several checkers with one platform and one shared store.
@@ -295,6 +296,35 @@ func TestFleetStore(t *testing.T) {
 				assert.Equal(t, "fail: rejected", f.verdict())
 				assert.Less(t, f.platform.count(), 80)
 			})
+		})
+	}
+}
+
+// The replica that asks is gone. The next one asks soon after the end of its lease, and the others
+// hear the answer soon after that.
+func TestFleetHolderIsGone(t *testing.T) {
+	const interval = 5 * time.Second // the timeout of a call, too
+	lease := sharing.Lease(interval)
+	for seed := range uint64(50) {
+		inBubble(t, func(t *testing.T) {
+			f := &fleet{store: sharedtest.NewMemory()}
+			add := func(seed uint64, answer func(string) reply) *world {
+				w := f.join(t, answer, seed, f.store, health.WithInterval(interval),
+					health.WithStartupTimeout(lease+time.Second))
+				go func() { _ = w.checker.Start(t.Context()) }()
+				synctest.Wait()
+				return w
+			}
+			holder := add(3*seed, always(hang))
+			f.world = holder
+			add(3*seed+1, nil)
+			add(3*seed+2, nil)
+			require.NoError(t, holder.checker.Close())
+			f.will(always(account("1")))
+			time.Sleep(lease + time.Second)
+			f.replicas = f.replicas[1:]
+			assert.Equal(t, []string{"pass: verified"}, f.verdicts())
+			assert.Equal(t, 2, f.platform.count(), "the call of the holder, and one for the others")
 		})
 	}
 }
