@@ -115,12 +115,14 @@ type sighting struct {
 	sentAt instant
 }
 
-// see returns when a was asked about. The look that shows it began at the instant began.
-func (s *sighting) see(a *sharing.Answer, began instant) instant {
-	if sentAt := began - a.Age; s.fence != a.Fence || sentAt < s.sentAt {
+// see returns when a was asked about, and whether a.Age agrees with the earlier looks that showed
+// it. They took limit at most. The look that shows it now began at the instant began.
+func (s *sighting) see(a *sharing.Answer, began instant, limit time.Duration) (instant, bool) {
+	sentAt := began - a.Age
+	if s.fence != a.Fence || sentAt < s.sentAt {
 		*s = sighting{a.Fence, sentAt}
 	}
-	return s.sentAt
+	return s.sentAt, sentAt <= s.sentAt+limit
 }
 
 // look is a look at the store that the loop makes.
@@ -231,8 +233,10 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 	}
 	fresh := false // the verdict is young enough to end the check
 	if a := verdict; a != nil && a.Fence >= r.team.floor {
-		sentAt := r.team.verdict.see(a, began)
-		fresh = trouble == nil && (now-sentAt < m.dueAge(now, r) || sentAt > r.team.since)
+		sentAt, agrees := r.team.verdict.see(a, began, m.fleet.limit)
+		due := m.dueAge(now, r)
+		fresh = trouble == nil &&
+			(now-sentAt < due || sentAt > r.team.since || agrees && a.Age < due)
 		if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
 			n.add(m.heard(now, r, a, sentAt))
 		}
@@ -249,7 +253,7 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 		r.team.floor = a.Fence
 	}
 	if trouble != nil {
-		r.team.trouble.see(trouble, began)
+		r.team.trouble.see(trouble, began, m.fleet.limit)
 	}
 	if v.Lease > 0 {
 		r.team.leased = began

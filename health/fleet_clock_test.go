@@ -78,6 +78,41 @@ func TestFleetStoreClockSetBack(t *testing.T) {
 	}
 }
 
+// slowStore is a store whose answers are on their way for a while.
+type slowStore struct {
+	*sharedtest.Memory
+	takes time.Duration
+}
+
+func (s slowStore) Look(ctx context.Context, key string, q shared.Query) (shared.View, error) {
+	v, err := s.Memory.Look(ctx, key, q)
+	select {
+	case <-time.After(s.takes):
+		return v, err
+	case <-ctx.Done():
+		return v, ctx.Err()
+	}
+}
+
+// A verdict that becomes too old while the store's answer is on its way is taken: the store has
+// granted no lease, and its clock is right.
+func TestFleetStoreAgeAtTheLimit(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := slowStore{Memory: sharedtest.NewMemory(), takes: 2 * time.Millisecond}
+		f := &fleet{store: store.Memory}
+		f.world = f.join(t, always(account("1")), 0, store)
+		f.start()
+		late := f.join(t, nil, 1, store)
+		const due = 51 * time.Second // 85 % of the interval
+		granted := f.checker.Snapshot().State().VerifiedAt.Add(-store.takes)
+		time.Sleep(time.Until(granted.Add(due - store.takes/2)))
+		assert.NoError(t, late.checker.Start(t.Context()))
+		time.Sleep(time.Second)
+		assert.Equal(t, []string{"pass: verified"}, f.verdicts())
+		assert.Zero(t, f.platform.count())
+	})
+}
+
 // foreignStore is a store whose entries were all written by a program that seals differently, until
 // they are replaced.
 type foreignStore struct {

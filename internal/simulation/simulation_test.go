@@ -55,7 +55,7 @@ func TestScenarios_find_mistakes(t *testing.T) {
 		want     string // part of a failure
 	}{
 		"a call at every look": {300, func(r *standIn) { r.ignoresLease = true },
-			"cold start", "calls to the platform in 10 s, want at most 10"},
+			"cold start", "calls to the platform in a second, want at most 1"},
 		"no spread without Redis": {600, func(r *standIn) { r.ignoresSpread = true },
 			"Redis away", "calls to the platform in a second, want at most 300"},
 		"verdicts are not taken": {300, func(r *standIn) { r.trustsNobody = true },
