@@ -275,7 +275,9 @@ func (w *modelWorld) beforeCall(call *modelCall) {
 	}
 	all := 0
 	for i := range w.tokens {
-		if i == inUse || known[i] { // the call about a superseded token need not be cancelled
+		// The call about a superseded token need not be cancelled. After a read with an error the
+		// model does not know which tokens those are.
+		if i == inUse || w.tokens[i].offered {
 			all += w.tokens[i].inFlight
 		}
 	}

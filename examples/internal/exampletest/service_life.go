@@ -52,7 +52,11 @@ func (s Service) testPlatform(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p := NewPlatform(t)
-			r := start(t, p).verified(t)
+			maxStale := "6s"
+			if tt.name == "away_for_longer_than_MAX_STALE" {
+				maxStale = "2s"
+			}
+			r := start(t, p, "MAX_STALE="+maxStale).verified(t)
 			p.Answer(tt.answer)
 			if tt.body == warn {
 				Eventually(t, r.url+"/healthz", http.StatusOK, warn)
