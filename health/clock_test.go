@@ -16,8 +16,11 @@ import (
 // stands still meanwhile.
 type machine struct{ suspended atomic.Int64 }
 
-// sleep suspends the machine for d.
-func (m *machine) sleep(d time.Duration) { m.suspended.Add(int64(d)) }
+// sleep suspends the machine for d, while everything waits for time to pass.
+func (m *machine) sleep(d time.Duration) {
+	synctest.Wait()
+	m.suspended.Add(int64(d))
+}
 
 func (m *machine) option() health.Option {
 	return health.WithSuspended(func() time.Duration { return time.Duration(m.suspended.Load()) })

@@ -14,11 +14,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-var fleetScripts = flag.Int("model.fleets", 200, "how many scripts TestFleetModel replays")
+var fleetScripts = flag.Int("model.fleets", 100, "how many scripts TestFleetModel replays")
 
 // TestFleetModel replays random scripts about a fleet and its store, and checks the rules that
 // bind whatever the store does. The scripts are the same in every run: -rapid.seed=N draws others.
 func TestFleetModel(t *testing.T) {
+	t.Parallel() // the only model that does: rapid has one seed for all
 	seed := flag.Lookup("rapid.seed").Value
 	first, err := strconv.ParseUint(seed.String(), 10, 64)
 	require.NoError(t, err)

@@ -33,6 +33,14 @@ func TestBrokenSource(t *testing.T) {
 			assert.Equal(t, 11, w.platform.count())
 		})
 	})
+	t.Run("first poll soon after Start", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := started(t, health.WithPollInterval(time.Second))
+			w.source.breaks(errSealed)
+			time.Sleep(time.Second + time.Millisecond)
+			assert.Equal(t, "warn: source_unavailable", w.verdict())
+		})
+	})
 	t.Run("last poll counts", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := started(t)

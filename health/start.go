@@ -52,6 +52,7 @@ func (c *Checker) Start(ctx context.Context) error {
 	if err != nil {
 		<-stopped
 	}
+	c.wake() // the polls begin, and the haste of Start has ended
 	c.log.flush(flushTime)
 	return err
 }

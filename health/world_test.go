@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	_ = flag.Set("test.parallel", "3") // all those that wait for real time at once
+	_ = flag.Set("test.parallel", "4") // those that wait for real time, and a model besides
 	goleak.VerifyTestMain(m)
 }
 

@@ -193,7 +193,8 @@ func realRotation(t *testing.T, poll time.Duration) (*rotation, string) {
 }
 
 func TestRotation_polled(t *testing.T) {
-	const swaps = 8 // more on fake time, see TestRotation_fakeTime
+	t.Parallel()
+	const swaps = 5 // more on fake time, see TestRotation_fakeTime
 	r, url := realRotation(t, 20*time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	clients := r.load(ctx, 20, 10*time.Millisecond, url)
@@ -210,6 +211,7 @@ func TestRotation_polled(t *testing.T) {
 }
 
 func TestRotation_SIGHUP(t *testing.T) {
+	t.Parallel()
 	r, url := realRotation(t, time.Hour) // only the signal makes it read the file
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)

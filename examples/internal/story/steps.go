@@ -23,7 +23,7 @@ const (
 
 const (
 	pollers     = 8
-	pollFor     = 4 * interval
+	pollFor     = 2 * interval
 	rotations   = 3
 	loadClients = 4 // per route
 )

@@ -43,7 +43,7 @@ func Tell(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer s.close()
-	return s.tell(ctx)
+	return s.tell(ctx, s.steps())
 }
 
 func newStory(out io.Writer) (*story, error) {
@@ -87,31 +87,40 @@ func (s *story) close() {
 	s.world.close()
 }
 
-func (s *story) tell(ctx context.Context) error {
+// step is a part of the story.
+type step struct {
+	number int
+	title  string
+	play   func(context.Context) error
+}
+
+// steps returns all of them. The first must be played; some others need the one before.
+func (s *story) steps() []step {
+	return []step{
+		{1, "The service starts and verifies its token", s.start},
+		{2, "A load balancer polls", s.poll},
+		{3, "The platform goes down", s.outage},
+		{4, "The platform comes back", s.recovery},
+		{5, "The token is rotated under load", s.rotation},
+		{6, "The token is deleted on the platform", s.deletion},
+		{7, "A new token is written to the file", s.replacement},
+		{8, "Two callers bring tokens of their own", s.callers},
+		{9, "The platform goes down while callers come", s.callersOutage},
+		{10, "The service drains and exits", s.drain},
+	}
+}
+
+// tell plays the steps, and checks at the end that no token was printed.
+func (s *story) tell(ctx context.Context, steps []step) error {
 	began := time.Now()
 	go func() { _ = s.server.Serve(s.listener) }() // until the server is closed
 	s.print("A service on %s with its API token in a file, and a fake Toloka platform on %s.\n",
 		s.url, s.world.server.URL)
 	s.print("Lines with | are the service's log; the responses are real.\n")
-	steps := []struct {
-		title string
-		play  func(context.Context) error
-	}{
-		{"The service starts and verifies its token", s.start},
-		{"A load balancer polls", s.poll},
-		{"The platform goes down", s.outage},
-		{"The platform comes back", s.recovery},
-		{"The token is rotated under load", s.rotation},
-		{"The token is deleted on the platform", s.deletion},
-		{"A new token is written to the file", s.replacement},
-		{"Two callers bring tokens of their own", s.callers},
-		{"The platform goes down while callers come", s.callersOutage},
-		{"The service drains and exits", s.drain},
-	}
-	for i, step := range steps {
-		s.heading(i+1, step.title)
+	for _, step := range steps {
+		s.heading(step.number, step.title)
 		if err := step.play(ctx); err != nil {
-			return fmt.Errorf("step %d (%s) failed: %w", i+1, step.title, err)
+			return fmt.Errorf("step %d (%s) failed: %w", step.number, step.title, err)
 		}
 	}
 	tokens := s.world.tokens()
