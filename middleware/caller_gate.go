@@ -128,14 +128,7 @@ func addIDs(option string, set *map[string]struct{}, ids []string) error {
 // every invalid option, or that c is nil.
 func NewCallerGate(c *Callers, opts ...CallerGateOption) (*CallerGate, error) {
 	g := &CallerGate{callers: c, config: callerGateConfig{realm: "toloka"}}
-	var missing error
-	switch {
-	case c == nil:
-		missing = errors.New("the Callers is nil; handle the error of NewCallers first")
-	case c.engine == nil:
-		missing = errors.New("the Callers is not from NewCallers")
-	}
-	if err := wiringError("NewCallerGate", missing, apply(&g.config, opts)); err != nil {
+	if err := wiringError("NewCallerGate", c.missing(), apply(&g.config, opts)); err != nil {
 		return nil, err
 	}
 	g.unauthorized = newProblem(http.StatusUnauthorized,

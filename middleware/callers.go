@@ -70,6 +70,17 @@ func NewCallers(client *requester.Client, opts ...CallersOption) (*Callers, erro
 	return &Callers{engine: callers.New(client, config.Config)}, nil
 }
 
+// missing returns why there is no Callers, nil if there is one.
+func (c *Callers) missing() error {
+	switch {
+	case c == nil:
+		return errors.New("the Callers is nil; handle the error of NewCallers first")
+	case c.engine == nil:
+		return errors.New("the Callers is not from NewCallers")
+	}
+	return nil
+}
+
 // Forget removes what is known about a token, so that its next use asks the platform. Use it when a
 // caller reports that a token was deleted. The zero token is ignored.
 func (c *Callers) Forget(t credentials.Token) { c.engine.Forget(t) }

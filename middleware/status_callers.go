@@ -14,8 +14,8 @@ import (
 // caller. The other endpoints ignore callers, so the option is invalid without a status page.
 func WithCallers(c *Callers) HealthOption {
 	return func(config *healthConfig) error {
-		if c == nil {
-			return errors.New("WithCallers: the Callers is nil; handle the error of NewCallers first")
+		if err := c.missing(); err != nil {
+			return fmt.Errorf("WithCallers: %w", err)
 		}
 		config.callers = c
 		return nil

@@ -63,6 +63,9 @@ func TestWithCallers_wiring(t *testing.T) {
 	_, err := middleware.Routes(good, toAll, middleware.WithStatusPage(), middleware.WithCallers(nil))
 	assert.EqualError(t, err,
 		"middleware: Routes: WithCallers: the Callers is nil; handle the error of NewCallers first")
+	none := middleware.WithCallers(new(middleware.Callers))
+	_, err = middleware.Routes(good, toAll, middleware.WithStatusPage(), none)
+	assert.EqualError(t, err, "middleware: Routes: WithCallers: the Callers is not from NewCallers")
 	_, err = middleware.Routes(good, middleware.WithCallers(w.callers))
 	assert.EqualError(t, err,
 		"middleware: Routes: WithCallers: only the status page shows callers; add WithStatusPage")
