@@ -277,7 +277,7 @@ func (w *modelWorld) beforeCall(call *modelCall) {
 	for i := range w.tokens {
 		// The call about a superseded token need not be cancelled. After a read with an error the
 		// model does not know which tokens those are.
-		if i == inUse || w.tokens[i].offered {
+		if w.tokens[i].offered || i == inUse && w.worksLocked(i) {
 			all += w.tokens[i].inFlight
 		}
 	}
