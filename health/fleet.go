@@ -115,14 +115,12 @@ type sighting struct {
 	sentAt instant
 }
 
-// see returns when a was asked about, and whether a.Age agrees with the earlier looks that showed
-// it. They took limit at most. The look that shows it now began at the instant began.
-func (s *sighting) see(a *sharing.Answer, began instant, limit time.Duration) (instant, bool) {
-	sentAt := began - a.Age
-	if s.fence != a.Fence || sentAt < s.sentAt {
+// see returns when a was asked about. The look that shows it began at the instant began.
+func (s *sighting) see(a *sharing.Answer, began instant) instant {
+	if sentAt := began - a.Age; s.fence != a.Fence || sentAt < s.sentAt {
 		*s = sighting{a.Fence, sentAt}
 	}
-	return s.sentAt, sentAt <= s.sentAt+limit
+	return s.sentAt
 }
 
 // look is a look at the store that the loop makes.
@@ -233,8 +231,8 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 	}
 	fresh := false // the verdict is young enough to end the check
 	if a := verdict; a != nil && a.Fence >= r.team.floor {
-		sentAt, agrees := r.team.verdict.see(a, began, m.fleet.limit)
-		due := m.dueAge(now, r)
+		sentAt, due := r.team.verdict.see(a, began), m.dueAge(now, r)
+		agrees := began-a.Age <= sentAt+m.fleet.limit // with the look that showed it first
 		fresh = trouble == nil &&
 			(now-sentAt < due || sentAt > r.team.since || agrees && a.Age < due)
 		if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
@@ -253,7 +251,7 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 		r.team.floor = a.Fence
 	}
 	if trouble != nil {
-		r.team.trouble.see(trouble, began, m.fleet.limit)
+		r.team.trouble.see(trouble, began)
 	}
 	if v.Lease > 0 {
 		r.team.leased = began
@@ -313,6 +311,7 @@ func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharin
 		pause := m.spreadLooks(now, r)
 		r.team.since += pause // which is no time in which an answer did not come
 		r.team.lookAt = m.before(now, r, now+m.nextLook(now, r, v.Busy)+pause)
+		r.team.waits++
 	case now < r.openUntil: // it heard nothing
 		m.endCheck(r, false)
 		r.due = m.before(now, r, min(r.openUntil, now+m.regular(r)))
@@ -329,7 +328,6 @@ func (m *machine) nextLook(now instant, r *record, busy time.Duration) time.Dura
 		return time.Duration(float64(d) * (1 + m.jitter()))
 	}
 	if m.givesWay(r) {
-		r.team.waits++
 		return random(min(m.pace.interval, m.fleet.lease) / 2)
 	}
 	if now >= r.team.ends && busy > m.fleet.lease/2 { // a new lease, not a store that lies
@@ -337,7 +335,6 @@ func (m *machine) nextLook(now instant, r *record, busy time.Duration) time.Dura
 		r.team.waits = min(r.team.waits, 1) // not 0, see givesWay
 	}
 	wait := random(min(firstWait<<min(r.team.waits, 10), m.fleet.lease/4))
-	r.team.waits++
 	if left := r.team.ends - now; left > 0 {
 		wait = min(wait, left+random(firstWait))
 	}
