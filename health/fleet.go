@@ -408,7 +408,7 @@ func (m *machine) withoutStore(now instant, r *record) {
 		r.team.aloneAt = now + min(spread(window, m.jitter()), left)
 	case r.team.alone && left < window*9/20:
 		// It has just called. If all called again in what is left, they would exceed alonePerSecond
-		// by far. This share keeps 100,000 replicas under 300 calls a second.
+		// by far. This share keeps 100,000 replicas at about 300 calls a second.
 		r.team.aloneAt = now + spread(window, m.jitter())
 	default:
 		r.team.aloneAt = now + time.Duration(float64(left)*m.jitter())
