@@ -21,7 +21,7 @@ func TestAccount(t *testing.T) {
 			w.source.has(tokenB)
 			time.Sleep(time.Minute)
 			assert.Equal(t, "warn: rotation_rejected", w.verdict())
-			assert.EqualError(t, w.checker.Snapshot().Cause(), "the token BBBB…#"+hash(tokenB)+
+			assert.EqualError(t, w.checker.Snapshot().State().Err, "the token BBBB…#"+hash(tokenB)+
 				" belongs to account 2, this service was verified as account 1")
 		})
 	})
@@ -34,7 +34,7 @@ func TestAccount(t *testing.T) {
 			w.source.has(tokenB)
 			time.Sleep(time.Minute)
 			assert.Equal(t, "fail: wrong_account", w.verdict())
-			_, err := w.checker.Account()
+			_, err := w.checker.Snapshot().Account()
 			assert.Error(t, err)
 		})
 	})
@@ -45,7 +45,7 @@ func TestAccount(t *testing.T) {
 			w.source.has(tokenB)
 			poll()
 			assert.Equal(t, "pass: verified", w.verdict())
-			a, err := w.checker.Account()
+			a, err := w.checker.Snapshot().Account()
 			require.NoError(t, err)
 			assert.Equal(t, "2", a.ID())
 		})
@@ -127,9 +127,9 @@ func TestBalance(t *testing.T) {
 				require.NoError(t, w.checker.Start(t.Context()))
 				assert.Equal(t, tt.want, w.verdict())
 				if tt.cause == "" {
-					assert.NoError(t, w.checker.Snapshot().Cause())
+					assert.NoError(t, w.checker.Snapshot().State().Err)
 				} else {
-					assert.EqualError(t, w.checker.Snapshot().Cause(), tt.cause)
+					assert.EqualError(t, w.checker.Snapshot().State().Err, tt.cause)
 				}
 			})
 		})

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
-	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/internal/isnil"
 	"github.com/tolokacheck/tolokacheck/internal/platform"
 	"github.com/tolokacheck/tolokacheck/internal/sharing"
@@ -131,12 +130,6 @@ func (c *Checker) Snapshot() *Snapshot { return c.snapshot.Load() }
 // error is for logs: it may name hosts, paths and the token's fingerprint.
 func (c *Checker) Check(context.Context) error { return c.Snapshot().Check() }
 
-// Token returns the verified token in use, or an [*Error] while the status is fail.
-func (c *Checker) Token() (credentials.Token, error) { return c.Snapshot().Token() }
-
-// Account returns the account of the token in use, or an [*Error] while the status is fail.
-func (c *Checker) Account() (*requester.Account, error) { return c.Snapshot().Account() }
-
 // WaitVerified returns nil as soon as the status is pass or warn. It returns an [*Error] that
 // wraps ctx's error if ctx ends first, and ErrClosed after Close.
 func (c *Checker) WaitVerified(ctx context.Context) error {
@@ -157,7 +150,7 @@ func (c *Checker) WaitVerified(ctx context.Context) error {
 			return &Error{
 				Name:   c.cfg.rules.name,
 				Reason: snap.Reason(),
-				Err:    errors.Join(context.Cause(ctx), snap.Cause()),
+				Err:    errors.Join(context.Cause(ctx), snap.state.Err),
 			}
 		}
 	}

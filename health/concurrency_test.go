@@ -35,9 +35,9 @@ func use(t *testing.T, c *health.Checker, random *rand.Rand) {
 		assert.Equal(t, open, tokenErr == nil && accountErr == nil, "one snapshot has one verdict")
 		assert.Equal(t, open, !token.IsZero() && account != nil)
 	case 3:
-		_, err := c.Token()
+		_, err := c.Snapshot().Token()
 		assertVerdict(t, err)
-		_, err = c.Account()
+		_, err = c.Snapshot().Account()
 		assertVerdict(t, err)
 		assertVerdict(t, c.Check(t.Context()))
 	case 4:

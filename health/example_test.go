@@ -39,7 +39,7 @@ func ExampleChecker() {
 		return
 	}
 
-	account, err := checker.Account()
+	account, err := checker.Snapshot().Account()
 	if err != nil {
 		fmt.Println(err)
 		return

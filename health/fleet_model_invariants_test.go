@@ -15,7 +15,7 @@ func (r *fleetReplica) look(snap *health.Snapshot) {
 	if r.closed || snap.Reason() == health.ReasonClosed { // or of the checker before
 		return
 	}
-	w.traceLocked("replica %d: %v, token %d", r.number, snap.Reasons(), fleetTokenOf(snap))
+	w.traceLocked("replica %d: %v, token %d", r.number, snap.State().Reasons, fleetTokenOf(snap))
 	i := fleetTokenOf(snap)
 	if i < 0 {
 		return
@@ -60,14 +60,14 @@ func (r *fleetReplica) checkSafetyLocked(snap *health.Snapshot, i int) {
 // threshold says, each some time after the one before.
 func (r *fleetReplica) checkRefusalsLocked(snap *health.Snapshot, i int) {
 	w := r.w
-	rejected := slices.Contains(snap.Reasons(), health.ReasonRejected)
-	confirming := slices.Contains(snap.Reasons(), health.ReasonConfirmingRejection)
+	rejected := slices.Contains(snap.State().Reasons, health.ReasonRejected)
+	confirming := slices.Contains(snap.State().Reasons, health.ReasonConfirmingRejection)
 	if !rejected && !confirming {
 		return
 	}
 	calls := w.tokens[i].refused
 	if len(calls) == 0 {
-		w.complainLocked("replica %d: %v, and token %d was never refused", r.number, snap.Reasons(), i)
+		w.complainLocked("replica %d: %v, and token %d was never refused", r.number, snap.State().Reasons, i)
 		return
 	}
 	if !rejected || r.open != i || w.lyingLocked() {
@@ -114,23 +114,23 @@ func (r *fleetReplica) checkLivenessLocked(snap *health.Snapshot, i int) {
 	since, good := r.goodSinceLocked(i)
 	switch {
 	case w.calm && r.open == i && snap.Reason() != health.ReasonVerified:
-		w.complainLocked("replica %d: %v, and the platform accepts every token", r.number, snap.Reasons())
-	case w.sick != manySick && w.sick != r.number && slices.Contains(snap.Reasons(), health.ReasonStale):
-		w.complainLocked("replica %d: %v, and only replica %d had trouble", r.number, snap.Reasons(), w.sick)
+		w.complainLocked("replica %d: %v, and the platform accepts every token", r.number, snap.State().Reasons)
+	case w.sick != manySick && w.sick != r.number && slices.Contains(snap.State().Reasons, health.ReasonStale):
+		w.complainLocked("replica %d: %v, and only replica %d had trouble", r.number, snap.State().Reasons, w.sick)
 	case !good || snap.Open():
 	case r.open == i && r.verified+c.maxStale-c.again() > since &&
 		snap.Reason() == health.ReasonUnreachable:
 		w.complainLocked("replica %d: the outage has ended at %v, and the gate closes: %v",
-			r.number, since, snap.Cause())
+			r.number, since, snap.State().Err)
 	case now > max(since, r.switched)+c.reaction() && !w.lyingLocked():
 		w.complainLocked("replica %d is closed (%v: %v), and token %d is accepted since %v",
-			r.number, snap.Reasons(), snap.Cause(), i, since)
+			r.number, snap.State().Reasons, snap.State().Err, i, since)
 	}
 	if refused := w.tokens[i]; refused.answer == refuses && r.trouble == accepts && w.others == 0 &&
 		snap.Open() && now > max(refused.since, r.since, r.switched, w.quiet)+c.reaction() && !w.lyingLocked() &&
 		w.store.working() {
 		w.complainLocked("replica %d is open (%v), and token %d is refused since %v",
-			r.number, snap.Reasons(), i, refused.since)
+			r.number, snap.State().Reasons, i, refused.since)
 	}
 }
 

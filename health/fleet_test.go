@@ -100,7 +100,7 @@ func TestFleet(t *testing.T) {
 			assert.Equal(t, 1, f.platform.count())
 			assert.Equal(t, []string{"pass: verified"}, f.verdicts())
 			for _, w := range f.replicas {
-				account, err := w.checker.Account()
+				account, err := w.checker.Snapshot().Account()
 				require.NoError(t, err)
 				assert.Equal(t, "1 (Jack Smith), company 123, balance 121.3 USD", account.String())
 			}

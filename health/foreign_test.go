@@ -75,7 +75,7 @@ func (p *hooked) Describe() string {
 func noToken(t *testing.T, w *world) {
 	t.Helper()
 	text := strings.Join(w.lines(), "\n") + w.checker.Snapshot().State().TokenSource
-	if err := w.checker.Snapshot().Cause(); err != nil {
+	if err := w.checker.Snapshot().State().Err; err != nil {
 		text += err.Error()
 	}
 	assert.NotContains(t, text, tokenA)
@@ -393,8 +393,8 @@ func TestForeignTransport(t *testing.T) {
 				echo := reply{err: errors.New(strings.Repeat("x", at) + " ApiKey " + tokenA + " was refused")}
 				w := newWorld(t, always(echo), health.WithStartupTimeout(500*time.Millisecond))
 				require.NoError(t, w.checker.Start(t.Context()))
-				require.ErrorContains(t, w.checker.Snapshot().Cause(), "xxxx")
-				require.NotContains(t, w.checker.Snapshot().Cause().Error(), tokenA[:6], "at %d", at)
+				require.ErrorContains(t, w.checker.Snapshot().State().Err, "xxxx")
+				require.NotContains(t, w.checker.Snapshot().State().Err.Error(), tokenA[:6], "at %d", at)
 			})
 		}
 	})

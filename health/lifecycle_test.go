@@ -35,9 +35,9 @@ func TestClose(t *testing.T) {
 			require.NoError(t, w.checker.Close())
 			assert.Zero(t, time.Since(begin))
 			assert.Equal(t, "fail: closed", w.verdict())
-			_, err := w.checker.Token()
+			_, err := w.checker.Snapshot().Token()
 			assert.ErrorIs(t, err, health.ErrClosed)
-			_, err = w.checker.Account()
+			_, err = w.checker.Snapshot().Account()
 			assert.ErrorIs(t, err, health.ErrClosed)
 			time.Sleep(24 * time.Hour)
 			assert.Equal(t, "fail: closed", w.verdict(), "nothing changes any more")
@@ -93,7 +93,7 @@ func TestOnChange(t *testing.T) {
 			var got []string
 			var last *health.Snapshot
 			w := newWorld(t, always(account("1")), health.OnChange(func(old, snap *health.Snapshot) {
-				got = append(got, joined(old.Reasons())+" > "+joined(snap.Reasons()))
+				got = append(got, joined(old.State().Reasons)+" > "+joined(snap.State().Reasons))
 				if last != nil {
 					assert.Same(t, last, old, "old is what new was before")
 				}
@@ -139,7 +139,7 @@ func TestOnChange(t *testing.T) {
 			for i := 1; i < len(pairs); i++ {
 				assert.Same(t, pairs[i-1][1], pairs[i][0], "they still chain")
 			}
-			assert.Equal(t, w.checker.Snapshot().Reasons(), pairs[len(pairs)-1][1].Reasons())
+			assert.Equal(t, w.checker.Snapshot().State().Reasons, pairs[len(pairs)-1][1].State().Reasons)
 		})
 	})
 }

@@ -95,7 +95,7 @@ func (w *liveWorld) outageOf(d time.Duration, kind modelKind) {
 func (w *liveWorld) changed(_, after *health.Snapshot) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.watching && !after.Open() && !slices.Contains(after.Reasons(), health.ReasonClosed) {
+	if w.watching && !after.Open() && !slices.Contains(after.State().Reasons, health.ReasonClosed) {
 		w.closings = append(w.closings, fmt.Sprintf("%v: %v", w.now(), after.Check()))
 	}
 }
@@ -278,7 +278,7 @@ func TestFirstWithoutVerdict(t *testing.T) {
 					t.Errorf("Start took %v", took)
 				}
 				checkHourAfter(w)
-				assert.Contains(t, w.checker.Snapshot().Reasons(), health.ReasonUsingFallback)
+				assert.Contains(t, w.checker.Snapshot().State().Reasons, health.ReasonUsingFallback)
 			})
 		})
 	}
@@ -676,7 +676,7 @@ func TestSourceTroubles(t *testing.T) {
 				between(t, 58, 62, len(w.asked(0, 0)), "calls about the token in use in an hour")
 				_, reads := w.all(0)
 				between(t, 58, 75, reads, "reads of the source in an hour")
-				assert.True(t, slices.Contains(w.checker.Snapshot().Reasons(), health.ReasonSourceUnavailable))
+				assert.True(t, slices.Contains(w.checker.Snapshot().State().Reasons, health.ReasonSourceUnavailable))
 			})
 		})
 	}

@@ -152,10 +152,10 @@ func statusAttrs(old, snap *Snapshot) []slog.Attr {
 		return attrs
 	}
 	attrs = append(attrs, slog.String("reason", snap.reasons.String()))
-	if err := snap.Cause(); err != nil {
+	if err := snap.state.Err; err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}
-	if advice := adviceFor(snap.reason, snap.Cause()); advice != "" {
+	if advice := adviceFor(snap.reason, snap.state.Err); advice != "" {
 		attrs = append(attrs, slog.String("action", advice))
 	}
 	return attrs

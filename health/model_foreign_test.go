@@ -68,7 +68,7 @@ func (f *modelForeign) act() {
 		defer cancel()
 		checker := f.w.checker
 		f.w.checkSnapshot(checker.Snapshot())
-		_, _ = checker.Token()
+		_, _ = checker.Snapshot().Token()
 		_ = checker.WaitVerified(ctx)
 		if calls%8 == 1 { // each refresh may cause a change of its own
 			f.w.noteRefresh()

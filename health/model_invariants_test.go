@@ -24,7 +24,7 @@ func (w *modelWorld) checkSnapshot(snap *health.Snapshot) {
 	}
 	if snap.Readiness() != snap.Status() && !snap.State().Draining &&
 		!(w.config.readyWhileUnreachable && snap.Reason() == health.ReasonUnreachable) {
-		w.complain("readiness %v, status %v (%v)", snap.Readiness(), snap.Status(), snap.Reasons())
+		w.complain("readiness %v, status %v (%v)", snap.Readiness(), snap.Status(), snap.State().Reasons)
 	}
 	if !open {
 		return
@@ -63,15 +63,15 @@ func (w *modelWorld) settled() {
 	defer w.mu.Unlock()
 	now := w.now()
 	if w.closed {
-		if !slices.Contains(snap.Reasons(), health.ReasonClosed) || snap.Open() {
-			w.complainLocked("closed, and %v", snap.Reasons())
+		if !slices.Contains(snap.State().Reasons, health.ReasonClosed) || snap.Open() {
+			w.complainLocked("closed, and %v", snap.State().Reasons)
 		}
 		return
 	}
 	w.lookLocked(snap)
 	if w.resting { // Start has failed, and an answer that came at that moment is lost
 		if snap.Open() {
-			w.complainLocked("open (%v), and the checker is not started", snap.Reasons())
+			w.complainLocked("open (%v), and the checker is not started", snap.State().Reasons)
 		}
 		return
 	}
@@ -127,10 +127,10 @@ func (w *modelWorld) checkGateLocked(snap *health.Snapshot, inUse int, now time.
 	case !fresh || rec.forgotten:
 	case rec.verdict == accepted:
 		w.complainLocked("the gate is closed (%v: %v), and token %d was accepted %v ago",
-			snap.Reasons(), snap.Cause(), inUse, ageWithSleep)
+			snap.State().Reasons, snap.State().Err, inUse, ageWithSleep)
 	case rec.verdict == refusedIt && w.lastOpen == inUse && rec.refusalsMost < c.threshold:
 		w.complainLocked("the gate is closed (%v), and token %d was refused %d times of %d",
-			snap.Reasons(), inUse, rec.refusalsMost, c.threshold)
+			snap.State().Reasons, inUse, rec.refusalsMost, c.threshold)
 	}
 }
 
@@ -138,10 +138,10 @@ func (w *modelWorld) checkGateLocked(snap *health.Snapshot, inUse int, now time.
 func (w *modelWorld) checkReasonsLocked(snap *health.Snapshot, inUse int, source modelSourceView) {
 	lies := func(reason health.Reason) {
 		w.complainLocked("%v (of %v, cause %v) is not true of token %d: %+v",
-			reason, snap.Reasons(), snap.Cause(), inUse, w.recordOf(inUse))
+			reason, snap.State().Reasons, snap.State().Err, inUse, w.recordOf(inUse))
 	}
 	rec := w.recordOf(inUse)
-	for _, reason := range snap.Reasons() {
+	for _, reason := range snap.State().Reasons {
 		holds := true
 		switch reason {
 		case health.ReasonClosed:
@@ -250,7 +250,7 @@ func (w *modelWorld) checkLivenessLocked(snap *health.Snapshot, inUse int, now t
 				inUse, rec.would[accepted], age)
 		case !snap.Open():
 			w.complainLocked("closed (%v: %v), and token %d in use is accepted since %v",
-				snap.Reasons(), snap.Cause(), inUse, rec.would[accepted])
+				snap.State().Reasons, snap.State().Err, inUse, rec.would[accepted])
 		}
 	}
 	if from := w.wokenFrom; from.token == inUse && rec.would[accepted] != never &&
@@ -301,10 +301,10 @@ func (w *modelWorld) checkAdoptionLocked(
 		switch {
 		case !snap.Open() && !poor && now > reopened:
 			w.complainLocked("closed (%v: %v), and token %d is offered and accepted since %v",
-				snap.Reasons(), snap.Cause(), token, rec.would[accepted])
+				snap.State().Reasons, snap.State().Err, token, rec.would[accepted])
 		case rank == 0 && inUse != token:
 			w.complainLocked("token %d is in use (%v), and token %d is preferred and accepted since %v",
-				inUse, snap.Reasons(), token, rec.would[accepted])
+				inUse, snap.State().Reasons, token, rec.would[accepted])
 		}
 	}
 }

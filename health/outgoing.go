@@ -34,7 +34,7 @@ func (c *Checker) lend(req *http.Request) (*loan, error) {
 }
 
 func (c *Checker) newLoan() (*loan, error) {
-	token, err := c.Token()
+	token, err := c.Snapshot().Token()
 	if err != nil {
 		return nil, err
 	}

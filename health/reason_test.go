@@ -80,9 +80,9 @@ func TestReasons(t *testing.T) {
 		Reasons: []health.Reason{health.ReasonLowBalance, health.ReasonStale, health.ReasonStale},
 	})
 	want := []health.Reason{health.ReasonStale, health.ReasonLowBalance}
-	assert.Equal(t, want, snap.Reasons(), "sorted, each once")
+	assert.Equal(t, want, snap.State().Reasons, "sorted, each once")
 	assert.Equal(t, want, snap.State().Reasons)
-	assert.Equal(t, len(want), cap(snap.Reasons()), "append copies")
+	assert.Equal(t, len(want), cap(snap.State().Reasons), "append copies")
 }
 
 func TestStatus(t *testing.T) {

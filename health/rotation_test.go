@@ -206,7 +206,7 @@ func TestRotationWithoutVerdict(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := started(t, health.OnChange(func(_, snap *health.Snapshot) {
 					if snap.Reason() != health.ReasonClosed {
-						assert.True(t, snap.Open(), "%s", snap.Reasons())
+						assert.True(t, snap.Open(), "%s", snap.State().Reasons)
 					}
 				}))
 				w.will(byToken(map[string]reply{tokenA: account("1"), tokenB: answer}))

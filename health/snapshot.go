@@ -69,7 +69,8 @@ type State struct {
 	// RetryAfter is how long after the publication of this snapshot callers should retry. Health
 	// endpoints and the gate send it with a 503, in whole seconds and at least one.
 	RetryAfter time.Duration
-	// Err is the error behind the primary reason, nil if there is none. It names no secret.
+	// Err is the error behind the primary reason, nil if there is none. It is for logs: it names
+	// no secret, but may name hosts and paths.
 	Err error
 }
 
@@ -131,13 +132,17 @@ func readiness(s State, reasons reasonSet, status Status) Status {
 	return status
 }
 
+var notChecked = []Reason{ReasonStarting}
+
 // State returns everything that is known, for display: a copy of about 400 bytes, which allocates
 // nothing. Its Token is always zero: use the Token method, or TokenFingerprint to show which token
 // it is. The slices are shared between copies and must not be modified.
 func (s *Snapshot) State() State {
 	state := s.state
 	state.Token = credentials.Token{}
-	state.Reasons = s.Reasons()
+	if s.reasons == 0 { // the zero Snapshot
+		state.Reasons = notChecked
+	}
 	return state
 }
 
@@ -146,16 +151,6 @@ func (s *Snapshot) Status() Status { return s.status }
 
 // Reason returns the primary reason.
 func (s *Snapshot) Reason() Reason { return s.reasons.primary() }
-
-// Reasons returns all reasons that hold, most serious first. The slice must not be modified.
-func (s *Snapshot) Reasons() []Reason {
-	if s.reasons == 0 { // the zero Snapshot
-		return notChecked
-	}
-	return s.state.Reasons
-}
-
-var notChecked = []Reason{ReasonStarting}
 
 // Open reports whether the credential can be used: the status is not fail.
 func (s *Snapshot) Open() bool { return s.open }
@@ -198,7 +193,3 @@ func (s *Snapshot) Check() error {
 		return s.err
 	}
 }
-
-// Cause returns the error behind the primary reason, nil if there is none. It is for logs: it
-// names no secret, but may name hosts and paths.
-func (s *Snapshot) Cause() error { return s.state.Err }

@@ -35,7 +35,7 @@ func TestZeroSnapshot(t *testing.T) {
 			_, err = snap.Account()
 			assert.Error(t, err)
 			assert.Error(t, snap.Check())
-			assert.NoError(t, snap.Cause())
+			assert.NoError(t, snap.State().Err)
 			assert.Equal(t, health.State{Reasons: []health.Reason{health.ReasonStarting}}, snap.State())
 			assert.Equal(t, credentials.Token{}.Fingerprint(), snap.TokenFingerprint())
 		})
@@ -196,7 +196,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 			_, _ = snap.Account()
 			_ = snap.Check()
 			_ = snap.Open()
-			_ = snap.Reasons()
+			_ = snap.State().Reasons
 			_ = snap.State()
 		}))
 	}
@@ -204,8 +204,8 @@ func TestReadingAllocatesNothing(t *testing.T) {
 	require.NoError(t, err)
 	defer checker.Close()
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		_, _ = checker.Token()
-		_, _ = checker.Account()
+		_, _ = checker.Snapshot().Token()
+		_, _ = checker.Snapshot().Account()
 		_ = checker.Check(t.Context())
 		_ = checker.Snapshot()
 	}), "Token, Account, Check and Snapshot of a Checker")

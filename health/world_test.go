@@ -290,7 +290,7 @@ func (w *world) lines() []string {
 func (w *world) verdict() string { return verdictOf(w.checker.Snapshot()) }
 
 func verdictOf(snap *health.Snapshot) string {
-	return snap.Status().String() + ": " + joined(snap.Reasons())
+	return snap.Status().String() + ": " + joined(snap.State().Reasons)
 }
 
 // joined returns reasons as logs have them.
@@ -304,7 +304,7 @@ func joined(reasons []health.Reason) string {
 
 // inUse returns the value of the token in use, "" while the status is fail.
 func (w *world) inUse() string {
-	token, err := w.checker.Token()
+	token, err := w.checker.Snapshot().Token()
 	if err != nil {
 		return ""
 	}

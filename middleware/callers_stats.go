@@ -44,8 +44,12 @@ type CallersTokens struct {
 }
 
 // Stats returns the current counts. Requests do not wait for it, and it makes no call. The counts
-// are read one after the other, while requests go on.
+// are read one after the other, while requests go on. All are zero for a Callers that is not from
+// [NewCallers].
 func (c *Callers) Stats() CallersStats {
+	if c.missing() != nil {
+		return CallersStats{}
+	}
 	s := c.engine.Stats()
 	stats := CallersStats{
 		Calls:    make(map[requester.Class]uint64),

@@ -131,3 +131,9 @@ func TestCallers_evictionCounts(t *testing.T) {
 		assert.EqualValues(t, 2*more, stats.Unproven.Evictions)
 	})
 }
+
+func TestCallers_Stats_notFromNewCallers(t *testing.T) {
+	for name, callers := range map[string]*middleware.Callers{"nil": nil, "zero": new(middleware.Callers)} {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, middleware.CallersStats{}, callers.Stats()) })
+	}
+}

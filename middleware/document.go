@@ -125,7 +125,7 @@ func (c *checks) addCredential(who component, s *health.Snapshot) {
 		component:        who,
 		Status:           s.Status(),
 		Reason:           s.Reason(),
-		Reasons:          s.Reasons(),
+		Reasons:          state.Reasons,
 		Environment:      state.Environment,
 		TokenSource:      state.TokenSource,
 		TokenFingerprint: s.TokenFingerprint(),
@@ -163,9 +163,9 @@ func (c *checks) addAccount(who component, s *health.Snapshot) {
 	}
 	status := health.StatusPass
 	switch {
-	case slices.Contains(s.Reasons(), health.ReasonInsufficientBalance):
+	case slices.Contains(state.Reasons, health.ReasonInsufficientBalance):
 		status = health.StatusFail
-	case slices.Contains(s.Reasons(), health.ReasonLowBalance):
+	case slices.Contains(state.Reasons, health.ReasonLowBalance):
 		status = health.StatusWarn
 	}
 	c.Balance = append(c.Balance, observation{

@@ -169,7 +169,7 @@ func newStatusOfChecker(id string, s *health.Snapshot, now time.Time) statusOfCh
 		Status:   s.Status(),
 		Since:    momentOf(state.Since, now),
 		Draining: state.Draining,
-		Cause:    errorText(s.Cause()),
+		Cause:    errorText(state.Err),
 		Details:  statusDetails(s, now),
 	}
 	if c.Title == "" {
@@ -178,7 +178,7 @@ func newStatusOfChecker(id string, s *health.Snapshot, now time.Time) statusOfCh
 	if c.Title == "" {
 		c.Title = "credential"
 	}
-	for _, r := range s.Reasons() {
+	for _, r := range state.Reasons {
 		c.Reasons = append(c.Reasons, statusReason{r.String(), r.Meaning(), r.Advice(), runbook + r.String()})
 	}
 	for _, change := range slices.Backward(state.History) {

@@ -116,7 +116,7 @@ func (r *rotation) load(ctx context.Context, clients int, pause time.Duration, u
 func (r *rotation) gate() {
 	w := httptest.NewRecorder()
 	r.gated.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
-	r.count(w.Code == http.StatusOK, "the gate answered %d (%s)", w.Code, r.checker.Snapshot().Reasons())
+	r.count(w.Code == http.StatusOK, "the gate answered %d (%s)", w.Code, r.checker.Snapshot().State().Reasons)
 }
 
 func (r *rotation) call(method, url string, body io.Reader) {
@@ -161,7 +161,7 @@ func TestRotation_fakeTime(t *testing.T) {
 		clients.Wait()
 		assert.Zero(t, r.failed.Load())
 		assert.Equal(t, health.StatusPass, r.checker.Snapshot().Status())
-		token, err := r.checker.Token()
+		token, err := r.checker.Snapshot().Token()
 		require.NoError(t, err)
 		assert.Equal(t, r.token(), token.Reveal())
 		t.Logf("%d swaps, %d requests, %d failed", *rotations, r.served.Load(), r.failed.Load())
@@ -246,7 +246,7 @@ func TestRotation_SIGHUP(t *testing.T) {
 func (r *rotation) awaitToken() {
 	r.t.Helper()
 	require.Eventually(r.t, func() bool {
-		token, err := r.checker.Token()
+		token, err := r.checker.Snapshot().Token()
 		return err == nil && token.Reveal() == r.token()
 	}, 10*time.Second, time.Millisecond)
 }

@@ -105,8 +105,8 @@ func (a *appRole) unwrap(ctx context.Context, client *api.Client, wrapping strin
 	}
 	id := field(answer, "secret_id")
 	if id == "" {
-		return "", &Error{
-			Path: unwrapPath, Address: publicAddress(client), StatusCode: http.StatusOK, kind: credentials.ErrInvalid,
+		return "", &vaultError{
+			path: unwrapPath, address: publicAddress(client), status: http.StatusOK, kind: credentials.ErrInvalid,
 			problem: "the wrapping token holds no secret id: wrap the response of " + a.creationPath(),
 		}
 	}
@@ -132,8 +132,8 @@ func (a *appRole) lookUp(ctx context.Context, client *api.Client, wrapping strin
 	if created != "" {
 		by = word(names.Path(redact(created, []string{wrapping})))
 	}
-	return &Error{
-		Path: lookupPath, Address: publicAddress(client), StatusCode: http.StatusOK, kind: credentials.ErrInvalid,
+	return &vaultError{
+		path: lookupPath, address: publicAddress(client), status: http.StatusOK, kind: credentials.ErrInvalid,
 		problem: "the wrapping token was created by " + by + ", not by " + a.creationPath() +
 			": it may have been intercepted and replaced. It was not unwrapped. " +
 			"Check how it was delivered and the mount of the auth method, and issue a new one",
@@ -156,15 +156,15 @@ func (a *appRole) creationPath() string {
 }
 
 // wrappingError explains why a wrapping token could not be looked up or unwrapped.
-func wrappingError(ctx context.Context, client *api.Client, path string, err error, wrapping string) *Error {
+func wrappingError(ctx context.Context, client *api.Client, path string, err error, wrapping string) *vaultError {
 	e := requestError(ctx, client, path, err, wrapping)
 	switch {
 	case e.kind == nil: // transient
-	case e.StatusCode == http.StatusBadRequest:
+	case e.status == http.StatusBadRequest:
 		e.problem = "the wrapping token is expired or was already used: if you did not unwrap it, " +
 			"someone else has the secret id; revoke the secret id and issue a new one"
 	default:
-		e.problem = fmt.Sprintf("the wrapping token was refused (%d): check the namespace", e.StatusCode)
+		e.problem = fmt.Sprintf("the wrapping token was refused (%d): check the namespace", e.status)
 	}
 	return e
 }
@@ -183,7 +183,7 @@ type refusals struct {
 	id    secret
 	count int
 	until time.Time
-	last  Error
+	last  vaultError
 }
 
 // hold returns an error while id must not be sent.
@@ -200,8 +200,8 @@ func (r *refusals) hold(id string) error {
 }
 
 // note records a failed login with id.
-func (r *refusals) note(id string, e *Error) {
-	refused := e.StatusCode == http.StatusBadRequest || e.StatusCode == http.StatusForbidden
+func (r *refusals) note(id string, e *vaultError) {
+	refused := e.status == http.StatusBadRequest || e.status == http.StatusForbidden
 	if !refused || !errors.Is(e, credentials.ErrInvalid) {
 		return
 	}

@@ -158,9 +158,9 @@ func (b *bearer) Login(ctx context.Context, client *api.Client) (*api.Secret, er
 // failure explains a failed login.
 func (m method) failure(
 	ctx context.Context, client *api.Client, err error, role setting, secrets ...string,
-) *Error {
+) *vaultError {
 	e := requestError(ctx, client, m.path(), err, secrets...)
-	if e.StatusCode != 0 {
+	if e.status != 0 {
 		e.explainHidden(fieldNamed("mount", m.mount), role,
 			pathNamed("namespace", client.Namespace()))
 	}
@@ -170,13 +170,13 @@ func (m method) failure(
 // requestError explains a failed request of a login; secrets are redacted.
 func requestError(
 	ctx context.Context, client *api.Client, path string, err error, secrets ...string,
-) *Error {
+) *vaultError {
 	address := publicAddress(client)
 	var answer *api.ResponseError
 	if !errors.As(err, &answer) {
 		return noAnswer(ctx, path, address, err, secrets...)
 	}
-	e := &Error{Path: path, Address: address, StatusCode: answer.StatusCode}
+	e := &vaultError{path: path, address: address, status: answer.StatusCode}
 	if answer.RawError || answer.Errors == nil {
 		e.problem = notVault(answer.StatusCode)
 		return e

@@ -67,7 +67,7 @@ func FromEnv(opts ...Option) (*Provider, error) {
 func (l *location) setFromEnv() error {
 	path, version, mount := env(envPath), env(envKV), env(envMount)
 	if path == "" {
-		return &Error{
+		return &vaultError{
 			problem: envPath + " is not set: set it to the path of the secret in Vault",
 			kind:    credentials.ErrNotFound, unasked: true,
 		}

@@ -17,23 +17,17 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/names"
 )
 
-// Error is the error of [New], [FromEnv], [Provider.Token] and the login methods of this
-// package. Its text names the request to Vault, the problem and what to do. It never shows a
-// Vault token, a login's secret or a value of the secret that is read. A mount, path, field or
-// role that looks like a secret is replaced by "(hidden)".
-//
-// errors.Is tells the kinds of [credentials.Provider] apart:
-//   - [credentials.ErrNotFound]: no such secret, or its version is deleted or destroyed;
-//   - [credentials.ErrInvalid]: permission denied, login refused, no such field, invalid setting;
-//   - neither: sealed, unreachable, rate limited. A later call may succeed.
-type Error struct {
-	// Path is the API path of the request without "/v1/", as in a policy:
+// vaultError is the error of all functions of this package. Its text names the request to Vault, the
+// problem and what to do. It never shows a Vault token, a login's secret or a value of the secret
+// that is read. A mount, path, field or role that looks like a secret is replaced by "(hidden)".
+type vaultError struct {
+	// path is the API path of the request without "/v1/", as in a policy:
 	// "secret/data/toloka", "auth/approle/login". It is empty for an invalid setting.
-	Path string
-	// Address is the address of Vault without user information, empty if no request was sent.
-	Address string
-	// StatusCode is the HTTP status of Vault's response, 0 without a response.
-	StatusCode int
+	path string
+	// address is the address of Vault without user information, empty if no request was sent.
+	address string
+	// status is the HTTP status of Vault's response, 0 without a response.
+	status int
 
 	problem string
 	quote   string // what Vault says about it
@@ -43,21 +37,19 @@ type Error struct {
 	unasked bool   // no request was sent
 }
 
-// Error says which request failed, why, and what to do.
-func (e *Error) Error() string {
+func (e *vaultError) Error() string {
 	text := "vault: "
-	if e.Path != "" {
-		text += e.Path
-		if e.Address != "" {
-			text += " at " + e.Address
+	if e.path != "" {
+		text += e.path
+		if e.address != "" {
+			text += " at " + e.address
 		}
 		text += ": "
 	}
 	return text + e.problem + e.quote + e.note
 }
 
-// Unwrap returns the kind and the cause, if there are any.
-func (e *Error) Unwrap() []error {
+func (e *vaultError) Unwrap() []error {
 	var errs []error
 	for _, err := range []error{e.kind, e.cause} {
 		if err != nil {
@@ -69,7 +61,7 @@ func (e *Error) Unwrap() []error {
 
 // explainHidden adds why a name is hidden: it is the likely cause of a failure. Vault repeats names
 // in its messages, so these are not quoted then.
-func (e *Error) explainHidden(settings ...setting) {
+func (e *vaultError) explainHidden(settings ...setting) {
 	for _, s := range settings {
 		if s.name.Problem != "" {
 			e.problem += "; the " + s.what + " " + s.name.Problem
@@ -88,8 +80,8 @@ func fieldNamed(what, name string) setting { return setting{what, names.Field(na
 func pathNamed(what, path string) setting  { return setting{what, names.Path(path)} }
 
 // settingError is an error of a setting: the program or its environment has to be changed.
-func settingError(format string, args ...any) *Error {
-	return &Error{problem: fmt.Sprintf(format, args...), kind: credentials.ErrInvalid, unasked: true}
+func settingError(format string, args ...any) *vaultError {
+	return &vaultError{problem: fmt.Sprintf(format, args...), kind: credentials.ErrInvalid, unasked: true}
 }
 
 // timeoutError is the cause of a context that this package has bounded.
@@ -111,15 +103,15 @@ func (e *redirectError) Error() string {
 
 // noAnswer is the error of a request without a complete response from Vault. The errors of
 // net/http may quote what the other side has sent.
-func noAnswer(ctx context.Context, path, address string, err error, secrets ...string) *Error {
-	e := &Error{Path: path, Address: address, cause: err}
+func noAnswer(ctx context.Context, path, address string, err error, secrets ...string) *vaultError {
+	e := &vaultError{path: path, address: address, cause: err}
 	var redirect *redirectError
 	var network *url.Error
 	var syntax *json.SyntaxError
 	var mismatch *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &redirect):
-		e.StatusCode, e.problem, e.cause = redirect.status, redirect.Error(), redirect
+		e.status, e.problem, e.cause = redirect.status, redirect.Error(), redirect
 	case ctx.Err() != nil:
 		e.cause = context.Cause(ctx)
 		e.problem = e.cause.Error()

@@ -138,7 +138,7 @@ func (l location) read(ctx context.Context, client *api.Client) (credentials.Tok
 	if problem == nil {
 		return token, accepted, nil
 	}
-	problem.Path, problem.Address, problem.StatusCode = l.shownPath(), publicAddress(client), status
+	problem.path, problem.address, problem.status = l.shownPath(), publicAddress(client), status
 	problem.explainHidden(fieldNamed("mount", l.mount), pathNamed("path", l.path),
 		fieldNamed("field", l.field), pathNamed("namespace", client.Namespace()))
 	switch {
@@ -168,15 +168,15 @@ func wholeAnswer(resp *api.Response, err error) (status int, body []byte, _ erro
 // interpret returns the fields of the secret, or why there are none.
 func (l location) interpret(
 	status int, body []byte, vaultToken string,
-) (map[string]json.RawMessage, *Error) {
+) (map[string]json.RawMessage, *vaultError) {
 	var r reply
 	if json.Unmarshal(body, &r) != nil || !r.genuine() {
-		return nil, &Error{problem: notVault(status)}
+		return nil, &vaultError{problem: notVault(status)}
 	}
 	if status == http.StatusOK {
 		return l.fields(r)
 	}
-	e := &Error{quote: says(r.Errors, vaultToken)}
+	e := &vaultError{quote: says(r.Errors, vaultToken)}
 	switch {
 	case status == http.StatusForbidden && vaultToken == "":
 		e.kind = credentials.ErrInvalid
@@ -227,11 +227,11 @@ func (l location) missing(r reply) (problem string, kind error) {
 }
 
 // fields returns the fields in a response with status 200.
-func (l location) fields(r reply) (map[string]json.RawMessage, *Error) {
+func (l location) fields(r reply) (map[string]json.RawMessage, *vaultError) {
 	if l.kv == 1 {
 		var data map[string]json.RawMessage
 		if json.Unmarshal(r.Data, &data) != nil || data == nil {
-			return nil, &Error{
+			return nil, &vaultError{
 				problem: "answered 200 without a secret: check that a KV engine is mounted there",
 				kind:    credentials.ErrInvalid,
 			}
@@ -240,7 +240,7 @@ func (l location) fields(r reply) (map[string]json.RawMessage, *Error) {
 	}
 	var v versioned
 	if json.Unmarshal(r.Data, &v) != nil || v.Metadata == nil || v.Data == nil {
-		return nil, &Error{
+		return nil, &vaultError{
 			problem: fmt.Sprintf("answered 200 without a versioned secret: if %s/ is KV v1, use KVv1 or set %s=1",
 				names.Field(l.mount).Text, envKV),
 			kind: credentials.ErrInvalid,
@@ -250,9 +250,9 @@ func (l location) fields(r reply) (map[string]json.RawMessage, *Error) {
 }
 
 // token returns the token in the secret.
-func (l location) token(fields map[string]json.RawMessage) (credentials.Token, *Error) {
-	invalid := func(problem string) (credentials.Token, *Error) {
-		return credentials.Token{}, &Error{problem: problem, kind: credentials.ErrInvalid}
+func (l location) token(fields map[string]json.RawMessage) (credentials.Token, *vaultError) {
+	invalid := func(problem string) (credentials.Token, *vaultError) {
+		return credentials.Token{}, &vaultError{problem: problem, kind: credentials.ErrInvalid}
 	}
 	name := quoted(names.Field(l.field))
 	raw, ok := fields[l.field]

@@ -187,28 +187,28 @@ func (s *session) counts(ctx context.Context, err error) bool {
 	if ctx.Err() != nil && !errors.As(context.Cause(ctx), &timeout) {
 		return false
 	}
-	var e *Error
+	var e *vaultError
 	return !errors.As(err, &e) || !e.unasked
 }
 
-// explain turns the error of a login method into an [*Error]. The text of a foreign method may
+// explain turns the error of a login method into a vaultError. The text of a foreign method may
 // quote secrets from a response, so it is left out; errors.As still finds the error.
 func (s *session) explain(ctx context.Context, client *api.Client, err error) error {
-	if own := (*Error)(nil); errors.As(err, &own) {
+	if own := (*vaultError)(nil); errors.As(err, &own) {
 		return err
 	}
 	status := responseStatus(err)
 	if status == 0 {
 		return noAnswer(ctx, s.describe(), publicAddress(client), err)
 	}
-	e := &Error{Path: s.describe(), Address: publicAddress(client), StatusCode: status, cause: err}
+	e := &vaultError{path: s.describe(), address: publicAddress(client), status: status, cause: err}
 	e.problem, e.kind = loginProblem(status)
 	return e
 }
 
 func (s *session) noToken(client *api.Client, answer *api.Secret) error {
-	e := &Error{
-		Path: s.describe(), Address: publicAddress(client), kind: credentials.ErrInvalid,
+	e := &vaultError{
+		path: s.describe(), address: publicAddress(client), kind: credentials.ErrInvalid,
 		problem: "login returned no Vault token: check that this is the login path of an auth method",
 	}
 	if answer != nil && answer.Auth != nil && answer.Auth.MFARequirement != nil {
@@ -219,8 +219,8 @@ func (s *session) noToken(client *api.Client, answer *api.Secret) error {
 
 // postponed is the error of a call that needs a login during the backoff.
 func (s *session) postponed(wait time.Duration) error {
-	e := &Error{Path: s.describe(), problem: "no read succeeded after the last login"}
-	var last *Error
+	e := &vaultError{path: s.describe(), problem: "no read succeeded after the last login"}
+	var last *vaultError
 	if errors.As(s.lastErr, &last) {
 		*e = *last
 	}

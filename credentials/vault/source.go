@@ -64,7 +64,7 @@ func File(path string) Source {
 		secret := secrettext.Trim(string(file.Content))
 		if secret == "" {
 			problem := "file is empty: the program that writes it may not have run yet"
-			return "", &Error{problem: fileName(path) + problem, unasked: true}
+			return "", &vaultError{problem: fileName(path) + problem, unasked: true}
 		}
 		return secret, nil
 	}}
@@ -81,8 +81,8 @@ func Wrapped(src Source) Source {
 }
 
 // fileError explains why the file at path cannot be read.
-func fileError(ctx context.Context, path string, err error) *Error {
-	e := &Error{problem: fileName(path) + err.Error(), cause: err, unasked: true}
+func fileError(ctx context.Context, path string, err error) *vaultError {
+	e := &vaultError{problem: fileName(path) + err.Error(), cause: err, unasked: true}
 	failure := (*secretfile.Error)(nil)
 	if !errors.As(err, &failure) {
 		e.cause = context.Cause(ctx)

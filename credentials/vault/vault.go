@@ -47,8 +47,12 @@ func New(client *api.Client, opts ...Option) (*Provider, error) {
 	return newProvider(client, s)
 }
 
-// Token reads the secret and returns the token in its field. The error is an [*Error]; with
-// [WithAuth] it may be about the login.
+// Token reads the secret and returns the token in its field. With [WithAuth] the error may be about
+// the login. Its text names the request to Vault, the problem and what to do, and no secret.
+// errors.Is tells the kinds of [credentials.Provider] apart:
+//   - [credentials.ErrNotFound]: no such secret, or its version is deleted or destroyed;
+//   - [credentials.ErrInvalid]: permission denied, login refused, no such field, invalid setting;
+//   - neither: sealed, unreachable, rate limited. A later call may succeed.
 //
 // On a 403 it logs in once more and repeats the read, unless it has just logged in or waits
 // after failed logins (1 s, doubling up to a minute).

@@ -177,7 +177,7 @@ func (s sample) snapshot(snap *health.Snapshot, info bool) {
 		s.gauge(descStatus, number(snap.Status() == status), status.String())
 	}
 	for r := health.ReasonClosed; r <= health.ReasonVerified; r++ {
-		s.gauge(descReason, number(slices.Contains(snap.Reasons(), r)), r.String())
+		s.gauge(descReason, number(slices.Contains(state.Reasons, r)), r.String())
 	}
 	s.gauge(descReady, number(snap.Ready()))
 	if info {

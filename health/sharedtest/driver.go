@@ -21,13 +21,10 @@ type Driver struct {
 	Sleep func(time.Duration)
 }
 
-// Open creates a driver. Each call creates another store, or an empty one. Open registers the
-// cleanup with t.
-type Open func(t *testing.T) Driver
-
-// Run tests the store that open creates. Each check is a subtest with a store of its own. With
+// Run tests the stores that open creates: each call creates another one, or an empty one, and
+// registers its cleanup with t. Each check is a subtest with a store of its own. With
 // the real clock Run takes some seconds, and skips the checks that take minutes or hours.
-func Run(t *testing.T, open Open) {
+func Run(t *testing.T, open func(t *testing.T) Driver) {
 	t.Helper()
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
@@ -42,7 +39,7 @@ func Run(t *testing.T, open Open) {
 
 // RunBubble is Run in testing/synctest bubbles, with all checks. It is for stores that measure time
 // with package time, and that block on nothing outside the bubble.
-func RunBubble(t *testing.T, open Open) {
+func RunBubble(t *testing.T, open func(t *testing.T) Driver) {
 	t.Helper()
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {

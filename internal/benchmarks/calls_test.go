@@ -151,8 +151,8 @@ func TestPollCalls(t *testing.T) {
 
 // readEverything reads what a service reads per request.
 func readEverything(t *testing.T, c *health.Checker) {
-	_, tokenErr := c.Token()
-	_, accountErr := c.Account()
+	_, tokenErr := c.Snapshot().Token()
+	_, accountErr := c.Snapshot().Account()
 	for _, err := range []error{c.Check(t.Context()), tokenErr, accountErr} {
 		if err != nil {
 			t.Error(err)

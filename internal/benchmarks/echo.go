@@ -103,7 +103,7 @@ func bareEchoAnswer(h http.Handler) echo.HandlerFunc {
 func bareEchoGate(state GateState, checker *health.Checker, ours http.Handler) echo.HandlerFunc {
 	switch state {
 	case OpenWithAccount:
-		account, _ := checker.Account()
+		account, _ := checker.Snapshot().Account()
 		return func(c echo.Context) error {
 			c.Set("account", account)
 			return echoPassed(c)

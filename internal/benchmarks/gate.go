@@ -83,7 +83,7 @@ func Gates(state GateState) ([]Subject, error) {
 func bareGate(state GateState, checker *health.Checker, ours http.Handler) http.Handler {
 	switch state {
 	case OpenWithAccount:
-		account, _ := checker.Account()
+		account, _ := checker.Snapshot().Account()
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			passed.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), accountKey{}, account)))
 		})

@@ -297,11 +297,11 @@ func issue(t *testing.T, p *requestertest.Platform, n int) credentials.Token {
 // look prints everything that a checker returns.
 func (p *output) look(t *testing.T, c *health.Checker) {
 	snap := c.Snapshot()
-	token, tokenErr := c.Token()
-	account, accountErr := c.Account()
+	token, tokenErr := c.Snapshot().Token()
+	account, accountErr := c.Snapshot().Account()
 	values := []any{
 		snap, *snap, token, &token, account, tokenErr, accountErr, c.Check(t.Context()),
-		snap.Cause(), snap.Reasons(), snap.TokenFingerprint(), snap.State().TokenSource,
+		snap.State().Err, snap.State().Reasons, snap.TokenFingerprint(), snap.State().TokenSource,
 	}
 	for _, v := range values {
 		if !isnil.Value(v) {

@@ -109,7 +109,7 @@ func (s *service) becomes(t testing.TB, reason health.Reason) {
 func (s *service) uses(t testing.TB, want credentials.Token) {
 	t.Helper()
 	process.Await(t, "another token to be used", func() error {
-		token, err := s.Token()
+		token, err := s.Snapshot().Token()
 		if err == nil && !token.Equal(want) {
 			err = fmt.Errorf("the token in use is %s, not %s", token.Fingerprint(), want.Fingerprint())
 		}

@@ -94,7 +94,7 @@ func Example_worker() {
 			return err
 		}
 		framework.Register("toloka", checker.PublicReadiness) // the verdict of /readyz; its error is public
-		account, err := checker.Account()                     // the verified account; its error is for logs
+		account, err := checker.Snapshot().Account()          // the verified account; its error is for logs
 		fmt.Println(account.ID())
 		return err
 	}(context.Background())

@@ -122,7 +122,7 @@ func (w *world) verdict() string { return verdict(w.checker.Snapshot()) }
 
 func verdict(s *health.Snapshot) string {
 	var reasons []string
-	for _, r := range s.Reasons() {
+	for _, r := range s.State().Reasons {
 		reasons = append(reasons, r.String())
 	}
 	return s.Status().String() + ": " + strings.Join(reasons, ",")
