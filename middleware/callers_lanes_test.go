@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
 	"github.com/tolokacheck/tolokacheck/health/requester"
@@ -30,7 +31,7 @@ func TestCallers_lanes(t *testing.T) {
 		assert.Equal(t, "open", w.callers.Stats().Unproven.Breaker)
 		rec, _ := w.send([]string{authorization(w.platform.IssueToken("2"))})
 		assert.Equal(t, 503, rec.Code)
-		assert.Equal(t, "31", rec.Header().Get("Retry-After")) // 30 s and a margin, rounded up
+		assert.Equal(t, "6", rec.Header().Get("Retry-After")) // 5 s and a margin, rounded up
 		assert.Equal(t, 4, w.platform.Count())
 
 		assert.Equal(t, 200, w.use(good))
@@ -289,4 +290,52 @@ func TestCallers_quotasOfOthers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An outage for many accounts does not keep the others from being asked, though it keeps the breaker
+// open.
+func TestCallers_outageForSomeAccounts(t *testing.T) {
+	const failing = 50
+	t.Run("verified", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			// Too short for a probe about each of the tokens.
+			w := newCallersWorld(t, middleware.WithCallerMaxStale(3*time.Minute))
+			tokens := make([]credentials.Token, failing)
+			for i := range tokens {
+				tokens[i] = w.platform.IssueToken(fmt.Sprint(i))
+				assert.Equal(t, 200, w.use(tokens[i]))
+				time.Sleep(time.Second)
+			}
+			good := w.platform.IssueToken("good")
+			assert.Equal(t, 200, w.use(good))
+			for _, token := range tokens {
+				w.platform.SetTokenFaults(token, requestertest.Status(500))
+			}
+			for second := range 1200 {
+				for _, token := range tokens {
+					w.use(token)
+				}
+				require.Less(t, w.use(good), 300, "after %d s", second)
+				time.Sleep(time.Second)
+			}
+		})
+	})
+	t.Run("unknown", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newCallersWorld(t)
+			for i := range failing {
+				w.platform.SetTokenFaults(made(i), requestertest.Status(500))
+			}
+			good := w.platform.IssueToken("good")
+			for start := time.Now(); ; time.Sleep(time.Second) {
+				for i := range failing {
+					assert.Equal(t, 503, w.use(made(i)))
+				}
+				if w.use(good) == 200 {
+					return
+				}
+				require.Less(t, time.Since(start), 6*time.Minute)
+			}
+		})
+	})
 }

@@ -9,6 +9,10 @@
 // are limited by the budget. A flood of made-up tokens therefore cannot delay, evict or close
 // anything for a token that was verified.
 //
+// A breaker knows only that others got no answer. So that an outage for many accounts does not end
+// the calls for the others, probes go first to the tokens that have failed the least, and a verified
+// token is asked about once before it is too old, whatever the breaker says.
+//
 // # Caches
 //
 // Verified tokens have a cache that nothing else can enter. The cache of refused tokens and of

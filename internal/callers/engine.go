@@ -97,7 +97,7 @@ func New(client *requester.Client, c Config) *Engine {
 	e.verified = newCache[*known](c.Entries, &e.counts.verifiedEvictions)
 	e.others = newCache[*unproven](c.Entries, &e.counts.otherEvictions)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	open := min(30*time.Second, c.MaxStale/4)
+	open := min(5*time.Second, c.MaxStale/4)
 	e.proven, e.strange = newLane(client, open, c.InFlight), newLane(client, open, c.InFlight)
 	return e
 }

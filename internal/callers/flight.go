@@ -62,12 +62,12 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 			return flight{refused: u.refused, retryAfter: v.RetryAfter, err: v.Err}
 		}
 		last.fence, last.since = u.fence, u.since
-		if now < u.retryAt+2*maxBackoff {
+		if now < u.retryAt+rememberFailures {
 			last.failures = u.failures
 		}
 	}
 	l := e.strange
-	if wait, err := l.forbidden(now); err != nil {
+	if wait, err := l.forbidden(now, last.failures); err != nil {
 		return flight{retryAfter: wait, err: err}
 	}
 	if !l.tryEnter() {
@@ -77,7 +77,7 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 	if wait := e.reserve(); wait > 0 {
 		return flight{retryAfter: wait, err: errBudget}
 	}
-	a, forgets := e.call(l, k, t, last, e.config.TTL/2)
+	a, forgets := e.call(l, k, t, last, e.config.TTL/2, false)
 	return e.landNew(k, forgets, last, a)
 }
 
@@ -120,21 +120,31 @@ func (e *Engine) askAgain(k key, t credentials.Token, entry *known) flight {
 	case now < r.refreshAt && r.refusals == 0:
 		return flight{record: r}
 	}
-	if wait, err := l.forbidden(now); err != nil {
+	overdue := e.overdue(k, r, now)
+	wait, err := l.forbidden(now, r.failures)
+	if err != nil && !(overdue && err == platform.ErrOpen) {
 		return flight{record: e.postpone(entry), retryAfter: wait, err: err}
 	}
 	due := e.config.TTL / 2
 	if r.refusals > 0 {
 		due = recheckAfter // only another refusal confirms it
 	}
-	a, forgets := e.call(l, k, t, r.pace, due)
+	a, forgets := e.call(l, k, t, r.pace, due, overdue)
 	return e.landAgain(k, forgets, entry, a)
+}
+
+// overdue reports whether a verified token was not asked about for so long that it is asked once,
+// even if the breaker is open. The time differs from token to token, so that an outage does not end in
+// calls about all of them at once.
+func (e *Engine) overdue(k key, r *Record, now time.Duration) bool {
+	spread := e.config.MaxStale / 4 / 256 * time.Duration(k[0])
+	return r.failures == 0 && now-r.verified >= e.config.MaxStale/2+spread
 }
 
 // call makes the call, unless another replica has a recent answer, and does the accounting of the
 // lane. It returns the count of Forget calls from before.
 func (e *Engine) call(
-	l *lane, k key, t credentials.Token, last pace, due time.Duration,
+	l *lane, k key, t credentials.Token, last pace, due time.Duration, overdue bool,
 ) (answer, uint32) {
 	e.mu.Lock()
 	forgets := e.forgets[k[0]]
@@ -149,7 +159,7 @@ func (e *Engine) call(
 			return platform.Answer{Class: requester.NotAsked, Err: errBudget}
 		}
 		release()
-		a := l.ask(last.failures > 0, e.now, func() platform.Answer { return l.caller.Call(e.ctx, t) })
+		a := l.ask(last.failures > 0, overdue, e.now, func() platform.Answer { return l.caller.Call(e.ctx, t) })
 		e.counts.call(a.Class)
 		return a
 	})

@@ -21,6 +21,13 @@ var (
 // tripAfter is how many different tokens in a row must get no verdict to open a breaker.
 const tripAfter = 3
 
+// A token may probe this much later for each of its failures. Uses of one that may not yet probe are
+// at most a second apart, see postpone.
+const (
+	probeStep     = 1100 * time.Millisecond
+	maxProbeSteps = 5
+)
+
 // lane is one way to the platform. Trouble in one lane does not affect the other.
 type lane struct {
 	// caller is not shared, because calls that hang in a transport without end count against it.
@@ -73,33 +80,45 @@ func (l *lane) enter(ctx context.Context, limit time.Duration) bool {
 
 func (l *lane) leave() { <-l.slots }
 
-// forbidden returns why no call may be made now and for how long, or nil. It does not count: the
-// breaker itself decides in ask.
-func (l *lane) forbidden(now time.Duration) (time.Duration, error) {
+// forbidden returns why no call about a token with this many failures in a row may be made now and
+// for how long, or nil. It does not count: the breaker itself decides in ask.
+//
+// Each probe of the open breaker goes to a token that has failed less than the others, if there is
+// one in use. In an outage for some accounts their tokens would otherwise take every probe, and the
+// others would not be asked.
+func (l *lane) forbidden(now time.Duration, failures int) (time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	probeAt := l.openUntil
+	if probeAt > 0 {
+		probeAt += probeStep * time.Duration(min(failures, maxProbeSteps))
+	}
 	switch {
 	case now < l.heldUntil:
 		return l.heldUntil - now, errHeld
-	case now < l.openUntil:
-		return l.openUntil - now, platform.ErrOpen
+	case now < probeAt:
+		return probeAt - now, platform.ErrOpen
 	}
 	return 0, nil
 }
 
-// ask makes the call if the breaker allows it. The failures of one token count once, because the
-// platform's trouble with one token is not an outage: a repeated failure neither opens the breaker
-// nor keeps it closed.
-func (l *lane) ask(repeated bool, clock func() time.Duration, call func() platform.Answer) platform.Answer {
+// ask makes the call if the breaker allows it, or if the token is overdue. The failures of one token
+// count once, because the platform's trouble with one token is not an outage: a repeated failure
+// neither opens the breaker nor keeps it closed. Nor does the failure of an overdue token keep it open.
+func (l *lane) ask(
+	repeated, overdue bool, clock func() time.Duration, call func() platform.Answer,
+) platform.Answer {
 	var a platform.Answer
-	if repeated && l.breaker.State() == "closed" {
-		if a = call(); platform.Conclusive(a.Class) {
-			l.breaker.Do(func() platform.Answer { return a })
-		}
-		return a
+	uncounted := overdue
+	if l.breaker.State() == "closed" {
+		uncounted = repeated
 	}
-	a = l.breaker.Do(call)
-	if a.Class == requester.NotAsked {
+	if uncounted {
+		if a = call(); !platform.Conclusive(a.Class) {
+			return a
+		}
+		l.breaker.Do(func() platform.Answer { return a })
+	} else if a = l.breaker.Do(call); a.Class == requester.NotAsked {
 		return a
 	}
 	l.mu.Lock()
@@ -119,7 +138,7 @@ func (l *lane) ask(repeated bool, clock func() time.Duration, call func() platfo
 // their quotas would hold all calls indefinitely.
 func (l *lane) limit(k key, now, wait time.Duration, repeated bool) {
 	if repeated {
-		wait = min(wait, l.open) / 2
+		wait = min(wait, maxBackoff) / 2
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

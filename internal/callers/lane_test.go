@@ -32,11 +32,11 @@ func TestLane_limit(t *testing.T) {
 			held := time.Duration(tt.held) * time.Second
 			assert.Equal(t, held, l.heldUntil)
 			if held > 0 {
-				wait, err := l.forbidden(held - 1)
+				wait, err := l.forbidden(held-1, 0)
 				assert.Equal(t, time.Duration(1), wait)
 				assert.Equal(t, errHeld, err)
 			}
-			_, err := l.forbidden(held)
+			_, err := l.forbidden(held, 0)
 			assert.NoError(t, err)
 		})
 	}

@@ -54,6 +54,10 @@ const (
 
 	firstBackoff = time.Second
 	maxBackoff   = 30 * time.Second
+
+	// rememberFailures is how long the failures of a token that was never verified count. It covers
+	// the probes of about a hundred tokens, so that they take turns.
+	rememberFailures = 10 * time.Minute
 )
 
 // backoff returns the time to wait after the given number of failures in a row: 1 s, 2 s, 4 s, and
