@@ -1,6 +1,7 @@
 package exampletest
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -27,36 +28,33 @@ func (s Service) testPlatform(t *testing.T) {
 	otherAccount := Fixed(http.StatusOK, json, `{"id": "42"}`)
 
 	tests := []struct {
-		name   string
-		answer http.HandlerFunc
-		body   string // of /healthz
-		log    []string
+		name     string
+		answer   http.HandlerFunc
+		body     string // of /healthz
+		log      []string
+		maxStale string // default 6s
 	}{
 		{"answers_503", Fixed(http.StatusServiceUnavailable, html, page), warn,
-			[]string{`"reason":"stale"`, "answered 503"}},
+			[]string{`"reason":"stale"`, "answered 503"}, ""},
 		{"login_page", Fixed(http.StatusOK, html, page), warn,
-			[]string{`"reason":"stale"`, "answered 200"}},
+			[]string{`"reason":"stale"`, "answered 200"}, ""},
 		{"firewall", Fixed(http.StatusUnauthorized, html, page), warn,
-			[]string{`"reason":"stale"`, "answered 401"}},
-		{"redirects", redirect, warn, []string{`"reason":"stale"`, "answered 302"}},
-		{"limits_the_rate", limited, warn, []string{`"reason":"stale"`, "answered 429"}},
+			[]string{`"reason":"stale"`, "answered 401"}, ""},
+		{"redirects", redirect, warn, []string{`"reason":"stale"`, "answered 302"}, ""},
+		{"limits_the_rate", limited, warn, []string{`"reason":"stale"`, "answered 429"}, ""},
 		{"away_for_longer_than_MAX_STALE", Fixed(http.StatusServiceUnavailable, html, page), fail,
-			[]string{`"reason":"unreachable"`}},
+			[]string{`"reason":"unreachable"`}, "2s"},
 		{"refuses_the_token", Refuse, fail,
-			[]string{`"reason":"rejected"`, "answered 401 AUTHENTICATION_ERROR"}},
+			[]string{`"reason":"rejected"`, "answered 401 AUTHENTICATION_ERROR"}, ""},
 		{"refuses_with_empty_403", Fixed(http.StatusForbidden, "text/plain", ""), fail,
-			[]string{`"reason":"rejected"`, "answered 403"}},
-		{"another_account", otherAccount, fail, []string{`"reason":"wrong_account"`}},
+			[]string{`"reason":"rejected"`, "answered 403"}, ""},
+		{"another_account", otherAccount, fail, []string{`"reason":"wrong_account"`}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p := NewPlatform(t)
-			maxStale := "6s"
-			if tt.name == "away_for_longer_than_MAX_STALE" {
-				maxStale = "2s"
-			}
-			r := start(t, p, "MAX_STALE="+maxStale).verified(t)
+			r := start(t, p, "MAX_STALE="+cmp.Or(tt.maxStale, "6s")).verified(t)
 			p.Answer(tt.answer)
 			if tt.body == warn {
 				Eventually(t, r.url+"/healthz", http.StatusOK, warn)
