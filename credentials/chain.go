@@ -143,7 +143,9 @@ func (c *chain) Tokens(ctx context.Context) ([]Token, error) {
 
 // deliver reads the kept source, or the sources in order until one delivers. An error that comes
 // with tokens is the source's own: the chain did not fail.
-func (c *chain) deliver(ctx context.Context, read func(Provider) ([]Token, error)) ([]Token, error) {
+func (c *chain) deliver(
+	ctx context.Context, read func(Provider) ([]Token, error),
+) ([]Token, error) {
 	if err := c.ready(ctx); err != nil {
 		return nil, err
 	}
@@ -222,7 +224,8 @@ func (c *chain) ready(ctx context.Context) error {
 	}
 	if i := slices.Index(c.providers, nil); i >= 0 {
 		return &sourceError{
-			problem: fmt.Sprintf("provider %d of %d in the chain is nil", i+1, len(c.providers)), kind: ErrInvalid,
+			problem: fmt.Sprintf("provider %d of %d in the chain is nil", i+1, len(c.providers)),
+			kind:    ErrInvalid,
 		}
 	}
 	return contextError(ctx, c.Describe())

@@ -53,7 +53,8 @@ func newDefault(lookup lookupFunc, secrets string, opts []FileOption) defaults {
 		&variableFile{name: credentialsVariable, entry: secretName, lookup: lookup, cfg: cfg},
 		newFile(docker, "file:"+shownPath(docker), cfg),
 	})
-	c.advice = "set " + tokenVariable + " to an API token from the account's Integrations page, or " +
+	c.advice = "set " + tokenVariable +
+		" to an API token from the account's Integrations page, or " +
 		fileVariable + " to the path of a file that holds one"
 	return defaults{chain: c, lookup: lookup, broken: err}
 }
@@ -92,7 +93,8 @@ func (d defaults) ready(ctx context.Context) error {
 		return nil
 	}
 	return &sourceError{
-		problem: tokenVariable + " and " + fileVariable + " are both set: unset one of them", kind: ErrInvalid,
+		problem: tokenVariable + " and " + fileVariable + " are both set: unset one of them",
+		kind:    ErrInvalid,
 	}
 }
 

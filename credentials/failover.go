@@ -224,7 +224,8 @@ func tokensOf(ctx context.Context, p Provider) ([]Token, error) {
 	tokens = slices.DeleteFunc(slices.Clone(tokens), Token.IsZero)
 	if len(tokens) == 0 && err == nil {
 		err = &sourceError{
-			source: describe.Of(p), problem: "provider returned neither tokens nor an error", kind: ErrInvalid,
+			source: describe.Of(p), problem: "provider returned neither tokens nor an error",
+			kind: ErrInvalid,
 		}
 	}
 	return tokens, err

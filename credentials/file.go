@@ -241,7 +241,8 @@ func (l look) same(m look) bool {
 // unchanged reports whether content is just the value of last. That is the usual result of a poll,
 // and it is found without a copy.
 func unchanged(content []byte, last Token) bool {
-	return !last.IsZero() && last.Scheme() == "" && string(bytes.TrimSpace(content)) == last.Reveal()
+	return !last.IsZero() && last.Scheme() == "" &&
+		string(bytes.TrimSpace(content)) == last.Reveal()
 }
 
 // shownPath is path as errors and logs show it, on one line.

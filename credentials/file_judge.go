@@ -29,7 +29,8 @@ func (f *file) judge(info fs.FileInfo) (problem string) {
 	if err == nil {
 		alone := mountOf(path)
 		j.warn(f.source, alone.warning(path))
-		if hasModeBits && info.Mode()&othersReadWrite != 0 && alone != subPathMount && !inSecretMount(path) {
+		if hasModeBits && info.Mode()&othersReadWrite != 0 && alone != subPathMount &&
+			!inSecretMount(path) {
 			problem := permissionProblem(info, os.Geteuid(), readOnly(path))
 			if f.cfg.refuseInsecure {
 				j.problem = problem
@@ -68,7 +69,8 @@ func permissionProblem(info fs.FileInfo, user int, readOnly bool) string {
 		advice = fmt.Sprintf("have its owner, user %d, give it to a group of this process "+
 			"and run chmod o= on it", owner)
 	}
-	return fmt.Sprintf("mode %04o lets every user %s the token: %s", info.Mode().Perm(), access, advice)
+	return fmt.Sprintf("mode %04o lets every user %s the token: %s",
+		info.Mode().Perm(), access, advice)
 }
 
 // A mountKind says how a file is mounted. In a mount of the single file a new file that replaces
@@ -84,8 +86,8 @@ const (
 func (m mountKind) warning(path string) (problem string) {
 	switch {
 	case m == subPathMount:
-		return "it is mounted with subPath, so Kubernetes never updates it and a rotated token is " +
-			"not seen until the pod restarts: mount the secret as a directory, without subPath"
+		return "it is mounted with subPath, so Kubernetes never updates it and a rotated token " +
+			"is not seen until the pod restarts: mount the secret as a directory, without subPath"
 	case m == fileMount && !inSecretMount(path):
 		return "it is a mount of this single file, so a new file that replaces it outside is not " +
 			"seen: mount its directory"
@@ -108,7 +110,8 @@ func mountOf(path string) mountKind {
 
 // kubernetesVolume is a path in the volume of a secret: the directory that ..data links to. A
 // subPath mount shows it as the root of the mount.
-var kubernetesVolume = regexp.MustCompile(`/\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\d+/|/volume-subpaths/`)
+var kubernetesVolume = regexp.MustCompile(
+	`/\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\d+/|/volume-subpaths/`)
 
 // findMount looks path up in a table like /proc/self/mountinfo, where the fourth field of a
 // line is the root of the mount in its file system and the fifth is the mount point.
@@ -141,7 +144,8 @@ func inSecretMount(path string) bool {
 }
 
 func inMountOf(path string) bool {
-	for _, root := range []string{"/run/secrets", "/var/run/secrets", os.Getenv(credentialsVariable)} {
+	roots := []string{"/run/secrets", "/var/run/secrets", os.Getenv(credentialsVariable)}
+	for _, root := range roots {
 		if within(root, path) {
 			return true
 		}

@@ -57,7 +57,9 @@ func newFileConfig(opts []FileOption) (fileConfig, *sourceError) {
 	var cfg fileConfig
 	for i, opt := range opts {
 		if opt == nil {
-			return cfg, &sourceError{problem: fmt.Sprintf("option %d of %d is nil", i+1, len(opts)), kind: ErrInvalid}
+			return cfg, &sourceError{
+				problem: fmt.Sprintf("option %d of %d is nil", i+1, len(opts)), kind: ErrInvalid,
+			}
 		}
 		if err := opt(&cfg); err != nil {
 			return cfg, &sourceError{problem: err.Error(), kind: ErrInvalid}
@@ -113,11 +115,13 @@ func (cfg *fileConfig) field(content string) (value, problem string) {
 			}
 		}
 	}
-	if _, err := decoder.Token(); err != nil || strings.TrimSpace(content[decoder.InputOffset():]) != "" {
+	if _, err := decoder.Token(); err != nil ||
+		strings.TrimSpace(content[decoder.InputOffset():]) != "" {
 		return "", notJSON
 	}
 	if found == "" {
-		return "", "JSON object has no field " + cfg.fieldNames() + ": name the field with WithField"
+		return "", "JSON object has no field " + cfg.fieldNames() +
+			": name the field with WithField"
 	}
 	return value, ""
 }

@@ -87,7 +87,8 @@ func checkCharacters(value string) (problem string) {
 		case c < ' ' || c == 0x7f:
 			return fmt.Sprintf("token has a control character, at byte %d", i+1)
 		case c > 0x7f:
-			return fmt.Sprintf("token has a character outside ASCII, at byte %d: copy it again", i+1)
+			return fmt.Sprintf(
+				"token has a character outside ASCII, at byte %d: copy it again", i+1)
 		case c == '=':
 			return fmt.Sprintf("token has an equals sign inside, at byte %d: "+
 				"keep only the token's value", i+1)

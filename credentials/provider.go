@@ -84,7 +84,8 @@ func deliver(ctx context.Context, p Provider) (Token, error) {
 	}
 	if token.IsZero() {
 		return Token{}, &sourceError{
-			source: describe.Of(p), problem: "provider returned neither a token nor an error", kind: ErrInvalid,
+			source: describe.Of(p), problem: "provider returned neither a token nor an error",
+			kind: ErrInvalid,
 		}
 	}
 	return token, nil

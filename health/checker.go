@@ -18,7 +18,7 @@ import (
 // Checker monitors one credential: it loads the token from its provider, verifies it with the
 // platform, follows its rotation, and publishes what it knows as a [Snapshot].
 //
-// Snapshot, Check, Token and Account are one atomic load: no lock, no allocation, no clock, no
+// Snapshot and Check are one atomic load: no lock, no allocation, no clock, no
 // I/O. All methods are safe for concurrent use.
 type Checker struct {
 	cfg     *config
@@ -114,9 +114,10 @@ func (c *Checker) newMachine() machine {
 		},
 	}
 	if c.member != nil {
-		m.fleet = newFleet(c.member.ID, c.cfg.pace, c.member.Stats(), func(t credentials.Token) sharing.Keys {
-			return sharing.KeysOf(c.cfg.client, t)
-		})
+		m.fleet = newFleet(c.member.ID, c.cfg.pace, c.member.Stats(),
+			func(t credentials.Token) sharing.Keys {
+				return sharing.KeysOf(c.cfg.client, t)
+			})
 		m.fleet.place = c.cfg.jitter()
 	}
 	return m
@@ -250,7 +251,8 @@ func (c *Checker) publishLocked(now instant) (old, snap *Snapshot) {
 	case old.reason == snap.reason:
 		snap.state.Since, snap.state.History = old.state.Since, old.state.History
 	default:
-		snap.state.History = remembered(old.state.History, Change{wall, old.reason, snap.reason, s.Err})
+		snap.state.History = remembered(old.state.History,
+			Change{wall, old.reason, snap.reason, s.Err})
 	}
 	c.snapshot.Store(snap)
 	if c.published != nil {

@@ -55,7 +55,7 @@ type fleet struct {
 	unsealed bool      // an entry that cannot be opened was seen
 
 	place    float64 // of this replica among those that wait for the same last moment, in [0, 1)
-	replicas int     // how many looked lately; it falls slowly, because the store may lose its count
+	replicas int     // how many looked lately; falls slowly, because the store may lose its count
 
 	stats *sharing.Stats
 }
@@ -283,7 +283,9 @@ func (m *machine) heard(now instant, r *record, a *sharing.Answer, sentAt instan
 }
 
 // decide says what follows from a look: the end of the check, a call, or another look.
-func (m *machine) decide(now instant, r *record, v sharing.View, trouble *sharing.Answer, fresh bool) {
+func (m *machine) decide(
+	now instant, r *record, v sharing.View, trouble *sharing.Answer, fresh bool,
+) {
 	pauseEnds := now
 	if trouble != nil {
 		pauseEnds = r.team.trouble.sentAt + trouble.Pause
@@ -341,11 +343,12 @@ func (m *machine) nextLook(now instant, r *record, busy time.Duration) time.Dura
 	return wait
 }
 
-// flattered reports whether the store grants no lease because it takes a verdict for younger than it
-// is: its clock was set back, or a server whose clock is behind took over.
+// flattered reports whether the store grants no lease because it takes a verdict for younger than
+// it is: its clock was set back, or a server whose clock is behind took over.
 func (m *machine) flattered(now instant, r *record, v sharing.View, trouble *sharing.Answer) bool {
 	a := v.Verdict
-	return a != nil && a.Fence >= r.team.floor && trouble == nil && v.Busy == 0 && a.Age < m.dueAge(now, r)
+	return a != nil && a.Fence >= r.team.floor && trouble == nil && v.Busy == 0 &&
+		a.Age < m.dueAge(now, r)
 }
 
 // lastMoment reports whether a check of r must end before the last good answer is too old.

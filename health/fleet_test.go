@@ -250,8 +250,8 @@ func TestFleetStore(t *testing.T) {
 			for _, w := range f.replicas {
 				lines := w.lines()
 				require.Len(t, lines, 2, "%q", lines)
-				assert.Contains(t, lines[0], `level=WARN msg="toloka credential: the shared store does not answer, `+
-					`this replica works on its own" environment=production `+
+				assert.Contains(t, lines[0], `level=WARN msg="toloka credential: the shared store does not answer" `+
+					`environment=production `+
 					`error="health: the shared store: connection refused"`)
 				assert.Contains(t, lines[1], `level=INFO msg="toloka credential: the shared store answers again"`)
 				stats := w.checker.Stats().Shared

@@ -14,13 +14,13 @@ const (
 	msgRotated     = "toloka credential rotated"
 	msgRefused     = "toloka credential: new token refused, the old one stays in use"
 	msgSource      = "toloka credential source needs attention"
-	msgStoreLost   = "toloka credential: the shared store does not answer, this replica works on its own"
+	msgStoreLost   = "toloka credential: the shared store does not answer"
 	msgStoreFound  = "toloka credential: the shared store answers again"
-	msgUnsealed    = "toloka credential: an entry of the shared store cannot be opened and is ignored"
+	msgUnsealed    = "toloka credential: a shared entry cannot be opened and is ignored"
 	msgDraining    = "toloka credential checker draining"
 	msgClosed      = "toloka credential checker closed"
-	msgForeignHost = "toloka credential: a request to the platform got no token, because its Host " +
-		"header is another host; in httputil.ReverseProxy use Rewrite with SetURL"
+	msgForeignHost = "toloka credential: a request to the platform got no token, because its " +
+		"Host header is another host; in httputil.ReverseProxy use Rewrite with SetURL"
 	msgForgotten = "toloka credential checker is not started: call Start"
 )
 

@@ -134,7 +134,8 @@ func (m *machine) sourceRead(now instant, r reading) note {
 		return n
 	}
 	if r.err != nil && now >= s.limit {
-		r.err = silence(s.name(), m.pace.sourceTimeout) // what the provider calls it does not matter
+		// What the provider calls it does not matter.
+		r.err = silence(s.name(), m.pace.sourceTimeout)
 	}
 	m.readEnded(now, r.err)
 	s.holdsNone = r.holdsNone

@@ -265,7 +265,8 @@ func (w *modelWorld) beforeCall(call *modelCall) {
 	defer w.mu.Unlock()
 	rec := &w.tokens[call.token]
 	w.lookLocked(snap)
-	// A call may have been decided upon just before its token was replaced, and the one after it too.
+	// A call may have been decided upon just before its token was replaced, and the one after it
+	// too.
 	justReplaced := rec.replacedAt == call.sentAt
 	rec.inFlight++
 	w.traceLocked("call about token %d", call.token)

@@ -109,8 +109,9 @@ func (c *config) validate() error {
 		"that one slow answer would take several intervals; set requester.WithTimeout, too",
 		p.interval, p.timeout)
 	least := 2*p.interval + p.timeout
-	reject(r.maxStale < least, "WithMaxStale(%s): must be at least %s, twice the interval (%s) plus "+
-		"the client's timeout (%s), or one slow answer would close the gate",
+	reject(r.maxStale < least,
+		"WithMaxStale(%s): must be at least %s, twice the interval (%s) plus "+
+			"the client's timeout (%s), or one slow answer would close the gate",
 		r.maxStale, least, p.interval, p.timeout)
 	reject(p.breakerOpen > r.maxStale/2, "WithBreakerOpen(%s): must be at most %s, half of "+
 		"WithMaxStale, or a short outage would close the gate", p.breakerOpen, r.maxStale/2)
@@ -131,7 +132,8 @@ const leastDuration = 10 * time.Millisecond
 func duration(option string, d time.Duration, where func(*config) *time.Duration) Option {
 	return func(c *config) error {
 		if d < leastDuration {
-			return fmt.Errorf("health: %s(%s): must be at least %s; has it a unit, as in 60*time.Second?",
+			return fmt.Errorf(
+				"health: %s(%s): must be at least %s; has it a unit, as in 60*time.Second?",
 				option, d, leastDuration)
 		}
 		*where(c) = min(d, forever)

@@ -210,7 +210,8 @@ func (m *machine) replacements(now instant) []*record {
 	switch r, main := m.inUse, m.main(); {
 	case main == nil:
 		return nil
-	case (r == nil || !m.works() && r.rank < 0) && (main.asking || !main.asked && now >= main.blockedUntil()):
+	case (r == nil || !m.works() && r.rank < 0) &&
+		(main.asking || !main.asked && now >= main.blockedUntil()):
 		return nil // the main token is asked about first
 	case r == nil:
 		return m.offered

@@ -186,7 +186,8 @@ func (m *machine) candidatesErr(r *round) error {
 		switch {
 		case o.heard <= r.after:
 		case o.misfit != nil:
-			errs = append(errs, &Error{Name: m.rules.name, Reason: ReasonWrongAccount, Err: o.misfit})
+			errs = append(errs,
+				&Error{Name: m.rules.name, Reason: ReasonWrongAccount, Err: o.misfit})
 		default:
 			errs = append(errs, o.err)
 		}

@@ -23,7 +23,7 @@ const (
 	accepted     outcome = iota // verified, and of the right account
 	otherAccount                // verified, but not of the expected or pinned account
 	refused                     // by the platform
-	noVerdict                   // anything else: an outage, a rate limit, an answer of something else
+	noVerdict                   // an outage, a rate limit, an answer of something else
 )
 
 // effect is what an answer does to the token in use and to the candidates. What the answer says
@@ -33,7 +33,7 @@ type effect uint8
 const (
 	keep     effect = iota // the token in use stays in use
 	replace                // the token becomes the one in use
-	passOver               // the token does not replace the one in use, for a reason that is published
+	passOver               // the token does not replace the one in use; the reason is published
 )
 
 // transitions has the effect of every answer. The status follows from the record of the token

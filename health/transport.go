@@ -25,7 +25,8 @@ func init() {
 // newTransport returns what is documented at nethttp.Transport.
 func newTransport(c *Checker, base http.RoundTripper) http.RoundTripper {
 	if c == nil {
-		panic(errors.New("nethttp: Transport: the checker is nil; handle the error of health.New first"))
+		panic(errors.New(
+			"nethttp: Transport: the checker is nil; handle the error of health.New first"))
 	}
 	if base == nil {
 		base = http.DefaultTransport
@@ -75,7 +76,8 @@ func (t *transport) CloseIdleConnections() {
 func (t *transport) send(attempt, callers *http.Request, lent *loan) (*http.Response, error) {
 	resp, err := t.base.RoundTrip(authorized(attempt, lent))
 	if resp == nil && err == nil {
-		return nil, errors.New("nethttp: Transport: the base returned neither a response nor an error")
+		return nil, errors.New(
+			"nethttp: Transport: the base returned neither a response nor an error")
 	}
 	if resp != nil {
 		resp.Request = callers

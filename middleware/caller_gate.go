@@ -136,7 +136,8 @@ func NewCallerGate(c *Callers, opts ...CallerGateOption) (*CallerGate, error) {
 		field{keyWWWAuthenticate, []string{
 			`ApiKey realm="` + g.config.realm + `"`, `OAuth realm="` + g.config.realm + `"`,
 		}})
-	g.forbidden = newProblem(http.StatusForbidden, "The account is not allowed to use this service.")
+	g.forbidden = newProblem(http.StatusForbidden,
+		"The account is not allowed to use this service.")
 	g.unavailable = newProblem(http.StatusServiceUnavailable,
 		"The service cannot verify the API token at the moment. Try again later.")
 	return g, nil

@@ -29,25 +29,25 @@ import (
 //
 // # Decisions
 //
-//	the request has                                              answer
-//	no Authorization, two, another scheme, not a token68         401, the platform is not asked
-//	a token verified less than a TTL ago                         passes; refreshed in the background
-//	                                                             after 75 to 90 % of the TTL
-//	a token verified less than MaxStale ago, platform silent     passes as stale
-//	a token verified before, refused once                        passes as stale; asked again after 1 s
-//	a token refused less than 10 s ago                           401, the platform is not asked
-//	an unknown token                                             waits for one shared call
-//	an unknown token that the platform gives no verdict on       503, never 401
-//	a verified token that the gate does not allow                403
+//	the request has                                       answer
+//	no Authorization, two, another scheme, not a token68  401, the platform is not asked
+//	a token verified less than a TTL ago                  passes; refreshed in the background
+//	                                                      after 75 to 90 % of the TTL
+//	a token verified less than MaxStale ago, no answer    passes as stale
+//	a token verified before, refused once                 passes as stale; asked again after 1 s
+//	a token refused less than 10 s ago                    401, the platform is not asked
+//	an unknown token                                      waits for one shared call
+//	an unknown token without a verdict of the platform    503, never 401
+//	a verified token that the gate does not allow         403
 //
 // Calls for verified tokens do not share a limit, a circuit breaker or a hold after a 429 answer
 // with calls for unknown ones, and unknown tokens cannot evict them: a flood of made-up tokens
 // delays only other unknown tokens.
 //
 // The breaker opens when three different tokens in a row get no verdict, and allows one call every
-// 5 s, first about the tokens that have failed the least. A verified token in use is asked about once
-// before it is too old, also while the breaker is open: an outage for many accounts closes nothing
-// for the others.
+// 5 s, first about the tokens that have failed the least. A verified token in use is asked about
+// once before it is too old, also while the breaker is open: an outage for many accounts closes
+// nothing for the others.
 //
 // A Callers is safe for concurrent use. The end of a request's context ends the wait of that
 // request only. Close it when it is no longer needed.
@@ -62,7 +62,8 @@ func NewCallers(client *requester.Client, opts ...CallersOption) (*Callers, erro
 	config := defaultCallers
 	var errs []error
 	if client == nil {
-		errs = append(errs, errors.New("the client is nil; handle the error of requester.New first"))
+		errs = append(errs,
+			errors.New("the client is nil; handle the error of requester.New first"))
 	}
 	if err := apply(&config, opts); err != nil {
 		errs = append(errs, err)

@@ -40,7 +40,8 @@ func TestCallers_lanes(t *testing.T) {
 	})
 }
 
-// Calls about unknown tokens that hang in a transport without end stop no call about a verified one.
+// Calls about unknown tokens that hang in a transport without end stop no call about a verified
+// one.
 func TestCallers_hangInOneLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, release := requestertest.NewPlatform(), make(chan struct{})
@@ -292,8 +293,8 @@ func TestCallers_quotasOfOthers(t *testing.T) {
 	}
 }
 
-// An outage for many accounts does not keep the others from being asked, though it keeps the breaker
-// open.
+// An outage for many accounts does not keep the others from being asked, though it keeps the
+// breaker open.
 func TestCallers_outageForSomeAccounts(t *testing.T) {
 	const failing = 50
 	t.Run("verified", func(t *testing.T) {

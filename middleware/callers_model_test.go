@@ -154,8 +154,8 @@ func (m *model) play(moves []move) error {
 	return m.live()
 }
 
-// live checks that a token that the platform accepts from now on is fresh soon, whatever is answered
-// about the others.
+// live checks that a token that the platform accepts from now on is fresh soon, whatever is
+// answered about the others.
 func (m *model) live() error {
 	m.platform.ClearFaults()
 	for i := 1; i < modelTokens; i++ {

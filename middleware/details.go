@@ -28,7 +28,8 @@ import (
 func WithDetails(allowed func(*http.Request) bool) HealthOption {
 	return func(c *healthConfig) error {
 		if allowed == nil {
-			return errors.New("WithDetails: the policy is nil (BearerToken returns nil for the zero Token)")
+			return errors.New(
+				"WithDetails: the policy is nil (BearerToken returns nil for the zero Token)")
 		}
 		c.details = allowed
 		return nil
@@ -101,7 +102,8 @@ func BearerToken(token credentials.Token) func(*http.Request) bool {
 		scheme, value, _ := strings.Cut(values[0], " ")
 		// Digests have one length, so that the comparison does not reveal the token's length.
 		got := sha256.Sum256([]byte(strings.TrimLeft(value, " ")))
-		return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && strings.EqualFold(scheme, "Bearer")
+		return subtle.ConstantTimeCompare(got[:], want[:]) == 1 &&
+			strings.EqualFold(scheme, "Bearer")
 	}
 }
 
@@ -137,7 +139,8 @@ func (p *detailsPolicy) report(r *http.Request, value any) {
 		return
 	}
 	logf := log.Printf
-	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && server.ErrorLog != nil {
+	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok &&
+		server.ErrorLog != nil {
 		logf = server.ErrorLog.Printf
 	}
 	logf("middleware: the policy of WithDetails panicked (%T): its requests get no details", value)

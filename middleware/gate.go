@@ -67,7 +67,7 @@ func WithRejectionHandler(
 
 // WithAccountInContext adds the verified account to the context of the requests that are let
 // through, for [AccountFrom] and [AccountOf]. It is off by default, because a new context costs
-// two allocations per request; the checker's Account method costs none.
+// two allocations per request; checker.Snapshot().Account() costs none.
 func WithAccountInContext() GateOption {
 	return func(c *gateConfig) error {
 		c.account = true

@@ -10,12 +10,13 @@ import (
 
 // Routes returns the handlers of the health endpoints by their paths:
 //
-//	/healthz   200 with {"status":"pass"} or {"status":"warn"} while the service should get traffic,
-//	           503 with {"status":"fail"} while it should not ([health.Snapshot.Readiness])
+//	/healthz   200 with {"status":"pass"} or {"status":"warn"} while the service should get
+//	           traffic, 503 with {"status":"fail"} while it should not
+//	           ([health.Snapshot.Readiness])
 //	/readyz    the same
 //	/livez     200 with {"status":"pass"} as long as the process answers
-//	/startupz  503 with {"status":"fail"} until Start of every checker has returned nil, and 200 with
-//	           {"status":"pass"} from then on, verified or not
+//	/startupz  503 with {"status":"fail"} until Start of every checker has returned nil, and 200
+//	           with {"status":"pass"} from then on, verified or not
 //	/statusz   the status page, only with [WithStatusPage]
 //
 // It is for adapters, and for routers that no adapter fits:
@@ -82,7 +83,8 @@ func WithPath(name, path string) HealthOption {
 				return nil
 			}
 		}
-		return fmt.Errorf("WithPath(%q, %q): there is no endpoint of that name; use %s, %s, %s, %s or %s",
+		return fmt.Errorf(
+			"WithPath(%q, %q): there is no endpoint of that name; use %s, %s, %s, %s or %s",
 			name, path, healthPath, readyPath, livePath, startupPath, statusPath)
 	}
 }
@@ -128,11 +130,13 @@ func (p paths) resolve() ([]namedPath, error) {
 		}
 		e.path = join(p.prefix, e.path)
 		if special := strings.IndexAny(e.path, "{}:*?#% \t\r\n"); special >= 0 {
-			errs = append(errs, fmt.Errorf("the path %q of %s contains %q, which routers and URLs treat specially",
-				e.path, e.name, e.path[special]))
+			errs = append(errs,
+				fmt.Errorf("the path %q of %s contains %q, which routers and URLs treat specially",
+					e.path, e.name, e.path[special]))
 		}
 		if other, ok := taken[e.path]; ok {
-			errs = append(errs, fmt.Errorf("%s and %s have the same path %q", other, e.name, e.path))
+			errs = append(errs,
+				fmt.Errorf("%s and %s have the same path %q", other, e.name, e.path))
 		}
 		taken[e.path] = e.name
 		resolved = append(resolved, e)

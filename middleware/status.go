@@ -29,8 +29,9 @@ var (
 
 	// The page loads nothing, runs nothing, and is in no frame. Only its own style is applied.
 	statusHeader = []field{
-		{keyContentSecurityPolicy, []string{"default-src 'none'; style-src 'sha256-" + digest(statusCSS) +
-			"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}},
+		{keyContentSecurityPolicy,
+			[]string{"default-src 'none'; style-src 'sha256-" + digest(statusCSS) +
+				"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}},
 		{"Referrer-Policy", []string{"no-referrer"}},
 	}
 
@@ -150,7 +151,8 @@ func (e *statusEndpoint) render(now time.Time) []byte {
 			s = unknown
 		}
 		page.Status = min(page.Status, s.Status())
-		page.Checkers = append(page.Checkers, newStatusOfChecker("checker-"+strconv.Itoa(i+1), s, now))
+		page.Checkers = append(page.Checkers,
+			newStatusOfChecker("checker-"+strconv.Itoa(i+1), s, now))
 	}
 	if e.callers != nil {
 		page.Callers = callersDetails(e.callers.Stats())
@@ -179,7 +181,8 @@ func newStatusOfChecker(id string, s *health.Snapshot, now time.Time) statusOfCh
 		c.Title = "credential"
 	}
 	for _, r := range state.Reasons {
-		c.Reasons = append(c.Reasons, statusReason{r.String(), r.Meaning(), r.Advice(), runbook + r.String()})
+		c.Reasons = append(c.Reasons,
+			statusReason{r.String(), r.Meaning(), r.Advice(), runbook + r.String()})
 	}
 	for _, change := range slices.Backward(state.History) {
 		c.Changes = append(c.Changes, statusChange{

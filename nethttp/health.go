@@ -66,5 +66,6 @@ func patterns(path string, isServeMux bool) []string {
 	if path == "/" {
 		return []string{"GET /{$}", "OPTIONS /{$}"}
 	}
-	return []string{"GET " + path, "GET " + path + "/{$}", "OPTIONS " + path, "OPTIONS " + path + "/{$}"}
+	return []string{"GET " + path, "GET " + path + "/{$}", "OPTIONS " + path, "OPTIONS " + path +
+		"/{$}"}
 }

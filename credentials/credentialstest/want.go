@@ -17,7 +17,8 @@ func wantToken(tb testing.TB, d Driver, value string, scheme credentials.Scheme)
 		tb.Fatalf("Token: %v", err)
 	}
 	if want := parse(tb, value).WithScheme(scheme); !token.Equal(want) {
-		tb.Fatalf("Token: %v with scheme %q, want %v with scheme %q", token, token.Scheme(), want, scheme)
+		tb.Fatalf("Token: %v with scheme %q, want %v with scheme %q",
+			token, token.Scheme(), want, scheme)
 	}
 }
 

@@ -106,8 +106,10 @@ func (a *appRole) unwrap(ctx context.Context, client *api.Client, wrapping strin
 	id := field(answer, "secret_id")
 	if id == "" {
 		return "", &vaultError{
-			path: unwrapPath, address: publicAddress(client), status: http.StatusOK, kind: credentials.ErrInvalid,
-			problem: "the wrapping token holds no secret id: wrap the response of " + a.creationPath(),
+			path: unwrapPath, address: publicAddress(client), status: http.StatusOK,
+			kind: credentials.ErrInvalid,
+			problem: "the wrapping token holds no secret id: wrap the response of " +
+				a.creationPath(),
 		}
 	}
 	a.wrapping, a.unwrapped = newSecret(wrapping), newSecret(id)
@@ -120,7 +122,8 @@ func (a *appRole) unwrap(ctx context.Context, client *api.Client, wrapping strin
 // here, and a login with the role id and another role's secret id fails. A lookup does not use
 // up the token.
 func (a *appRole) lookUp(ctx context.Context, client *api.Client, wrapping string) error {
-	answer, err := client.Logical().WriteWithContext(ctx, lookupPath, map[string]any{"token": wrapping})
+	answer, err := client.Logical().WriteWithContext(ctx, lookupPath,
+		map[string]any{"token": wrapping})
 	if err != nil {
 		return wrappingError(ctx, client, lookupPath, err, wrapping)
 	}
@@ -133,7 +136,8 @@ func (a *appRole) lookUp(ctx context.Context, client *api.Client, wrapping strin
 		by = word(names.Path(redact(created, []string{wrapping})))
 	}
 	return &vaultError{
-		path: lookupPath, address: publicAddress(client), status: http.StatusOK, kind: credentials.ErrInvalid,
+		path: lookupPath, address: publicAddress(client), status: http.StatusOK,
+		kind: credentials.ErrInvalid,
 		problem: "the wrapping token was created by " + by + ", not by " + a.creationPath() +
 			": it may have been intercepted and replaced. It was not unwrapped. " +
 			"Check how it was delivered and the mount of the auth method, and issue a new one",
@@ -156,15 +160,18 @@ func (a *appRole) creationPath() string {
 }
 
 // wrappingError explains why a wrapping token could not be looked up or unwrapped.
-func wrappingError(ctx context.Context, client *api.Client, path string, err error, wrapping string) *vaultError {
+func wrappingError(
+	ctx context.Context, client *api.Client, path string, err error, wrapping string,
+) *vaultError {
 	e := requestError(ctx, client, path, err, wrapping)
 	switch {
 	case e.kind == nil: // transient
 	case e.status == http.StatusBadRequest:
-		e.problem = "the wrapping token is expired or was already used: if you did not unwrap it, " +
-			"someone else has the secret id; revoke the secret id and issue a new one"
+		e.problem = "the wrapping token is expired or was already used: if you did not unwrap " +
+			"it, someone else has the secret id; revoke the secret id and issue a new one"
 	default:
-		e.problem = fmt.Sprintf("the wrapping token was refused (%d): check the namespace", e.status)
+		e.problem = fmt.Sprintf("the wrapping token was refused (%d): check the namespace",
+			e.status)
 	}
 	return e
 }
@@ -194,7 +201,8 @@ func (r *refusals) hold(id string) error {
 	}
 	e := r.last
 	e.unasked = true
-	e.note = fmt.Sprintf(" (not sent again for %s unless it changes: Vault locks a role after 5 refusals)",
+	e.note = fmt.Sprintf(
+		" (not sent again for %s unless it changes: Vault locks a role after 5 refusals)",
 		wait.Round(time.Second))
 	return &e
 }

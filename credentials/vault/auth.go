@@ -58,7 +58,9 @@ func AppRole(roleID string, secretID Source, opts ...AuthOption) api.AuthMethod 
 //
 //	vault.JWT("toloka", vault.File("/var/run/secrets/vault/token"), vault.AtMount("kubernetes"))
 func Kubernetes(role string, opts ...AuthOption) api.AuthMethod {
-	return &bearer{method: newMethod("kubernetes", opts), role: role, jwt: File(serviceAccountToken)}
+	return &bearer{
+		method: newMethod("kubernetes", opts), role: role, jwt: File(serviceAccountToken),
+	}
 }
 
 // JWT logs in with a JSON web token, which is read at every login.
@@ -99,7 +101,8 @@ func (m method) check(idName, id string, src Source, mayWrap bool) error {
 	case id == "":
 		return settingError("%s: the %s is empty", m.path(), idName)
 	case src.read == nil:
-		return settingError("%s: the login's secret has no source: use Value, Env or File", m.path())
+		return settingError("%s: the login's secret has no source: use Value, Env or File",
+			m.path())
 	case src.wrapped && !mayWrap:
 		return settingError("%s: only AppRole can use a Wrapped source", m.path())
 	}

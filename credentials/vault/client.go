@@ -35,7 +35,9 @@ func privateClients(client *api.Client, namespace *string) (clients, func(), err
 	cfg.HttpClient.Jar = nil
 	cfg.ReadYourWrites = false
 	// The caller of the provider decides when to retry.
-	cfg.CheckRetry = func(context.Context, *http.Response, error) (bool, error) { return false, nil }
+	cfg.CheckRetry = func(context.Context, *http.Response, error) (bool, error) {
+		return false, nil
+	}
 	// The context of the provider bounds every request.
 	cfg.Timeout = 0
 
@@ -116,7 +118,8 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 func checkAddress(address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
-		return settingError("the address of Vault is not a URL: it must look like %s", exampleAddress)
+		return settingError("the address of Vault is not a URL: it must look like %s",
+			exampleAddress)
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return settingError("the address of Vault is %s: it must look like %s",

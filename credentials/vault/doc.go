@@ -33,7 +33,8 @@
 // first login. If anyone else has unwrapped it before, or replaced it, the login fails and
 // the error says so:
 //
-//	vault.WithAuth(vault.AppRole(roleID, vault.Wrapped(vault.File("/run/toloka/wrapped-secret-id"))))
+//	secretID := vault.Wrapped(vault.File("/run/toloka/wrapped-secret-id"))
+//	vault.WithAuth(vault.AppRole(roleID, secretID))
 //
 // A restarted service needs a new one. Without -wrap-ttl and [Wrapped], the file holds the
 // secret id itself, which is valid as long as its role allows.

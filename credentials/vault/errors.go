@@ -17,9 +17,10 @@ import (
 	"github.com/tolokacheck/tolokacheck/internal/names"
 )
 
-// vaultError is the error of all functions of this package. Its text names the request to Vault, the
-// problem and what to do. It never shows a Vault token, a login's secret or a value of the secret
-// that is read. A mount, path, field or role that looks like a secret is replaced by "(hidden)".
+// vaultError is the error of all functions of this package. Its text names the request to Vault,
+// the problem and what to do. It never shows a Vault token, a login's secret or a value of the
+// secret that is read. A mount, path, field or role that looks like a secret is replaced by
+// "(hidden)".
 type vaultError struct {
 	// path is the API path of the request without "/v1/", as in a policy:
 	// "secret/data/toloka", "auth/approle/login". It is empty for an invalid setting.
@@ -81,7 +82,9 @@ func pathNamed(what, path string) setting  { return setting{what, names.Path(pat
 
 // settingError is an error of a setting: the program or its environment has to be changed.
 func settingError(format string, args ...any) *vaultError {
-	return &vaultError{problem: fmt.Sprintf(format, args...), kind: credentials.ErrInvalid, unasked: true}
+	return &vaultError{
+		problem: fmt.Sprintf(format, args...), kind: credentials.ErrInvalid, unasked: true,
+	}
 }
 
 // timeoutError is the cause of a context that this package has bounded.
@@ -137,7 +140,9 @@ func noAnswer(ctx context.Context, path, address string, err error, secrets ...s
 // withoutEcho cuts what an error of net/http quotes from a malformed response: a server that does
 // not speak HTTP may echo the request.
 func withoutEcho(text string) string {
-	for _, malformed := range []string{"malformed ", "bad Content-Length", "unsupported transfer encoding"} {
+	for _, malformed := range []string{
+		"malformed ", "bad Content-Length", "unsupported transfer encoding",
+	} {
 		if i := strings.Index(text, malformed); i >= 0 {
 			if j := strings.IndexAny(text[i:], "\":"); j >= 0 {
 				return strings.TrimSpace(text[:i+j])

@@ -119,7 +119,9 @@ func (l location) describe() string {
 }
 
 // read sends one request.
-func (l location) read(ctx context.Context, client *api.Client) (credentials.Token, verdict, error) {
+func (l location) read(
+	ctx context.Context, client *api.Client,
+) (credentials.Token, verdict, error) {
 	var query map[string][]string
 	if l.version != 0 {
 		query = map[string][]string{"version": {strconv.Itoa(l.version)}}
@@ -206,14 +208,16 @@ func (l location) missing(r reply) (problem string, kind error) {
 	mount, path := names.Field(l.mount), names.Path(l.path)
 	switch {
 	case len(r.Errors) > 0:
-		return "no secrets engine is mounted at " + mount.Text + "/ in this namespace", credentials.ErrInvalid
+		problem = "no secrets engine is mounted at " + mount.Text + "/ in this namespace"
+		return problem, credentials.ErrInvalid
 	case l.kv == 1 && len(r.Warnings) > 0:
 		return fmt.Sprintf("KV v1 path on a v2 mount: use KVv2(%s, %s), or set %s=2",
 			quoted(mount), quoted(path), envKV), credentials.ErrInvalid
 	case v.Metadata != nil && v.Metadata.Destroyed:
 		problem = fmt.Sprintf("version %d destroyed: write the token again", v.Metadata.Version)
 	case v.Metadata != nil:
-		problem = fmt.Sprintf("version %d deleted: undelete it, or write the token again", v.Metadata.Version)
+		problem = fmt.Sprintf("version %d deleted: undelete it, or write the token again",
+			v.Metadata.Version)
 	case l.version != 0:
 		problem = fmt.Sprintf("no such secret, or no version %d of it", l.version)
 	default:
@@ -241,7 +245,8 @@ func (l location) fields(r reply) (map[string]json.RawMessage, *vaultError) {
 	var v versioned
 	if json.Unmarshal(r.Data, &v) != nil || v.Metadata == nil || v.Data == nil {
 		return nil, &vaultError{
-			problem: fmt.Sprintf("answered 200 without a versioned secret: if %s/ is KV v1, use KVv1 or set %s=1",
+			problem: fmt.Sprintf(
+				"answered 200 without a versioned secret: if %s/ is KV v1, use KVv1 or set %s=1",
 				names.Field(l.mount).Text, envKV),
 			kind: credentials.ErrInvalid,
 		}

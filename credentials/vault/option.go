@@ -64,7 +64,8 @@ func WithField(name string) Option {
 func WithAuth(method api.AuthMethod) Option {
 	return func(s *settings) error {
 		if isnil.Value(method) {
-			return settingError("the login method is nil: leave WithAuth out to use the client's token")
+			return settingError(
+				"the login method is nil: leave WithAuth out to use the client's token")
 		}
 		if own, ok := method.(interface{ check() error }); ok {
 			if err := own.check(); err != nil {
@@ -90,7 +91,8 @@ func WithNamespace(name string) Option {
 func WithTimeout(d time.Duration) Option {
 	return func(s *settings) error {
 		if d < minTimeout {
-			return settingError("timeout %s: the minimum is %s (is the unit missing?)", d, minTimeout)
+			return settingError(
+				"timeout %s: the minimum is %s (is the unit missing?)", d, minTimeout)
 		}
 		s.timeout = d
 		return nil

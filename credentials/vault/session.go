@@ -69,7 +69,7 @@ type session struct {
 	timeout time.Duration // of the provider
 	log     *slog.Logger
 
-	turn      turn // guards the following fields; held during a login, so that there is one at a time
+	turn      turn // guards the following fields; held during a login: there is one at a time
 	held      secret
 	renewAt   time.Time // zero: never
 	ends      time.Time // zero: never
@@ -209,7 +209,8 @@ func (s *session) explain(ctx context.Context, client *api.Client, err error) er
 func (s *session) noToken(client *api.Client, answer *api.Secret) error {
 	e := &vaultError{
 		path: s.describe(), address: publicAddress(client), kind: credentials.ErrInvalid,
-		problem: "login returned no Vault token: check that this is the login path of an auth method",
+		problem: "login returned no Vault token: check that this is the login path " +
+			"of an auth method",
 	}
 	if answer != nil && answer.Auth != nil && answer.Auth.MFARequirement != nil {
 		e.problem = "login requires MFA, which a service cannot do: exempt the role from MFA"

@@ -113,7 +113,9 @@ func newProvider(client *api.Client, s settings) (*Provider, error) {
 	}, nil
 }
 
-func (p *Provider) read(ctx context.Context, vaultToken string) (credentials.Token, verdict, error) {
+func (p *Provider) read(
+	ctx context.Context, vaultToken string,
+) (credentials.Token, verdict, error) {
 	token, v, err := p.secret(ctx, p.clients(vaultToken))
 	if v == accepted {
 		p.auth.accepted(ctx, vaultToken)

@@ -19,7 +19,7 @@ type Config struct {
 	// Checker provides the verdict. Required.
 	Checker middleware.Snapshotter
 	// AccountInContext makes the verified account available to handlers by [Account]. False by
-	// default, because it costs two allocations per request; the checker's Account method costs
+	// default, because it costs two allocations per request; checker.Snapshot().Account() costs
 	// none.
 	AccountInContext bool
 	// ProblemDetails makes the gate write a problem details body (RFC 9457, media type

@@ -98,7 +98,8 @@ func balanceOptions() ([]health.Option, error) {
 	if value := os.Getenv("MIN_BALANCE"); value != "" {
 		least, err := decimal.Parse(value)
 		if err != nil {
-			return nil, errors.New("MIN_BALANCE: not an amount in US dollars; write it like 50 or 12.5")
+			return nil, errors.New(
+				"MIN_BALANCE: not an amount in US dollars; write it like 50 or 12.5")
 		}
 		opts = append(opts, health.WithMinBalance(least))
 	}

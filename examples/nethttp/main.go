@@ -89,9 +89,9 @@ func newChecker() (*health.Checker, error) {
 	if interval > 0 { // a call must fit into an interval
 		opts = append(opts, requester.WithTimeout(min(interval, requester.DefaultTimeout)))
 	}
-	client, clientErr := requester.New(requester.Environment(os.Getenv("TOLOKA_ENVIRONMENT")), opts...)
+	client, newErr := requester.New(requester.Environment(os.Getenv("TOLOKA_ENVIRONMENT")), opts...)
 	maxStale, maxStaleErr := duration("MAX_STALE", 15*time.Minute)
-	if err := errors.Join(clientErr, intervalErr, maxStaleErr); err != nil {
+	if err := errors.Join(newErr, intervalErr, maxStaleErr); err != nil {
 		return nil, err
 	}
 	return health.New(credentials.Default(), health.WithLogger(slog.Default()),

@@ -45,7 +45,8 @@ func run(args []string, lookup func(string) (string, bool), stdout, stderr io.Wr
 		return exitCode(err)
 	}
 	if err := print(stdout, snap, opts.json); err != nil {
-		fmt.Fprintln(stderr, "verify: the credential is valid, but the result cannot be written:", err)
+		fmt.Fprintln(stderr, "verify: the credential is valid, but the result cannot be written:",
+			err)
 		return exitUsage
 	}
 	return exitVerified

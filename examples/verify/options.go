@@ -62,7 +62,8 @@ func parse(
 	flags.BoolVar(&opts.json, "json", false, "print the account as JSON, in the platform's format")
 	timeout := flags.Duration("timeout", defaultTimeout, "give up after this `duration`")
 	environment := flags.String("environment", "",
-		"use this `environment`, production or sandbox (default TOLOKA_ENVIRONMENT, else production)")
+		"use this `environment`, production or sandbox "+
+			"(default TOLOKA_ENVIRONMENT, else production)")
 	baseURL := flags.String("base-url", "",
 		"use this `URL` instead of the environment's (default TOLOKA_BASE_URL)")
 	account := flags.String("expect-account", "",
@@ -92,7 +93,10 @@ func parse(
 	for _, open := range []struct {
 		name  string
 		value *string
-	}{{"TOLOKA_ENVIRONMENT", environment}, {"TOLOKA_BASE_URL", baseURL}, {"EXPECT_ACCOUNT", account}} {
+	}{
+		{"TOLOKA_ENVIRONMENT", environment}, {"TOLOKA_BASE_URL", baseURL},
+		{"EXPECT_ACCOUNT", account},
+	} {
 		variable, _ := lookup(open.name) // empty counts as unset
 		if service.HoldsToken(lookup, variable) {
 			return options{}, "", fmt.Errorf("%s holds an API token; %s", open.name, tokenHint)

@@ -30,7 +30,8 @@ func NewCallersCollector(c Callers) prom.Collector { return callersCollector{c} 
 type callersCollector struct{ callers Callers }
 
 var errNilCallers = errors.New(
-	"toloka: NewCallersCollector: the Callers is nil; handle the error of middleware.NewCallers first")
+	"toloka: NewCallersCollector: the Callers is nil; " +
+		"handle the error of middleware.NewCallers first")
 
 // Describe implements [prom.Collector].
 func (c callersCollector) Describe(ch chan<- *prom.Desc) {
@@ -98,7 +99,8 @@ func callersDesc(name, help string, labels ...string) *prom.Desc {
 
 var (
 	descCallersRequests = callersDesc("requests_total",
-		"Requests at the gates, each once: verified and stale passed, the others were rejected.", "outcome")
+		"Requests at the gates, each once: verified and stale passed, the others were rejected.",
+		"outcome")
 	descCallersCalls = callersDesc("platform_requests_total",
 		"Requests to the platform about callers' tokens, by what the answer means.", "class")
 	descCallersSkipped = callersDesc("platform_requests_skipped_total",

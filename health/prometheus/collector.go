@@ -113,7 +113,8 @@ func desc(name, help string, labels ...string) *prom.Desc {
 
 var (
 	descStatus = desc("status",
-		"Whether the credential has this status: 1 for exactly one of pass, warn and fail.", "status")
+		"Whether the credential has this status: 1 for exactly one of pass, warn and fail.",
+		"status")
 	descReason = desc("reason",
 		"Whether this reason holds: 1 for one or more.", "reason")
 	descReady = desc("ready",

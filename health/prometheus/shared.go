@@ -14,16 +14,19 @@ type sharedMetrics struct {
 func newSharedMetrics(desc func(name, help string, labels ...string) *prom.Desc) sharedMetrics {
 	return sharedMetrics{
 		answers: desc("shared_answers_total",
-			"Answers of the platform that were taken from other replicas, or given to them.", "direction"),
+			"Answers of the platform that were taken from other replicas, or given to them.",
+			"direction"),
 		leases: desc("shared_leases_total",
 			"Leases that were granted: how often it was this replica's turn to call the platform."),
 		errors: desc("shared_store_errors_total",
 			"Operations of the shared store that failed or took too long."),
 		entries: desc("shared_entries_total",
-			"Entries of the shared store that were opened, or rejected because no holder of the token "+
+			"Entries of the shared store that were opened, or rejected because no holder of the "+
+				"token "+
 				"sealed them.", "result"),
 		state: desc("shared_store_state",
-			"Whether the shared store has this state: 1 for exactly one of active and away.", "state"),
+			"Whether the shared store has this state: 1 for exactly one of active and away.",
+			"state"),
 		replicas: desc("shared_replicas",
 			"About how many replicas share answers about the same token."),
 	}

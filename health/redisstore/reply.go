@@ -20,8 +20,10 @@ func decode(reply any) (shared.View, error) {
 	}
 	d := decoder{fields: fields}
 	view := shared.View{
-		Verdict:  shared.Entry{Fence: d.fence(), Age: d.duration(), Data: d.data()},
-		Trouble:  shared.Entry{Fence: d.fence(), Age: d.duration(), Pause: d.duration(), Data: d.data()},
+		Verdict: shared.Entry{Fence: d.fence(), Age: d.duration(), Data: d.data()},
+		Trouble: shared.Entry{
+			Fence: d.fence(), Age: d.duration(), Pause: d.duration(), Data: d.data(),
+		},
 		Lease:    d.fence(),
 		Busy:     d.duration(),
 		Replicas: max(int(d.integer(math.MaxInt32)), 1),

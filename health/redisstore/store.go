@@ -103,7 +103,8 @@ var (
 )
 
 func newScript(source string) *redis.Script {
-	constants := fmt.Sprintf("local retention, window, maxPause, maxData, maxFence = %d, %d, %d, %d, %d\n",
+	constants := fmt.Sprintf(
+		"local retention, window, maxPause, maxData, maxFence = %d, %d, %d, %d, %d\n",
 		milliseconds(shared.Retention), milliseconds(replicaWindow), maxMilliseconds,
 		shared.MaxData, uint64(shared.MaxFence))
 	return redis.NewScript(constants + commonSource + source)
@@ -131,8 +132,8 @@ func (s *Store) Look(ctx context.Context, key string, q shared.Query) (shared.Vi
 	return view, nil
 }
 
-// Put implements [shared.Store]. If the client retries a Put whose reply was lost, Put returns false
-// although the answer is stored.
+// Put implements [shared.Store]. If the client retries a Put whose reply was lost, Put returns
+// false although the answer is stored.
 func (s *Store) Put(ctx context.Context, key string, p shared.Answer) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, fmt.Errorf("redisstore: Put: %w", err)
@@ -199,13 +200,15 @@ func explain(err error) error {
 	case redis.HasErrorPrefix(err, "NOPERM"),
 		strings.Contains(err.Error(), "The user executing the script"), // Redis
 		strings.Contains(err.Error(), "ACL failure in script"):         // Valkey
-		return fmt.Errorf("%w (the documentation of package redisstore lists the rights that it needs, "+
-			"ACL LOG what was denied)", err)
+		return fmt.Errorf(
+			"%w (the documentation of package redisstore lists the rights that it needs, "+
+				"ACL LOG what was denied)", err)
 	case strings.Contains(err.Error(), "unauthenticated"):
 		// Redis refuses a command of more than ten words like this, instead of by NOAUTH.
 		return fmt.Errorf("%w (the client sends no password, and the server requires one)", err)
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
-		return fmt.Errorf("%w (another program writes to these keys: delete them, or use WithPrefix)",
+		return fmt.Errorf(
+			"%w (another program writes to these keys: delete them, or use WithPrefix)",
 			err)
 	default:
 		return err

@@ -89,7 +89,8 @@ func (x *exchange) rejectionAdvice(e *APIError) string {
 		return name + " may not act under the account " + x.client.actUnder +
 			": check that this account shares access with the token's owner"
 	}
-	s := name + " is rejected: generate a new one on the account's Integrations page, " + integrationsPage
+	s := name + " is rejected: generate a new one on the account's Integrations page, " +
+		integrationsPage
 	switch x.client.environment {
 	case string(Production):
 		s += "; a token of the sandbox does not work in production"
@@ -98,8 +99,10 @@ func (x *exchange) rejectionAdvice(e *APIError) string {
 	}
 	switch scheme := x.client.schemeOf(x.token); {
 	case scheme == credentials.SchemeOAuth && secrettext.APIKey(x.token.Reveal()):
-		s += `; it looks like an API key but was sent as OAuth: if it is one, write "ApiKey " before it`
-	case scheme == credentials.SchemeAPIKey && x.token.Scheme() == "" && !secrettext.APIKey(x.token.Reveal()):
+		s += "; it looks like an API key but was sent as OAuth: if it is one, " +
+			`write "ApiKey " before it`
+	case scheme == credentials.SchemeAPIKey && x.token.Scheme() == "" &&
+		!secrettext.APIKey(x.token.Reveal()):
 		// Only where the scheme is a default: a token that states ApiKey is meant as a key.
 		s += `; if it is a legacy OAuth token, write "OAuth " before it`
 	}

@@ -47,7 +47,8 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	}
 	if u.Scheme == "http" && !mayBePlain(u.Hostname()) {
 		return nil, fmt.Errorf("plain http to %q would show the token to the network; "+
-			"use https (http is only for a loopback address, 127.0.0.0/8 or [::1], and exactly localhost)",
+			"use https (http is only for a loopback address, 127.0.0.0/8 or [::1], "+
+			"and exactly localhost)",
 			u.Hostname())
 	}
 	return &url.URL{Scheme: u.Scheme, Host: host}, nil

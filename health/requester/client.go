@@ -45,7 +45,8 @@ func New(env Environment, opts ...Option) (*Client, error) {
 	var problems []error
 	for i, opt := range opts {
 		if opt == nil {
-			problems = append(problems, fmt.Errorf("requester: option %d of %d is nil", i+1, len(opts)))
+			problems = append(problems,
+				fmt.Errorf("requester: option %d of %d is nil", i+1, len(opts)))
 			continue
 		}
 		if err := opt(&cfg); err != nil {
@@ -195,6 +196,7 @@ func baseOf(env Environment) (*url.URL, error) {
 	case Sandbox:
 		return &url.URL{Scheme: "https", Host: "sandbox.toloka.dev"}, nil
 	default:
-		return nil, fmt.Errorf("requester: unknown environment %q: use %q or %q", env, Production, Sandbox)
+		return nil, fmt.Errorf("requester: unknown environment %q: use %q or %q",
+			env, Production, Sandbox)
 	}
 }

@@ -171,7 +171,8 @@ type notLoopbackError struct {
 }
 
 func (e *notLoopbackError) Error() string {
-	return fmt.Sprintf("%s is %s, which is not a loopback address: plain http is for this machine only",
+	return fmt.Sprintf(
+		"%s is %s, which is not a loopback address: plain http is for this machine only",
 		e.host, e.ip)
 }
 

@@ -11,7 +11,8 @@ import (
 const integrationsPage = "https://platform.toloka.ai/requester/profile/integration"
 
 const (
-	adviceRejected = "the token is rejected: generate a new one on the account's Integrations page, " +
+	adviceRejected = "the token is rejected: generate a new one on the account's Integrations " +
+		"page, " +
 		integrationsPage
 	adviceLimited     = "too many requests: retry later"
 	adviceUnavailable = "the platform is not available: retry later"
@@ -22,8 +23,8 @@ const (
 		"check the base URL and any proxy in between"
 	adviceNotFound = "the platform's API is not at this address: " +
 		"check the base URL and any proxy in between"
-	adviceProxyLogin = "a proxy requires authentication: check the base URL and any proxy in between, " +
-		"and its user and password in HTTPS_PROXY"
+	adviceProxyLogin = "a proxy requires authentication: check the base URL and any proxy in " +
+		"between, and its user and password in HTTPS_PROXY"
 	adviceForeign = "something in front of the platform refuses the request: " +
 		"check the base URL and any proxy or firewall in between"
 	adviceMisdirected = "the platform does not give this answer: " +

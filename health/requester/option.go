@@ -90,8 +90,9 @@ func WithActUnderAccount(id string) Option {
 			return errors.New("WithActUnderAccount: the account id is empty")
 		}
 		if !isID(id) {
-			return fmt.Errorf("WithActUnderAccount: the account id is longer than %d bytes, or has "+
-				"white space or characters outside printable ASCII", maxID)
+			return fmt.Errorf(
+				"WithActUnderAccount: the account id is longer than %d bytes, or has "+
+					"white space or characters outside printable ASCII", maxID)
 		}
 		c.actUnder = id
 		return nil
@@ -106,7 +107,8 @@ func WithUserAgent(product string) Option {
 		if strings.TrimSpace(product) == "" {
 			return errors.New("WithUserAgent: the product is empty")
 		}
-		if strings.ContainsFunc(product, func(r rune) bool { return r != ' ' && notPrintableASCII(r) }) {
+		if strings.ContainsFunc(product,
+			func(r rune) bool { return r != ' ' && notPrintableASCII(r) }) {
 			return errors.New("WithUserAgent: the product has line breaks, control characters " +
 				"or characters outside ASCII")
 		}

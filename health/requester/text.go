@@ -59,7 +59,8 @@ func visible(s string) string {
 		case c == '\u200c' || c == '\u200d':
 			joiner = c
 			continue
-		case unicode.IsControl(c), unicode.Is(unicode.Bidi_Control, c), c == '\u2028', c == '\u2029':
+		case unicode.IsControl(c), unicode.Is(unicode.Bidi_Control, c),
+			c == '\u2028', c == '\u2029':
 			c = unicode.ReplacementChar
 		case isInvisible(c):
 			continue
@@ -83,7 +84,8 @@ func isInvisible(c rune) bool {
 	if c == '\ufe0e' || c == '\ufe0f' || unicode.Is(unicode.Prepended_Concatenation_Mark, c) {
 		return false
 	}
-	return unicode.In(c, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+	return unicode.In(c, unicode.Cf, unicode.Variation_Selector,
+		unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // isID reports whether s can be the id of an account or a company. An id is compared and sent

@@ -60,7 +60,9 @@ func dialOf(t *http.Transport) dialFunc {
 }
 
 // refusedByProxy keeps the proxy's status: the error of net/http has only its text.
-func refusedByProxy(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+func refusedByProxy(
+	_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response,
+) error {
 	if answer.StatusCode == http.StatusOK {
 		return nil
 	}

@@ -104,7 +104,8 @@ func (x *exchange) reasonOf(err error) string {
 	case errors.As(err, &roots):
 		return "this machine has no CA certificates: install them (ca-certificates)"
 	case errors.As(err, &name):
-		return "its certificate is for another host name: check the base URL and any proxy in between"
+		return "its certificate is for another host name: " +
+			"check the base URL and any proxy in between"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "its certificate has expired or is not valid yet: check this machine's clock"
 	case errors.As(err, &invalid):

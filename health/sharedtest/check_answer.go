@@ -144,7 +144,8 @@ func ageStartsWithLease(f *fleet) {
 		w := f.stopwatch()
 		fence := f.grant(shared.Query{Lease: leaseTime})
 		f.sleep(3 * short)
-		f.put(shared.Answer{Fence: fence, Trouble: trouble, Pause: 3 * short, Data: []byte("x")}, true)
+		f.put(shared.Answer{Fence: fence, Trouble: trouble, Pause: 3 * short, Data: []byte("x")},
+			true)
 		view := f.denied(shared.Query{})
 		entry := view.Verdict
 		if trouble {

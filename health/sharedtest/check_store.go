@@ -162,7 +162,8 @@ func concurrent(f *fleet) {
 					return
 				}
 				v := view.Verdict
-				if v.Fence < seen[n] || v.Fence != 0 && string(v.Data) != fmt.Sprint(token.key, v.Fence) {
+				if v.Fence < seen[n] ||
+					v.Fence != 0 && string(v.Data) != fmt.Sprint(token.key, v.Fence) {
 					f.t.Errorf("verdict %d %q after %d", v.Fence, v.Data, seen[n])
 				}
 				seen[n] = v.Fence

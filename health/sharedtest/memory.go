@@ -112,7 +112,8 @@ func (m *Memory) Put(ctx context.Context, key string, p shared.Answer) (bool, er
 		return false, nil
 	}
 	if p.Lease != t.lease.lasts {
-		return false, fmt.Errorf("sharedtest: Put says that its lease lasts %s, but Look asked for %s",
+		return false, fmt.Errorf(
+			"sharedtest: Put says that its lease lasts %s, but Look asked for %s",
 			p.Lease, t.lease.lasts)
 	}
 	answer := entry{fence: p.Fence, granted: t.lease.granted, data: bytes.Clone(p.Data)}

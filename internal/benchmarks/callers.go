@@ -55,7 +55,8 @@ func NewCallers(n int) ([]Subject, CallerTokens, error) {
 		bare(constantCaller()),
 		{Name: Ours, Handler: nethttp.Callers(callers)(passed), Close: callers.Close},
 		{Name: "kubernetes", Handler: kubernetesTokens(), Close: nothing},
-		{Name: "tolokacheck-echo", Handler: routed(echoPassed, echoadapter.Callers(callers)), Close: nothing},
+		{Name: "tolokacheck-echo", Handler: routed(echoPassed, echoadapter.Callers(callers)),
+			Close: nothing},
 		{Name: "keyauth-cache", Handler: routed(echoPassed, keyAuthCache()), Close: nothing},
 	}
 	return subjects, tokens, nil

@@ -118,7 +118,9 @@ func bareEchoGate(state GateState, checker *health.Checker, ours http.Handler) e
 			h := c.Response().Header()
 			h["Retry-After"] = retryAfter
 			h["Cache-Control"] = noStore
-			return &echo.HTTPError{Code: http.StatusServiceUnavailable, Message: message, Internal: verdict}
+			return &echo.HTTPError{
+				Code: http.StatusServiceUnavailable, Message: message, Internal: verdict,
+			}
 		}
 	default:
 		return echoPassed

@@ -85,7 +85,8 @@ func bareGate(state GateState, checker *health.Checker, ours http.Handler) http.
 	case OpenWithAccount:
 		account, _ := checker.Snapshot().Account()
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			passed.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), accountKey{}, account)))
+			passed.ServeHTTP(w,
+				r.WithContext(context.WithValue(r.Context(), accountKey{}, account)))
 		})
 	case Closed:
 		return BareAnswer(ours)
@@ -106,7 +107,8 @@ func kubernetesGate(state GateState) Subject {
 			return response, token == goodKey, nil
 		})
 	cached := cache.New(known, false, 24*time.Hour, 24*time.Hour)
-	unauthorized := []byte(`{"kind":"Status","status":"Failure","reason":"Unauthorized","code":401}`)
+	unauthorized := []byte(
+		`{"kind":"Status","status":"Failure","reason":"Unauthorized","code":401}`)
 	mediaType := []string{"application/json"}
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -46,7 +46,9 @@ func Healthz(status health.Status) ([]Subject, error) {
 	case health.StatusFail:
 		verdict = errDown
 	}
-	peers := []func(error) (Subject, error){alexliesenfeldHealthz, hellofreshHealthz, sundheitHealthz}
+	peers := []func(error) (Subject, error){
+		alexliesenfeldHealthz, hellofreshHealthz, sundheitHealthz,
+	}
 	for _, peer := range peers {
 		subject, err := peer(verdict)
 		if err != nil {

@@ -10,8 +10,8 @@
 // anything for a token that was verified.
 //
 // A breaker knows only that others got no answer. So that an outage for many accounts does not end
-// the calls for the others, probes go first to the tokens that have failed the least, and a verified
-// token is asked about once before it is too old, whatever the breaker says.
+// the calls for the others, probes go first to the tokens that have failed the least, and a
+// verified token is asked about once before it is too old, whatever the breaker says.
 //
 // # Caches
 //

@@ -24,8 +24,9 @@ type answer struct {
 }
 
 // share returns the answer of another replica that is younger than most and newer than the last
-// one, or calls ask. The fence does not say what is newer if this engine has asked without the store,
-// or if Forget was called: then only what was asked since counts. Without a store it calls ask.
+// one, or calls ask. The fence does not say what is newer if this engine has asked without the
+// store, or if Forget was called: then only what was asked since counts. Without a store it calls
+// ask.
 //
 // It calls waits before it waits for another replica's answer, perhaps more than once.
 func (e *Engine) share(
@@ -43,7 +44,8 @@ func (e *Engine) share(
 		if last.since != 0 {
 			due = min(due, began.Sub(e.start)-last.since)
 		}
-		view, err := member.Look(e.ctx, &keys, shared.Query{Lease: lease, Due: due, Floor: last.fence})
+		view, err := member.Look(e.ctx, &keys,
+			shared.Query{Lease: lease, Due: due, Floor: last.fence})
 		if err != nil {
 			return answer{ask(), last.fence} // on its own
 		}
@@ -53,7 +55,8 @@ func (e *Engine) share(
 		} else {
 			v = nil
 		}
-		// Who is granted the lease asks: there was trouble after the verdict, and its pause has ended.
+		// Who is granted the lease asks: there was trouble after the verdict, and its pause has
+		// ended.
 		if v != nil && view.Lease == 0 {
 			switch {
 			case v.Class == requester.Rejected && v.Age >= e.config.RefusedTTL:
@@ -72,7 +75,8 @@ func (e *Engine) share(
 		case view.Lease > 0:
 			a := ask()
 			e.give(keys, a, tr, view.Lease, lease, began)
-			if v != nil && v.Class == requester.Verified && v.Age < due && !platform.Conclusive(a.Class) {
+			if v != nil && v.Class == requester.Verified && v.Age < due &&
+				!platform.Conclusive(a.Class) {
 				member.Stats().Taken.Add(1) // as all others do
 				a = v.Answer
 			}
@@ -114,7 +118,8 @@ func (e *Engine) give(
 		given.Probes, given.Confirmed = 1, a.Class == requester.RateLimited
 		if before != nil {
 			given.Probes += before.Probes
-			given.Confirmed = given.Confirmed || before.Confirmed || before.Replica != e.config.Member.ID
+			given.Confirmed = given.Confirmed || before.Confirmed ||
+				before.Replica != e.config.Member.ID
 		}
 		given.Pause = max(backoff(given.Probes), min(a.RetryAfter, e.config.TTL))
 		if a.Class == requester.RateLimited {

@@ -106,7 +106,8 @@ func (m *fleetModel) use(engine int) Outcome {
 	return check(m.engines[engine], m.token)
 }
 
-// justified reports whether an answer of the platform allows the decision on a request of this time.
+// justified reports whether an answer of the platform allows the decision on a request of this
+// time.
 func (m *fleetModel) justified(o Outcome, at time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -136,7 +137,8 @@ func (m *fleetModel) play(moves []fleetMove) error {
 		}
 		synctest.Wait()
 	}
-	// What is accepted and used passes within MaxStale, whatever happened and whether the store is there.
+	// What is accepted and used passes within MaxStale, whatever happened and whether the store is
+	// there.
 	m.platform.ClearFaults()
 	m.platform.AcceptToken("1", m.token)
 	outcomes := make([]Outcome, modelEngines)

@@ -302,8 +302,8 @@ func TestFleetOlderAnswers(t *testing.T) {
 	})
 }
 
-// A replica that is granted the lease because a pause has ended asks, even if there is a verdict from
-// before. Else everybody, itself included, waits for its answer.
+// A replica that is granted the lease because a pause has ended asks, even if there is a verdict
+// from before. Else everybody, itself included, waits for its answer.
 func TestFleetLeaseAfterTrouble(t *testing.T) {
 	for name, after := range map[string]time.Duration{"old_verdict": 10, "young_verdict": 1} {
 		t.Run(name, func(t *testing.T) {

@@ -134,8 +134,8 @@ func (e *Engine) askAgain(k key, t credentials.Token, entry *known) flight {
 }
 
 // overdue reports whether a verified token was not asked about for so long that it is asked once,
-// even if the breaker is open. The time differs from token to token, so that an outage does not end in
-// calls about all of them at once.
+// even if the breaker is open. The time differs from token to token, so that an outage does not end
+// in calls about all of them at once.
 func (e *Engine) overdue(k key, r *Record, now time.Duration) bool {
 	spread := e.config.MaxStale / 4 / 256 * time.Duration(k[0])
 	return r.failures == 0 && now-r.verified >= e.config.MaxStale/2+spread
@@ -159,7 +159,9 @@ func (e *Engine) call(
 			return platform.Answer{Class: requester.NotAsked, Err: errBudget}
 		}
 		release()
-		a := l.ask(last.failures > 0, overdue, e.now, func() platform.Answer { return l.caller.Call(e.ctx, t) })
+		a := l.ask(last.failures > 0, overdue, e.now, func() platform.Answer {
+			return l.caller.Call(e.ctx, t)
+		})
 		e.counts.call(a.Class)
 		return a
 	})
@@ -255,8 +257,9 @@ func (e *Engine) postpone(entry *known) *Record {
 func (e *Engine) newRecord(a answer) *Record {
 	verified := a.SentAt.Sub(e.start)
 	return &Record{
-		Account: a.Account, VerifiedAt: a.SentAt, verified: verified, refreshAt: e.refreshTime(verified),
-		pace: pace{fence: a.fence, since: verified},
+		Account: a.Account, VerifiedAt: a.SentAt, verified: verified,
+		refreshAt: e.refreshTime(verified),
+		pace:      pace{fence: a.fence, since: verified},
 	}
 }
 

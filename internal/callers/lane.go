@@ -21,8 +21,8 @@ var (
 // tripAfter is how many different tokens in a row must get no verdict to open a breaker.
 const tripAfter = 3
 
-// A token may probe this much later for each of its failures. Uses of one that may not yet probe are
-// at most a second apart, see postpone.
+// A token may probe this much later for each of its failures. Uses of one that may not yet probe
+// are at most a second apart, see postpone.
 const (
 	probeStep     = 1100 * time.Millisecond
 	maxProbeSteps = 5
@@ -102,9 +102,10 @@ func (l *lane) forbidden(now time.Duration, failures int) (time.Duration, error)
 	return 0, nil
 }
 
-// ask makes the call if the breaker allows it, or if the token is overdue. The failures of one token
-// count once, because the platform's trouble with one token is not an outage: a repeated failure
-// neither opens the breaker nor keeps it closed. Nor does the failure of an overdue token keep it open.
+// ask makes the call if the breaker allows it, or if the token is overdue. The failures of one
+// token count once, because the platform's trouble with one token is not an outage: a repeated
+// failure neither opens the breaker nor keeps it closed. Nor does the failure of an overdue token
+// keep it open.
 func (l *lane) ask(
 	repeated, overdue bool, clock func() time.Duration, call func() platform.Answer,
 ) platform.Answer {

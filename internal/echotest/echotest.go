@@ -128,7 +128,8 @@ func testGate(t *testing.T, version Version) {
 			e.Group("/group", gate, "")
 			server := Serve(t, e)
 			for _, request := range [][2]string{
-				{http.MethodGet, "/route"}, {http.MethodPost, "/route"}, {http.MethodOptions, "/route"},
+				{http.MethodGet, "/route"}, {http.MethodPost, "/route"},
+				{http.MethodOptions, "/route"},
 				{http.MethodGet, "/group"},
 			} {
 				got := Ask(t, server, request[0], request[1])
@@ -184,8 +185,12 @@ func testUnknownPaths(t *testing.T, version Version) {
 		wire              func(e Echo)
 		unknown, inPrefix int // statuses of GET /unknown and GET /api/unknown
 	}{
-		"route":             {false, func(e Echo) { e.Any("/api/tasks", closed) }, notFound, notFound},
-		"group with prefix": {false, func(e Echo) { e.Group("/api", closed, "/tasks") }, notFound, unavailable},
+		"route": {
+			false, func(e Echo) { e.Any("/api/tasks", closed) }, notFound, notFound,
+		},
+		"group with prefix": {
+			false, func(e Echo) { e.Group("/api", closed, "/tasks") }, notFound, unavailable,
+		},
 		"group without prefix": {
 			false, func(e Echo) { e.Group("", closed, "/api/tasks") }, unavailable, unavailable,
 		},

@@ -30,7 +30,8 @@ func Because(reason health.Reason) *Checker {
 		panic(err)
 	}
 	return &Checker{health.NewSnapshot(health.State{
-		Reasons: []health.Reason{reason}, RetryAfter: 7 * time.Second, Started: true, Account: account,
+		Reasons: []health.Reason{reason}, RetryAfter: 7 * time.Second, Started: true,
+		Account: account,
 	})}
 }
 
@@ -78,7 +79,8 @@ func AssertHealth(t *testing.T, server *httptest.Server, path string, status hea
 	body := `{"status":"` + status.String() + `"}`
 	assert.Equal(t, Response{code, header, body}, Ask(t, server, http.MethodGet, path), "GET "+path)
 	assert.Equal(t, Response{code, header, ""}, Ask(t, server, http.MethodHead, path), "HEAD "+path)
-	assert.Equal(t, Response{code, header, body}, Ask(t, server, http.MethodOptions, path), "OPTIONS "+path)
+	assert.Equal(t, Response{code, header, body}, Ask(t, server, http.MethodOptions, path),
+		"OPTIONS "+path)
 }
 
 // Rejected is the answer of Echo's default error handler to a request that a gate rejects.

@@ -86,7 +86,8 @@ func EchoToken(status int) requestertest.Fault {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 			for _, key := range []string{
-				"Retry-After", "Location", "Www-Authenticate", "X-Request-Id", "Server", "Set-Cookie",
+				"Retry-After", "Location", "Www-Authenticate", "X-Request-Id", "Server",
+				"Set-Cookie",
 			} {
 				w.Header().Set(key, token)
 			}
@@ -95,7 +96,8 @@ func EchoToken(status int) requestertest.Fault {
 				`,"payload":` + quote(map[string]string{"interval": token, token: token}) + "}"
 			if status == http.StatusOK {
 				body = `{"id":` + quote(requestertest.DefaultAccount().ID) +
-					`,"public_name":` + quote(map[string]string{"EN": "Jack " + token, token: token}) +
+					`,"public_name":` +
+					quote(map[string]string{"EN": "Jack " + token, token: token}) +
 					`,"company":{"id":` + quote(token) + `,"superintendent_id":` + quote(token) +
 					`},"token":` + quote(token) + `}`
 			}

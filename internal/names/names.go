@@ -34,9 +34,10 @@ var (
 	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	// conventional are variables as most programs name them. Their digits are no sign of a
 	// random text: AWS_S3_K8S_V1_TOKEN.
-	conventional = regexp.MustCompile(`^[A-Z]{1,16}[0-9]{0,4}(?:_[A-Z]{0,16}[0-9]{0,4}[A-Z]{0,2})+$`)
-	assignment   = regexp.MustCompile(`^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_.-]*\s*=`)
-	header       = regexp.MustCompile("(?i)^[\\s\"'`]*(?:(?:proxy-)?authorization\\s*:|" +
+	conventional = regexp.MustCompile(
+		`^[A-Z]{1,16}[0-9]{0,4}(?:_[A-Z]{0,16}[0-9]{0,4}[A-Z]{0,2})+$`)
+	assignment = regexp.MustCompile(`^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_.-]*\s*=`)
+	header     = regexp.MustCompile("(?i)^[\\s\"'`]*(?:(?:proxy-)?authorization\\s*:|" +
 		"(?:apikey|oauth|bearer|basic|token)(?:\\s*:|\\s))")
 )
 
@@ -131,7 +132,8 @@ func segments(path string) (problem string) {
 		return looks
 	}
 	parts := strings.FieldsFunc(path, func(r rune) bool {
-		return strings.ContainsRune("/\\ :@", r) || r > unicode.MaxASCII // in which secrets are not written
+		// Secrets are not written in other scripts.
+		return strings.ContainsRune("/\\ :@", r) || r > unicode.MaxASCII
 	})
 	for i, part := range parts {
 		if rooted(path) && i < len(parts)-1 && !strings.ContainsFunc(part, unicode.IsUpper) {
@@ -147,7 +149,8 @@ func segments(path string) (problem string) {
 // base64Path reports whether path without its slashes, which base64 has between random
 // characters, looks like a secret.
 func base64Path(path string) bool {
-	return !strings.Contains(path, " ") && secrettext.Looks(strings.NewReplacer("/", "", `\`, "").Replace(path))
+	return !strings.Contains(path, " ") &&
+		secrettext.Looks(strings.NewReplacer("/", "", `\`, "").Replace(path))
 }
 
 // rooted reports whether path says where it begins, as most paths in a configuration do.

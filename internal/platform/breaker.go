@@ -41,7 +41,8 @@ func NewBreaker(s Settings) *Breaker {
 		Interval: 0,
 		Timeout:  s.Open,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
-			return uint64(c.ConsecutiveFailures) >= uint64(s.Failures) && (s.Hold == nil || !s.Hold())
+			return uint64(c.ConsecutiveFailures) >= uint64(s.Failures) &&
+				(s.Hold == nil || !s.Hold())
 		},
 		IsSuccessful: func(err error) bool { return Conclusive(requester.ClassOf(err)) },
 		IsExcluded: func(err error) bool {

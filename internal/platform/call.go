@@ -43,7 +43,8 @@ type Caller struct {
 func NewCaller(client *requester.Client) *Caller {
 	return &Caller{
 		client: client,
-		calls:  foreign.NewCalls("the HTTP client", "; its transport ignores the request's context"),
+		calls: foreign.NewCalls("the HTTP client",
+			"; its transport ignores the request's context"),
 	}
 }
 
@@ -59,7 +60,7 @@ func (c *Caller) Call(ctx context.Context, token credentials.Token) Answer {
 	sentAt := time.Now()
 	a, err := foreign.Do(ctx, c.calls, c.client.Timeout()+grace, func() (Answer, error) {
 		account, err := c.client.Requester(ctx, token)
-		a := failed(err) // here, because to look into a RoundTripper's error calls foreign code, too
+		a := failed(err) // here: to look into a RoundTripper's error calls foreign code, too
 		a.Account = account
 		return a, nil
 	})

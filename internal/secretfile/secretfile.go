@@ -113,7 +113,10 @@ func explain(err error) *Error {
 	case errors.Is(err, fs.ErrNotExist):
 		return &Error{Problem: "no such file", Err: err}
 	case errors.Is(err, fs.ErrPermission):
-		return &Error{Problem: "permission denied: let the user of this process read it", Permanent: true, Err: err}
+		return &Error{
+			Problem:   "permission denied: let the user of this process read it",
+			Permanent: true, Err: err,
+		}
 	case unopenable(err):
 		return &Error{Problem: "cannot be opened: " + err.Error(), Permanent: true, Err: err}
 	default:

@@ -20,7 +20,8 @@ const (
 var (
 	uuid = regexp.MustCompile(`^[[:xdigit:]]{8}(?:-[[:xdigit:]]{4}){3}-[[:xdigit:]]{12}$`)
 	// known are secrets with a prefix of their own: Vault's tokens and JWTs.
-	known = regexp.MustCompile(`^(?:hv[sbr]\.[\w-]{20,}|[sbr]\.[[:alnum:]]{24,}|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*)$`)
+	known = regexp.MustCompile(
+		`^(?:hv[sbr]\.[\w-]{20,}|[sbr]\.[[:alnum:]]{24,}|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*)$`)
 )
 
 // Trim removes what editors, shells and Windows put around a secret: white space, line ends
@@ -51,7 +52,8 @@ func Looks(word string) bool {
 // LooksAlone reports whether word looks like a secret where it stands alone. Unlike [Looks] it
 // takes a UUID and a long word without any separator for one.
 func LooksAlone(word string) bool {
-	return Looks(word) || IsUUID(word) || len(word) >= minUnbroken && !strings.ContainsAny(word, `./\ `)
+	return Looks(word) || IsUUID(word) || len(word) >= minUnbroken &&
+		!strings.ContainsAny(word, `./\ `)
 }
 
 // random reports whether the characters of word switch class more often than those of a name.

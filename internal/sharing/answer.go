@@ -80,7 +80,8 @@ type apiError struct {
 func (a *Answer) seal(k *Keys, now time.Time) ([]byte, error) {
 	d := document{
 		Class: a.Class.String(), RetryAfter: a.RetryAfter, Replica: a.Replica,
-		Refusals: a.Refusals, RefusedFor: a.RefusedFor, Probes: a.Probes, Confirmed: a.Confirmed, Pause: a.Pause,
+		Refusals: a.Refusals, RefusedFor: a.RefusedFor, Probes: a.Probes, Confirmed: a.Confirmed,
+		Pause:     a.Pause,
 		WrittenAt: now.Unix(),
 	}
 	if a.Account != nil {
@@ -180,6 +181,7 @@ func (e *Error) Unwrap() error {
 		return nil
 	}
 	return &requester.APIError{
-		StatusCode: e.api.Status, Code: e.api.Code, RequestID: e.api.RequestID, RetryAfter: e.retryAfter,
+		StatusCode: e.api.Status, Code: e.api.Code, RequestID: e.api.RequestID,
+		RetryAfter: e.retryAfter,
 	}
 }

@@ -49,7 +49,8 @@ func (s *Stats) Snapshot() shared.Stats {
 		mode = "away"
 	}
 	return shared.Stats{
-		Taken: s.Taken.Load(), Given: s.given.Load(), Leases: s.leases.Load(), Errors: s.errors.Load(),
+		Taken: s.Taken.Load(), Given: s.given.Load(), Leases: s.leases.Load(),
+		Errors: s.errors.Load(),
 		Opened: s.opened.Load(), Rejected: s.rejected.Load(), Mode: mode,
 		Replicas: max(int(s.replicas.Load()), 1),
 	}

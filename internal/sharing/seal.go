@@ -74,7 +74,8 @@ const (
 	overhead = 1 + saltSize + 16 // version, salt, tag of GCM
 )
 
-var errSealed = errors.New("the entry is not one that a holder of this token sealed under this key and fence")
+var errSealed = errors.New(
+	"the entry is not one that a holder of this token sealed under this key and fence")
 
 // encrypt seals plain. Every entry has a key of its own, derived with 32 random bytes: no key
 // encrypts twice, so that a fixed nonce never repeats under a key.
@@ -100,7 +101,8 @@ func (k *Keys) open(s slot, fence uint64, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, err := aead.Open(nil, make([]byte, aead.NonceSize()), data[1+saltSize:], k.context(s, fence))
+	plain, err := aead.Open(nil, make([]byte, aead.NonceSize()), data[1+saltSize:],
+		k.context(s, fence))
 	if err != nil {
 		return nil, errSealed
 	}

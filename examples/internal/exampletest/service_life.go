@@ -24,7 +24,8 @@ func (s Service) testPlatform(t *testing.T) {
 	redirect := func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/elsewhere", http.StatusFound)
 	}
-	limited := Fixed(http.StatusTooManyRequests, json, `{"request_id":"1","code":"TOO_MANY_REQUESTS"}`)
+	limited := Fixed(http.StatusTooManyRequests, json,
+		`{"request_id":"1","code":"TOO_MANY_REQUESTS"}`)
 	otherAccount := Fixed(http.StatusOK, json, `{"id": "42"}`)
 
 	tests := []struct {

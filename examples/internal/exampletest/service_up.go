@@ -64,7 +64,8 @@ func (s Service) testStarting(t *testing.T) {
 		for _, path := range []string{"/startupz", "/healthz", "/readyz"} {
 			Expect(t, http.MethodGet, r.url+path, http.StatusServiceUnavailable, fail)
 		}
-		a := Expect(t, http.MethodGet, r.url+"/account", http.StatusServiceUnavailable, s.RejectionBody)
+		a := Expect(t, http.MethodGet, r.url+"/account", http.StatusServiceUnavailable,
+			s.RejectionBody)
 		a.ExpectHeader(t, "Content-Type", s.RejectionType)
 		a.ExpectHeader(t, "Retry-After", "1")
 		answerNow()

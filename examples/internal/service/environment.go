@@ -13,7 +13,8 @@ import (
 const (
 	// maxShown is how many bytes of an invalid value an error shows.
 	maxShown = 40
-	// minSecret is the length from which a token that occurs inside another value is no coincidence.
+	// minSecret is the length from which a token that occurs inside another value is no
+	// coincidence.
 	minSecret = 8
 )
 

@@ -1,5 +1,6 @@
 // Package story is what the quickstart command runs: a fake platform, a small service on it, and a
-// story in ten steps about the service's token and those of its callers. How to use the library is in app.go.
+// story in ten steps about the service's token and those of its callers. How to use the library is
+// in app.go.
 package story
 
 import (
@@ -40,7 +41,8 @@ func newApp(baseURL, tokenFile string, logger *slog.Logger, interval time.Durati
 		return nil, err
 	}
 	checker, err := health.New(credentials.File(tokenFile),
-		append(opts, health.WithClient(client), health.WithLogger(logger), health.WithInterval(interval))...)
+		append(opts, health.WithClient(client), health.WithLogger(logger),
+			health.WithInterval(interval))...)
 	if err != nil {
 		return nil, err
 	}

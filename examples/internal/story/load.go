@@ -80,7 +80,9 @@ func (l *load) ask(url string) {
 
 // newClient returns a client that keeps enough connections for the load, and uses no proxy.
 func newClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 10 * time.Second}
+	return &http.Client{
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 10 * time.Second,
+	}
 }
 
 // wait blocks for d, or until ctx ends.

@@ -45,12 +45,14 @@ var alertRules = filepath.Join("examples", "monitoring", "alerts.yml")
 func Monitor(ctx context.Context, out io.Writer) error {
 	program, err := exec.LookPath("prometheus")
 	if err != nil {
-		return errors.New("-monitor needs Prometheus: install it, so that prometheus is in the PATH " +
-			"(on Debian: apt-get install prometheus)")
+		return errors.New(
+			"-monitor needs Prometheus: install it, so that prometheus is in the PATH " +
+				"(on Debian: apt-get install prometheus)")
 	}
 	rules, err := os.ReadFile(alertRules)
 	if err != nil {
-		return fmt.Errorf("-monitor loads %s: run it in the root of the repository: %w", alertRules, err)
+		return fmt.Errorf("-monitor loads %s: run it in the root of the repository: %w",
+			alertRules, err)
 	}
 	m, err := newMonitor(out)
 	if err != nil {
@@ -102,7 +104,8 @@ func newMonitor(out io.Writer) (*monitor, error) {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(tolokaprom.NewCollector(a.checker), tolokaprom.NewCallersCollector(a.callers))
+	registry.MustRegister(tolokaprom.NewCollector(a.checker),
+		tolokaprom.NewCallersCollector(a.callers))
 	mux := http.NewServeMux()
 	mux.Handle("/", a.handler)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -195,9 +198,11 @@ func (m *monitor) stopPrometheus() {
 
 func (m *monitor) tell(ctx context.Context) error {
 	m.print("A service on %s, and a Prometheus that scrapes it every second. Open\n", m.url)
-	m.print("  http://%s/alerts\n  http://%s/graph?g0.expr=toloka_credential_reason%%3E0&g0.tab=0\n",
+	m.print(
+		"  http://%s/alerts\n  http://%s/graph?g0.expr=toloka_credential_reason%%3E0&g0.tab=0\n",
 		m.address, m.address)
-	m.print("The alerts are those of %s; they fire after a second instead of minutes.\n", alertRules)
+	m.print("The alerts are those of %s; they fire after a second instead of minutes.\n",
+		alertRules)
 	steps := []struct {
 		title  string
 		change func(context.Context) error
@@ -295,7 +300,9 @@ func (m *monitor) balance(dollars string) func(context.Context) error {
 func (m *monitor) awaitAlert(ctx context.Context, name string, alerts []string) error {
 	return m.await(ctx, name+" to fire", func() error {
 		firing, err := m.firing()
-		other := slices.ContainsFunc(firing, func(s string) bool { return !slices.Contains(alerts, s) })
+		other := slices.ContainsFunc(firing, func(s string) bool {
+			return !slices.Contains(alerts, s)
+		})
 		if err == nil && (other || !slices.Contains(firing, name)) {
 			err = fmt.Errorf("firing: %v", firing)
 		}
@@ -326,7 +333,8 @@ func (m *monitor) await(ctx context.Context, what string, look func() error) err
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-m.ended:
-			return fmt.Errorf("waiting for %s: Prometheus has ended: %s", what, m.prometheus.ProcessState)
+			return fmt.Errorf("waiting for %s: Prometheus has ended: %s",
+				what, m.prometheus.ProcessState)
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for %s: %w", what, err)
 		}

@@ -90,7 +90,8 @@ func (s *story) poll(ctx context.Context) error {
 }
 
 func (s *story) outage(ctx context.Context) error {
-	s.say("From now on it resets every connection. The last verification is recent enough to rely on:")
+	s.say("From now on it resets every connection. " +
+		"The last verification is recent enough to rely on:")
 	s.world.platform.SetFaults(requestertest.Reset())
 	if err := s.awaitLog(ctx, "level=WARN", "status=warn", "reason=stale"); err != nil {
 		return err
@@ -103,7 +104,8 @@ func (s *story) outage(ctx context.Context) error {
 
 func (s *story) recovery(ctx context.Context) error {
 	s.world.platform.ClearFaults()
-	if err := s.awaitLog(ctx, "level=INFO", verifiedMsg, "status=pass", "previous=warn"); err != nil {
+	err := s.awaitLog(ctx, "level=INFO", verifiedMsg, "status=pass", "previous=warn")
+	if err != nil {
 		return err
 	}
 	return s.expect(ctx, "/healthz", http.StatusOK, pass, healthJSON)
@@ -151,7 +153,8 @@ func (s *story) deletion(ctx context.Context) error {
 	if err := s.expectClosed(ctx); err != nil {
 		return err
 	}
-	if err := s.expect(ctx, "/healthz", http.StatusServiceUnavailable, fail, healthJSON); err != nil {
+	err = s.expect(ctx, "/healthz", http.StatusServiceUnavailable, fail, healthJSON)
+	if err != nil {
 		return err
 	}
 	s.say("A restart would not help, so the liveness probe still succeeds:")
@@ -163,7 +166,8 @@ func (s *story) replacement(ctx context.Context) error {
 		return err
 	}
 	written := time.Now()
-	if err := s.awaitLog(ctx, "level=INFO", verifiedMsg, "status=pass", "previous=fail"); err != nil {
+	err := s.awaitLog(ctx, "level=INFO", verifiedMsg, "status=pass", "previous=fail")
+	if err != nil {
 		return err
 	}
 	s.say("The gate is open again without a restart, %s after the file was written:",

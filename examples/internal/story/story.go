@@ -169,7 +169,9 @@ func (s *story) expect(
 	}
 	text := strings.TrimSpace(string(got))
 	s.say("GET %s -> %s", path, resp.Status)
-	for _, key := range []string{"Content-Type", "Retry-After", "X-Envoy-Immediate-Health-Check-Fail"} {
+	for _, key := range []string{
+		"Content-Type", "Retry-After", "X-Envoy-Immediate-Health-Check-Fail",
+	} {
 		if value := resp.Header.Get(key); value != "" {
 			s.say("    %s: %s", key, value)
 		}

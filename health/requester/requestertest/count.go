@@ -35,7 +35,8 @@ func (p *Platform) WaitCount(ctx context.Context, n int) error {
 		select {
 		case <-arrived:
 		case <-ctx.Done():
-			return fmt.Errorf("requestertest: %d of %d requests have arrived: %w", count, n, ctx.Err())
+			return fmt.Errorf("requestertest: %d of %d requests have arrived: %w",
+				count, n, ctx.Err())
 		}
 	}
 }

@@ -38,12 +38,15 @@ func Body(status int, contentType, body string) Fault {
 // HTML answers with a page, as proxies, firewalls and login pages do.
 func HTML(status int) Fault {
 	page := fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>%d %s</title></head>"+
-		"<body>This page is not from the platform.</body></html>\n", status, http.StatusText(status))
+		"<body>This page is not from the platform.</body></html>\n",
+		status, http.StatusText(status))
 	return Body(status, "text/html; charset=utf-8", page)
 }
 
 func answering(f func(*exchange) answer) Fault {
 	return func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f(exchangeOf(r)).write(w) })
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			f(exchangeOf(r)).write(w)
+		})
 	}
 }

@@ -67,7 +67,8 @@ func abort() { panic(http.ErrAbortHandler) }
 // reset makes the client's next read fail with ECONNRESET.
 func reset(w http.ResponseWriter) {
 	if m, ok := w.(*memoryResponse); ok {
-		m.fail(&net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)})
+		err := os.NewSyscallError("read", syscall.ECONNRESET)
+		m.fail(&net.OpError{Op: "read", Net: "tcp", Err: err})
 		return
 	}
 	conn := hijack(w)

@@ -28,7 +28,8 @@ var faults = []fault{
 		class: requester.Unavailable, says: "not within 1s",
 	},
 	{
-		// Toxiproxy's timeout toxic ends when the platform closes the connection after one response.
+		// Toxiproxy's timeout toxic ends when the platform closes the connection after one
+		// response.
 		name: "no_response", slow: true, arrives: true,
 		toxic: &toxic{"latency", downstream, map[string]int{"latency": 3_600_000}},
 		class: requester.Unavailable, says: "not within 1s",

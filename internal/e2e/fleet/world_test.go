@@ -55,7 +55,7 @@ const (
 
 // Lines of the log.
 const (
-	lost     = `"msg":"toloka credential: the shared store does not answer, this replica works on its own"`
+	lost     = `"msg":"toloka credential: the shared store does not answer"`
 	found    = `"msg":"toloka credential: the shared store answers again"`
 	verified = `"msg":"toloka credential verified"`
 	rejected = `"reason":"rejected"`

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// clients send requests at the same time. Each waits for pause in between: at most 800 a second.
+	// clients send requests at the same time. Each waits for pause in between: at most 800 a
+	// second.
 	clients = 4
 	pause   = 5 * time.Millisecond
 	// mostRequests bounds a load that is not stopped.

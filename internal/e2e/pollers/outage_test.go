@@ -14,8 +14,8 @@ import (
 
 const (
 	maxStale = 6 * time.Second
-	// earliest is how long after the last request to the platform the service may be out. The age of
-	// a response counts from when the service sent the request, which is a little earlier.
+	// earliest is how long after the last request to the platform the service may be out. The age
+	// of a response counts from when the service sent the request, which is a little earlier.
 	earliest = maxStale - time.Second
 )
 

@@ -88,8 +88,9 @@ func TestRollingRestart(t *testing.T) {
 		env   []string
 		start func(t *testing.T, first, second string) (address string)
 	}{
-		// Open-source nginx makes no health checks, so a drain does not help it. The service answers
-		// what it has accepted and refuses new connections, and nginx tries the other server.
+		// Open-source nginx makes no health checks, so a drain does not help it. The service
+		// answers what it has accepted and refuses new connections, and nginx tries the other
+		// server.
 		{"nginx", nil, startNginxPassive},
 		// Caddy tries the other server as well, with or without a drain.
 		{"Caddy", nil, func(t *testing.T, first, second string) string {

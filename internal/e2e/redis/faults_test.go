@@ -100,7 +100,8 @@ func TestFault_server_hangs(t *testing.T) {
 	}
 	server.Signal(syscall.SIGCONT)
 	recovers(t, store)
-	// The server may have run the late Look. Its replica did not get the lease, which ends by itself.
+	// The server may have run the late Look. Its replica did not get the lease, which ends by
+	// itself.
 	view := look(t, store)
 	assert.LessOrEqual(t, view.Busy, leaseTime)
 	assert.Zero(t, view.Verdict)

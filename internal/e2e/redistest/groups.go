@@ -40,7 +40,8 @@ func StartCluster(tb testing.TB, args ...string) []*Server {
 	}
 	for _, s := range servers {
 		process.Await(tb, "the cluster", func() error {
-			if info := fmt.Sprint(s.Do("CLUSTER", "INFO")); !strings.Contains(info, "cluster_state:ok") {
+			info := fmt.Sprint(s.Do("CLUSTER", "INFO"))
+			if !strings.Contains(info, "cluster_state:ok") {
 				return errors.New(info)
 			}
 			return nil
@@ -70,7 +71,8 @@ func StartReplicated(tb testing.TB) *Replicated {
 	}
 	r.Replica = Start(tb, "--replicaof", host+" "+port)
 	process.Await(tb, "replication", func() error {
-		if info := fmt.Sprint(r.Replica.Do("INFO", "replication")); !strings.Contains(info, "link_status:up") {
+		info := fmt.Sprint(r.Replica.Do("INFO", "replication"))
+		if !strings.Contains(info, "link_status:up") {
 			return errors.New(info)
 		}
 		return nil

@@ -34,8 +34,10 @@ func NewIssuer(tb testing.TB) *Issuer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &Issuer{PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
-		tb: tb, key: key}
+	return &Issuer{
+		PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+		tb:        tb, key: key,
+	}
 }
 
 // Token returns a JWT for subject that is valid for an hour after issuedAt.

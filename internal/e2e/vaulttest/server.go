@@ -94,9 +94,10 @@ func Binary(tb testing.TB) string {
 	tb.Helper()
 	binary := os.Getenv(binaryEnv)
 	if binary == "" {
-		tb.Fatalf("%s is not set: these tests need a real Vault. Build it, which takes minutes, and "+
-			"set the variable:\n\n\t"+
-			"export %[1]s=$(internal/e2e/build-vault.sh)", binaryEnv)
+		tb.Fatalf(
+			"%s is not set: these tests need a real Vault. Build it, which takes minutes, and "+
+				"set the variable:\n\n\t"+
+				"export %[1]s=$(internal/e2e/build-vault.sh)", binaryEnv)
 	}
 	return binary
 }

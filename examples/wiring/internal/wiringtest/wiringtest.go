@@ -42,7 +42,8 @@ func (c *Checker) Set(t *testing.T, reason health.Reason) {
 	account, err := requester.ParseAccount([]byte(`{"id":"` + AccountID + `","balance":121.3}`))
 	require.NoError(t, err)
 	c.snapshot.Store(health.NewSnapshot(health.State{
-		Reasons: []health.Reason{reason}, Account: account, Started: true, RetryAfter: 7 * time.Second,
+		Reasons: []health.Reason{reason}, Account: account, Started: true,
+		RetryAfter: 7 * time.Second,
 	}))
 }
 
@@ -119,7 +120,10 @@ func Health(t *testing.T, serve func(middleware.Snapshotter, net.Listener) error
 				"/livez":    health.StatusPass,
 				"/startupz": health.StatusPass,
 			} {
-				want := response{http.StatusOK, "application/health+json", "", `{"status":"` + status.String() + `"}`}
+				want := response{
+					http.StatusOK, "application/health+json", "",
+					`{"status":"` + status.String() + `"}`,
+				}
 				if status == health.StatusFail {
 					want.status, want.retryAfter = http.StatusServiceUnavailable, "7"
 				}
@@ -127,7 +131,8 @@ func Health(t *testing.T, serve func(middleware.Snapshotter, net.Listener) error
 				assert.Equal(t, want, ask(t, http.MethodOptions, url+path), path)
 				want.body = ""
 				assert.Equal(t, want, ask(t, http.MethodHead, url+path), path)
-				assert.Equal(t, http.StatusMethodNotAllowed, ask(t, http.MethodPost, url+path).status, path)
+				assert.Equal(t, http.StatusMethodNotAllowed,
+					ask(t, http.MethodPost, url+path).status, path)
 			}
 		})
 	}

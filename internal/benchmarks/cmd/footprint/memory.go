@@ -16,7 +16,8 @@ type stages struct{ made, resting use }
 type use struct{ heap, stack, goroutines float64 }
 
 func (u use) String() string {
-	return fmt.Sprintf("heap %.1f KiB, stack %.1f KiB, goroutines %.0f", u.heap/1024, u.stack/1024, u.goroutines)
+	return fmt.Sprintf("heap %.1f KiB, stack %.1f KiB, goroutines %.0f",
+		u.heap/1024, u.stack/1024, u.goroutines)
 }
 
 // memory creates and starts n checkers.

@@ -60,7 +60,8 @@ func (s *samples) table() string {
 			two.cpu = "2"
 			cells := []string{row.name, by}
 			for _, unit := range units {
-				cells = append(cells, withSpread(s.pairs(one, one.of(benchmarks.Bare), unit, ratio)))
+				cells = append(cells,
+					withSpread(s.pairs(one, one.of(benchmarks.Bare), unit, ratio)))
 			}
 			cells = append(cells,
 				nanoseconds(s.pairs(one, one.of(benchmarks.Bare), units[0], difference)),

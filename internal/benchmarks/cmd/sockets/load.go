@@ -26,7 +26,9 @@ type result struct {
 	latencies []time.Duration // sorted
 }
 
-func (r *result) perRequest() float64 { return float64(r.elapsed.Nanoseconds()) / float64(r.requests) }
+func (r *result) perRequest() float64 {
+	return float64(r.elapsed.Nanoseconds()) / float64(r.requests)
+}
 
 func (r *result) perSecond() float64 { return float64(r.requests) / r.elapsed.Seconds() }
 

@@ -62,11 +62,13 @@ func measure(runs int, l load) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
-			fmt.Printf("BenchmarkSockets/connections=%d/by=%s %d %.1f ns/op %d p50-ns %d p99-ns %.0f req/s",
+			fmt.Printf("BenchmarkSockets/connections=%d/by=%s %d %.1f ns/op %d p50-ns %d p99-ns "+
+				"%.0f req/s",
 				l.connections, s.name, r.requests, r.perRequest(),
 				r.quantile(0.50).Nanoseconds(), r.quantile(0.99).Nanoseconds(), r.perSecond())
 			if after, _ := cputime.Of(s.PID); ok {
-				fmt.Printf(" %.1f cpu-ns/op", float64((after-before).Nanoseconds())/float64(r.requests))
+				fmt.Printf(" %.1f cpu-ns/op",
+					float64((after-before).Nanoseconds())/float64(r.requests))
 			}
 			fmt.Println()
 		}

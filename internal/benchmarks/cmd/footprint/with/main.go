@@ -17,7 +17,9 @@ func main() {
 		log.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+	})
 	nethttp.RegisterHealth(mux, checker)
 	mux.Handle("/tasks", nethttp.Gate(checker)(ok))
 	go func() { log.Fatal(http.ListenAndServe("localhost:8080", mux)) }()
