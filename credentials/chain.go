@@ -59,6 +59,11 @@ func (e *chainError) Error() string {
 	return text
 }
 
+// Advised reports whether the text says what to do, so that package health does not say it again.
+func (e *chainError) Advised() bool {
+	return errors.Is(e, ErrInvalid) || e.advice != "" && errors.Is(e, ErrNotFound)
+}
+
 // Unwrap returns the errors that decide what the chain's error is.
 func (e *chainError) Unwrap() []error {
 	var errs []error

@@ -28,6 +28,9 @@ type sourceError struct {
 	cause   error  // may be nil
 }
 
+// Advised reports whether the text says what to do, so that package health does not say it again.
+func (e *sourceError) Advised() bool { return e.kind == ErrInvalid }
+
 func (e *sourceError) Error() string {
 	if e.source == "" {
 		return prefix + e.problem

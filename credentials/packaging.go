@@ -73,6 +73,8 @@ var packagings = []packaging{
 
 // lookalikes are values that have only characters of a token68, but are no tokens.
 var lookalikes = []packaging{
+	pasted(`(?i)^(?:your|my|the)[-_](?:[a-z]+[-_])*(?:token|key)$|^change[-_]?me$`,
+		"is a placeholder from an example: put the token in its place"),
 	elsewhere(`^/aws/`, "is the name of a parameter in AWS"),
 	elsewhere(`^projects/[^/]+/(?:locations/[^/]+/)?secrets/`,
 		"is the name of a secret in Google Cloud"),

@@ -59,7 +59,7 @@ func TestCallers(t *testing.T) {
 		"problem": {
 			config: echoadapter.CallersConfig{ProblemDetails: true},
 			status: 401, body: `{"type":"about:blank","title":"Unauthorized","status":401,` +
-				`"detail":"Send a valid API token in the Authorization header."}`,
+				`"detail":"Send a valid API token as Authorization: ApiKey TOKEN."}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -148,11 +149,11 @@ func (c *Checker) WaitVerified(ctx context.Context) error {
 		select {
 		case <-published:
 		case <-ctx.Done():
-			return &Error{
-				Name:   c.cfg.rules.name,
-				Reason: snap.Reason(),
-				Err:    errors.Join(context.Cause(ctx), snap.state.Err),
+			err := context.Cause(ctx)
+			if cause := snap.state.Err; cause != nil {
+				err = fmt.Errorf("%w: %w", err, cause)
 			}
+			return &Error{Name: c.cfg.rules.name, Reason: snap.Reason(), Err: err}
 		}
 	}
 }

@@ -70,16 +70,16 @@ func (e *Error) meaning() string {
 	}
 }
 
-// adviceFor returns what to do about a reason, "" where the text of its cause says so: the errors
-// of package requester do.
+// adviceFor returns what to do about a reason, "" where the text of its cause says so.
 func adviceFor(r Reason, cause error) string {
-	if r == ReasonStarting && errors.Is(cause, ErrNotStarted) {
-		return "call Start when the server listens"
-	}
+	var source interface{ Advised() bool } // an error of package credentials or vault
 	var api *requester.APIError
-	var transport *requester.TransportError
-	advised := errors.As(cause, &api) || errors.As(cause, &transport)
-	if advised && (r == ReasonRejected || r == ReasonUnreachable) {
+	switch {
+	case r == ReasonStarting && errors.Is(cause, ErrNotStarted):
+		return "call Start, in a service as soon as its server listens"
+	case r == ReasonNoCredential && errors.As(cause, &source) && source.Advised():
+		return ""
+	case (r == ReasonRejected || r == ReasonUnreachable) && errors.As(cause, &api):
 		return ""
 	}
 	return r.Advice()

@@ -145,7 +145,7 @@ func levelOfStep(old, snap *Snapshot) slog.Level {
 // statusAttrs say what changed, why, and what to do.
 func statusAttrs(old, snap *Snapshot) []slog.Attr {
 	attrs := []slog.Attr{slog.String("status", snap.status.String())}
-	if old.status != snap.status {
+	if old.status != snap.status && old.reason != ReasonStarting {
 		attrs = append(attrs, slog.String("previous", old.status.String()))
 	}
 	if snap.reason == ReasonVerified {

@@ -47,19 +47,19 @@ func TestLog(t *testing.T) {
 		{
 			name: "start",
 			want: []string{`level=INFO msg="toloka credential verified" environment=production ` +
-				account1 + ` status=pass previous=fail` + fromA},
+				account1 + ` status=pass` + fromA},
 		},
 		{
 			name: "name",
 			opts: []health.Option{health.WithName("payouts")},
 			want: []string{`level=INFO msg="toloka credential verified" checker=payouts` +
-				` environment=production ` + account1 + ` status=pass previous=fail` + fromA},
+				` environment=production ` + account1 + ` status=pass` + fromA},
 		},
 		{
 			name: "start with a low balance",
 			opts: []health.Option{health.WithMinBalance(decimal.MustParse("500"))},
 			want: []string{`level=WARN msg="toloka credential verified" environment=production ` + account1 +
-				` status=warn previous=fail reason=low_balance error="the balance is 121.3 USD, the minimum` +
+				` status=warn reason=low_balance error="the balance is 121.3 USD, the minimum` +
 				` is 500 USD" action="top up the account"` + fromA},
 		},
 		{

@@ -4,6 +4,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -53,6 +56,22 @@ func TestZeroErrors(t *testing.T) {
 func TestErrorText(t *testing.T) {
 	cause := errors.New("cause")
 	refusal := &requester.APIError{StatusCode: 401}
+	t.Setenv("TOLOKA_TOKEN", "")
+	t.Setenv("TOLOKA_TOKEN_FILE", filepath.Join(t.TempDir(), "missing"))
+	_, missing := credentials.Default().Token(t.Context())
+	require.ErrorIs(t, missing, credentials.ErrNotFound)
+	_, quoted := credentials.Static(`"` + tokenA + `"`).Token(t.Context())
+	require.ErrorIs(t, quoted, credentials.ErrInvalid)
+	client, err := requester.New(requester.Production, requester.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return nil, &net.DNSError{Name: "toloka.dev", IsNotFound: true}
+		}),
+	}))
+	require.NoError(t, err)
+	token, err := credentials.ParseToken(tokenA)
+	require.NoError(t, err)
+	_, network := client.Requester(t.Context(), token)
+	require.ErrorAs(t, network, new(*requester.TransportError))
 	for name, tt := range map[string]struct {
 		err  *health.Error
 		want string
@@ -65,9 +84,27 @@ func TestErrorText(t *testing.T) {
 			&health.Error{Name: "payouts", Reason: health.ReasonClosed, Err: cause},
 			"health payouts: closed: the checker is closed: cause; " + health.ReasonClosed.Advice(),
 		},
-		"the cause has advice": {
+		"the platform's answer has advice": {
 			&health.Error{Reason: health.ReasonRejected, Err: refusal},
 			"health: rejected: the platform refuses the token: " + refusal.Error(),
+		},
+		"the error of the network has none": {
+			&health.Error{Reason: health.ReasonUnreachable, Err: network},
+			"health: unreachable: the platform has not verified the token recently: " + network.Error() +
+				"; " + health.ReasonUnreachable.Advice(),
+		},
+		"no token, with advice": {
+			&health.Error{Reason: health.ReasonNoCredential, Err: missing},
+			"health: no_credential: no API token could be loaded: " + missing.Error(),
+		},
+		"not a token, with advice": {
+			&health.Error{Reason: health.ReasonNoCredential, Err: quoted},
+			"health: no_credential: no API token could be loaded: " + quoted.Error(),
+		},
+		"the source's error has none": {
+			&health.Error{Reason: health.ReasonNoCredential, Err: cause},
+			"health: no_credential: no API token could be loaded: cause; " +
+				health.ReasonNoCredential.Advice(),
 		},
 	} {
 		t.Run(name, func(t *testing.T) { assert.EqualError(t, tt.err, tt.want) })

@@ -355,7 +355,7 @@ func TestNotStarted(t *testing.T) {
 		err := w.checker.Check(t.Context())
 		assert.ErrorIs(t, err, health.ErrNotStarted)
 		assert.EqualError(t, err, "health: starting: the credential is not monitored: "+
-			"health: Start has not been called; call Start when the server listens")
+			"health: Start has not been called; call Start, in a service as soon as its server listens")
 		time.Sleep(time.Minute - time.Nanosecond)
 		assert.Empty(t, w.lines())
 		time.Sleep(time.Hour)

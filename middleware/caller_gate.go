@@ -132,7 +132,7 @@ func NewCallerGate(c *Callers, opts ...CallerGateOption) (*CallerGate, error) {
 		return nil, err
 	}
 	g.unauthorized = newProblem(http.StatusUnauthorized,
-		"Send a valid API token in the Authorization header.",
+		"Send a valid API token as Authorization: ApiKey TOKEN.",
 		field{keyWWWAuthenticate, []string{
 			`ApiKey realm="` + g.config.realm + `"`, `OAuth realm="` + g.config.realm + `"`,
 		}})

@@ -89,7 +89,7 @@ func authorization(t credentials.Token) string {
 // The bodies of rejections.
 const (
 	body401 = `{"type":"about:blank","title":"Unauthorized","status":401,` +
-		`"detail":"Send a valid API token in the Authorization header."}`
+		`"detail":"Send a valid API token as Authorization: ApiKey TOKEN."}`
 	body403 = `{"type":"about:blank","title":"Forbidden","status":403,` +
 		`"detail":"The account is not allowed to use this service."}`
 	body503 = `{"type":"about:blank","title":"Service Unavailable","status":503,` +

@@ -75,7 +75,7 @@ func TestCallers_wire(t *testing.T) {
 					"X-Content-Type-Options": {"nosniff"},
 				}
 				text = `{"type":"about:blank","title":"Unauthorized","status":401,` +
-					`"detail":"Send a valid API token in the Authorization header."}`
+					`"detail":"Send a valid API token as Authorization: ApiKey TOKEN."}`
 			}
 			if method == http.MethodHead {
 				text = ""

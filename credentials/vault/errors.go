@@ -50,6 +50,9 @@ func (e *vaultError) Error() string {
 	return text + e.problem + e.quote + e.note
 }
 
+// Advised reports whether the text says what to do, so that package health does not say it again.
+func (e *vaultError) Advised() bool { return e.kind != nil }
+
 func (e *vaultError) Unwrap() []error {
 	var errs []error
 	for _, err := range []error{e.kind, e.cause} {

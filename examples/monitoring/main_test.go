@@ -43,7 +43,7 @@ func TestEndpoints(t *testing.T) {
 
 	exampletest.Expect(t, http.MethodGet, url+"/caller", http.StatusUnauthorized,
 		`{"type":"about:blank","title":"Unauthorized","status":401,`+
-			`"detail":"Send a valid API token in the Authorization header."}`)
+			`"detail":"Send a valid API token as Authorization: ApiKey TOKEN."}`)
 	metrics = exampletest.Ask(t, http.MethodGet, url+"/metrics")
 	assert.Contains(t, metrics.Body, `toloka_callers_requests_total{outcome="no_token"} 1`)
 	page = exampletest.Ask(t, http.MethodGet, url+"/statusz")

@@ -56,7 +56,7 @@ func Example_echo() {
 
 	e := echo.New()
 	echoadapter.RegisterHealth(e, checker)
-	e.Group("/tasks", echoadapter.Gate(checker)).GET("", tasks)
+	e.Group("/tasks", echoadapter.Gate(checker)).GET("", tasks) // an echo.HandlerFunc
 	ask(e, "/healthz")
 	ask(e, "/tasks")
 	// Output:
@@ -90,11 +90,11 @@ func Example_worker() {
 	defer checker.Close()
 	var framework framework
 	err := func(ctx context.Context) error {
-		if err := checker.WaitVerified(ctx); err != nil { // workers, jobs: waits until pass or warn
+		if err := checker.WaitVerified(ctx); err != nil { // after Start: waits until the token can be used
 			return err
 		}
-		framework.Register("toloka", checker.PublicReadiness) // the verdict of /readyz; its error is public
-		account, err := checker.Snapshot().Account()          // the verified account; its error is for logs
+		framework.Register("toloka", checker.PublicReadiness) // the verdict of /readyz, which clients may see
+		account, err := checker.Snapshot().Account()          // before each job; the error is for logs
 		fmt.Println(account.ID())
 		return err
 	}(context.Background())
@@ -129,7 +129,7 @@ func Example_callers() {
 			return err
 		}
 		defer callers.Close()
-		mux.Handle("GET /mine", nethttp.Callers(callers)(mine)) // callers, err := middleware.NewCallers(client)
+		mux.Handle("GET /mine", nethttp.Callers(callers)(mine)) // mine: middleware.CallerFrom(r.Context())
 
 		registry.MustRegister(tolokaprom.NewCallersCollector(callers))
 		nethttp.RegisterHealth(mux, checker, middleware.WithDetails(middleware.LoopbackOnly),
@@ -147,7 +147,7 @@ func Example_callers() {
 	// Output:
 	// 200 the tasks of 566ec2b0ff0deeaae5f9d500629de162
 	//
-	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"detail":"Send a valid API token in the Authorization header."}
+	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"detail":"Send a valid API token as Authorization: ApiKey TOKEN."}
 }
 
 func Example_outgoing() {

@@ -82,7 +82,7 @@ func (s *story) awaitCaller(ctx context.Context, c caller, status int, body stri
 
 const (
 	unauthorized = `{"type":"about:blank","title":"Unauthorized","status":401,` +
-		`"detail":"Send a valid API token in the Authorization header."}`
+		`"detail":"Send a valid API token as Authorization: ApiKey TOKEN."}`
 	unverifiable = `{"type":"about:blank","title":"Service Unavailable","status":503,` +
 		`"detail":"The service cannot verify the API token at the moment. Try again later."}`
 )
