@@ -69,7 +69,7 @@ func TestCallers_wire(t *testing.T) {
 			if tt.status == 401 {
 				header = http.Header{
 					"Cache-Control":          {"no-store"},
-					"Content-Length":         {"121"},
+					"Content-Length":         {"124"},
 					"Content-Type":           {"application/problem+json"},
 					"Www-Authenticate":       {`ApiKey realm="toloka"`, `OAuth realm="toloka"`},
 					"X-Content-Type-Options": {"nosniff"},
