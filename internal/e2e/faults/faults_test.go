@@ -106,7 +106,7 @@ func TestFaultWhileVerified(t *testing.T) {
 		assert.Equal(t, []string{"pass: verified", "warn: stale", "pass: verified"}, w.awaitTold(t, 3))
 		lines := w.awaitLines(t, 3)
 		require.Len(t, lines, 3, "one per change, none for repeated failures")
-		assert.Equal(t, line{"INFO", verifiedMsg, "pass", "fail", "", ""}, lines[0])
+		assert.Equal(t, line{"INFO", verifiedMsg, "pass", "", "", ""}, lines[0])
 		cause := snap.State().Err.Error()
 		assert.Equal(t, line{"WARN", attentionMsg, "warn", "pass", "stale", cause}, lines[1])
 		assert.Equal(t, line{"INFO", verifiedMsg, "pass", "warn", "", ""}, lines[2])
