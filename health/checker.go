@@ -207,9 +207,8 @@ func (c *Checker) Close() error {
 	return nil
 }
 
-// update is the only way to change the machine. It publishes and reports what has changed: a
-// change without news is published only if time alone has changed the reasons. After Close
-// nothing changes.
+// update applies an event to the machine, and publishes and reports what has changed. Without news
+// it publishes only what time alone has changed. After Close nothing changes.
 func (c *Checker) update(apply func(now instant) (n note, news bool)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

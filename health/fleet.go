@@ -86,7 +86,7 @@ type team struct {
 	hurry   bool    // the check must not take an answer older than shareWithin
 	looking bool    // a look is in flight
 	lookAt  instant // when to look again for an answer that is on its way
-	since   instant // since when it is waited for
+	since   instant // when the wait began, plus the pauses that do not count
 	waits   int     // how often it was waited for
 	ends    instant // when the lease ends at the latest that another replica holds
 	granted bool    // the platform may be asked now
@@ -231,12 +231,15 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 	}
 	fresh := false // the verdict is young enough to end the check
 	if a := verdict; a != nil && a.Fence >= r.team.floor {
+		// sentAt is from the look that showed the entry first. If this look disagrees, a clock was
+		// set.
 		sentAt, due := r.team.verdict.see(a, began), m.dueAge(now, r)
-		agrees := began-a.Age <= sentAt+m.fleet.limit // with the look that showed it first
-		fresh = trouble == nil &&
-			(now-sentAt < due || sentAt > r.team.since || agrees && a.Age < due)
+		agrees := began-a.Age <= sentAt+m.fleet.limit
+		asked := sentAt > r.team.since // while this replica waited
+		young := now-sentAt < due || agrees && a.Age < due
+		fresh = trouble == nil && (asked || young)
 		if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
-			n.add(m.heard(now, r, a, sentAt))
+			n.add(m.takeAnswer(now, r, a, sentAt))
 		}
 		r.team.floor = a.Fence
 	}
@@ -246,7 +249,7 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 	case a.Fence > r.team.floor:
 		r.team.probes, r.team.prober, r.team.confirmed = a.Probes, a.Replica, a.Confirmed
 		if sentAt := began - a.Age; a.Confirmed && sentAt > r.askedAt {
-			n.add(m.heard(now, r, a, sentAt))
+			n.add(m.takeAnswer(now, r, a, sentAt))
 		}
 		r.team.floor = a.Fence
 	}
@@ -270,8 +273,8 @@ func (m *machine) newer(now instant, r *record, a *sharing.Answer, sentAt instan
 	return (!r.asked || sentAt > r.askedAt) && now-sentAt < most
 }
 
-// heard applies an answer that another replica got.
-func (m *machine) heard(now instant, r *record, a *sharing.Answer, sentAt instant) note {
+// takeAnswer applies an answer that another replica got.
+func (m *machine) takeAnswer(now instant, r *record, a *sharing.Answer, sentAt instant) note {
 	m.fleet.stats.Taken.Add(1)
 	answer := a.Answer
 	answer.SentAt = time.Now().Add(sentAt - now)
@@ -371,11 +374,11 @@ func (m *machine) covered(now instant, r *record, v sharing.View, trouble *shari
 	return now < ends+m.fleet.limit && ends <= m.lastChance(r)
 }
 
-// endCheck ends a check of r without a call. heard says whether it has an answer that is recent
+// endCheck ends a check of r without a call. answered says whether it has an answer that is recent
 // enough for those who wait for a check.
-func (m *machine) endCheck(r *record, heard bool) {
+func (m *machine) endCheck(r *record, answered bool) {
 	r.asking = false
-	if heard {
+	if answered {
 		m.answers++
 		r.heard = m.answers
 	}

@@ -186,7 +186,8 @@ func milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(time.Microsecond)) / 1000
 }
 
-// line logs one line. The environment comes first and the token's source and fingerprint last.
+// line logs one line. The name and the environment come first, the token's source and fingerprint
+// last.
 func (c *Checker) line(level slog.Level, msg string, snap *Snapshot, attrs func() []slog.Attr) {
 	c.log.add(level, msg, func() []slog.Attr {
 		var all []slog.Attr

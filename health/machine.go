@@ -5,15 +5,15 @@ import (
 	"time"
 
 	"github.com/tolokacheck/tolokacheck/credentials"
-	"github.com/tolokacheck/tolokacheck/health/requester"
 	"github.com/tolokacheck/tolokacheck/internal/platform"
 	"github.com/tolokacheck/tolokacheck/internal/sharing"
 )
 
 // machine is the state behind the snapshots: what was read from the source, what the platform
 // answered, what was asked of the checker. Its methods do no I/O and read no clock; the checker
-// calls them under its lock. What comes next is decided in plan.go, what a state means to the
-// reader in verdict.go.
+// calls them under its lock. What an answer does is decided in roles.go, what comes next in
+// plan.go, when in schedule.go, and what a state means to the reader in verdict.go; fleet.go has
+// what changes with a shared store.
 type machine struct {
 	rules   rules
 	pace    pace
@@ -224,7 +224,7 @@ func (m *machine) learn(now instant, r *record, a platform.Answer, shared *shari
 	if o == refused && r == m.inUse {
 		m.readAgain(first) // it may have been replaced in this very moment
 	}
-	if was == nil && as == candidate && m.inUse.rank < 0 && r.turnedDown() != nil {
+	if was == nil && as == roleCandidate && m.inUse.rank < 0 && r.turnedDown() != nil {
 		n.passedOver, n.why = r.token, r.turnedDown()
 	}
 	m.stats.rotated(n)
@@ -245,7 +245,7 @@ func (m *machine) apply(as role, o outcome, r *record) note {
 	old := m.inUse
 	switch transitions[as][o] {
 	case replace:
-		if as == sibling && o == otherAccount && old.misfit != nil {
+		if as == roleSibling && o == otherAccount && old.misfit != nil {
 			return note{} // no better than the one in use
 		}
 		// A token that worked long ago is not verified until the platform says so again.
@@ -266,7 +266,7 @@ func (m *machine) apply(as role, o outcome, r *record) note {
 		return note{}
 	}
 	defer m.forget(old)
-	if as != candidate {
+	if as != roleCandidate {
 		return note{}
 	}
 	if old.refusals > 0 {
@@ -298,92 +298,6 @@ func (m *machine) preferred() []*record {
 		return m.offered[:m.inUse.rank]
 	}
 	return m.offered
-}
-
-// schedule sets when r is asked about again, after an answer.
-func (m *machine) schedule(now instant, r *record, a platform.Answer) {
-	switch a.Class {
-	case requester.Verified:
-		r.due = now + m.regular(r)
-		if r == m.inUse && m.works() {
-			// However slow the platform is, the next answer comes before this one is too old.
-			r.due = min(r.due, m.lastDue(r))
-		}
-	case requester.Rejected:
-		r.due = now + m.regular(r)
-		if r == m.inUse && r.refusals < m.rules.rejectionThreshold {
-			r.due = r.refusedAt + m.rules.recheck
-		}
-	default:
-		failures := r.outages
-		if m.starting {
-			failures = 1 // Start has little time: it does not back off
-		}
-		pause := m.pace.backoff(failures, m.jitter())
-		r.due = now + max(pause, min(a.RetryAfter, m.pace.interval))
-		if a.Class == requester.RateLimited {
-			r.heldUntil = now + m.hold(now, r, a.RetryAfter)
-		}
-		// However long the pause, an outage that has ended by then does not close the gate.
-		r.due = m.before(now, r, r.due)
-	}
-}
-
-// regular returns the time from a verdict on r to the next call. Other tokens than the one in use
-// get no more than one call per interval.
-func (m *machine) regular(r *record) time.Duration {
-	d := m.pace.next(m.jitter())
-	if r != m.inUse {
-		d = max(d, m.pace.interval)
-	}
-	return d
-}
-
-// hold returns how long a rate limit forbids calls about r. While the token works, one call
-// stays possible before the last good answer is too old.
-func (m *machine) hold(now instant, r *record, hint time.Duration) time.Duration {
-	most := min(maxHold, m.rules.maxStale/2)
-	if r == m.inUse && m.works() && !m.expired(now) {
-		if left := m.lastChance(r) - time.Second - now; left >= minHold {
-			most = min(most, left)
-		}
-	}
-	return max(minHold, min(hint, most))
-}
-
-// lastChance returns when a call about the token in use must be made to end before the last good
-// answer is too old.
-func (m *machine) lastChance(r *record) instant {
-	return r.verifiedAt + m.rules.maxStale - m.pace.timeout
-}
-
-// lastDue returns when a check of the token in use begins at the latest, so that it ends before
-// the last good answer is too old. The replicas of a fleet do not all begin at the same moment.
-func (m *machine) lastDue(r *record) instant {
-	due := m.lastDueOfAll(r)
-	if f := m.fleet; f != nil {
-		due -= time.Duration(float64(f.rush(m.pace.interval/4)) * f.place)
-	}
-	return due
-}
-
-// lastDueOfAll returns when the last replica of a fleet begins such a check.
-func (m *machine) lastDueOfAll(r *record) instant {
-	due := m.lastChance(r) - m.pace.interval/20
-	if m.fleet != nil {
-		due -= m.fleet.limit
-	}
-	return due
-}
-
-// before returns at, or the last moment of r if that comes first.
-func (m *machine) before(now instant, r *record, at instant) instant {
-	if r == m.inUse && m.works() {
-		if last := m.lastDue(r); last > now {
-			return min(at, last)
-		}
-	}
-	return at
 }
 
 // wake makes the checks due that must not wait any longer after the machine was suspended: the

@@ -52,7 +52,7 @@ func (m *machine) plan(now instant) todo {
 	m.planFleet(now, &t)
 	m.planRound(now, &t)
 	m.planSource(now, &t)
-	m.planInUse(now, &t)
+	m.planMain(now, &t)
 	m.planOthers(now, &t)
 	m.finishRound(now, &t)
 	if m.works() && !m.expired(now) {
@@ -129,9 +129,8 @@ func (m *machine) main() *record {
 	return nil
 }
 
-// planInUse makes the call about the token in use as soon as it is due. No other token can
-// delay it.
-func (m *machine) planInUse(now instant, t *todo) {
+// planMain makes the call about the main token as soon as it is due. No other token can delay it.
+func (m *machine) planMain(now instant, t *todo) {
 	r := m.main()
 	if r == nil || r.asking {
 		return

@@ -97,8 +97,8 @@ var reasonTexts = [reasonEnd]reasonText{
 	},
 	ReasonConfirmingRejection: {
 		"confirming_rejection",
-		"the platform refused the token once, and the check is repeated",
-		"wait for the confirmation, which follows in about a second",
+		"the platform refused the token, and the check is repeated to confirm it",
+		"wait for the confirmation",
 	},
 	ReasonStale: {
 		"stale",
@@ -168,7 +168,9 @@ func (r Reason) Status() Status {
 }
 
 // reasonSet is a set of reasons, one bit for each.
-type reasonSet uint16
+type reasonSet uint32
+
+const _ = uint(32 - reasonEnd) // does not compile if there are more reasons than bits
 
 func setOf(reasons ...Reason) reasonSet {
 	var set reasonSet

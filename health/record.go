@@ -38,7 +38,7 @@ type record struct {
 	due       instant // when to ask again, as far as the token itself is concerned
 	heldUntil instant // rate limit (429)
 	openUntil instant // circuit breaker
-	anew      bool    // the last chance comes before the breaker allows a call: replace it then
+	anew      bool    // replace the breaker before the next call: it would forbid the last chance
 
 	team team
 }

@@ -9,11 +9,11 @@ import (
 type role uint8
 
 const (
-	inUse      role = iota // the token in use
-	candidate              // offered, and the token in use works
-	successor              // offered; the token in use does not work and is not offered any more
-	sibling                // offered together with the token in use, which does not work
-	superseded             // not offered any more
+	roleInUse      role = iota // the token in use
+	roleCandidate              // offered, and the token in use works
+	roleSuccessor              // offered; the one in use neither works nor is offered, or is none
+	roleSibling                // offered together with the token in use, which does not work
+	roleSuperseded             // not offered any more, or after a healthy token in use
 )
 
 // outcome is what an answer means for the token.
@@ -41,28 +41,28 @@ const (
 // once, and stale or unreachable without a verdict.
 var transitions = [...][4]effect{
 	//           accepted  otherAccount  refused   noVerdict
-	inUse:      {keep, keep, keep, keep},
-	candidate:  {replace, passOver, passOver, keep},
-	successor:  {replace, replace, replace, replace},
-	sibling:    {replace, replace, keep, keep}, // a refusal is counted in its record
-	superseded: {keep, keep, keep, keep},
+	roleInUse:      {keep, keep, keep, keep},
+	roleCandidate:  {replace, passOver, passOver, keep},
+	roleSuccessor:  {replace, replace, replace, replace},
+	roleSibling:    {replace, replace, keep, keep}, // a refusal is counted in its record
+	roleSuperseded: {keep, keep, keep, keep},
 }
 
 // roleOf returns the role of r.
 func (m *machine) roleOf(r *record) role {
 	switch {
 	case r == m.inUse:
-		return inUse
+		return roleInUse
 	case r.rank < 0:
-		return superseded
+		return roleSuperseded
 	case m.betterThan(r):
-		return superseded
+		return roleSuperseded
 	case m.works():
-		return candidate
+		return roleCandidate
 	case m.inUse != nil && m.inUse.rank >= 0:
-		return sibling
+		return roleSibling
 	default:
-		return successor
+		return roleSuccessor
 	}
 }
 

@@ -102,19 +102,19 @@ func machineWith(t *testing.T, as role) (*machine, *record) {
 		m.hear(2*time.Minute, old, refused)
 	}
 	switch as {
-	case inUse:
+	case roleInUse:
 		m.hear(atWork-time.Minute, old, accepted)
 		return m, old
-	case candidate:
+	case roleCandidate:
 		m.hear(atWork-time.Minute, old, accepted)
 		m.offer(parse(t, newToken))
-	case successor:
+	case roleSuccessor:
 		reject()
 		m.offer(parse(t, newToken))
-	case sibling:
+	case roleSibling:
 		m.offer(parse(t, oldToken, newToken, nextToken))
 		reject()
-	case superseded:
+	case roleSuperseded:
 		m.hear(atWork-time.Minute, old, accepted)
 		m.offer(parse(t, newToken))
 		m.recordOf(t, newToken).asking = true
@@ -128,8 +128,8 @@ func machineWith(t *testing.T, as role) (*machine, *record) {
 // TestTransitions has the table of roles and outcomes, cell by cell.
 func TestTransitions(t *testing.T) {
 	roles := map[role]string{
-		inUse: "in use", candidate: "candidate", successor: "successor", sibling: "sibling",
-		superseded: "superseded",
+		roleInUse: "in use", roleCandidate: "candidate", roleSuccessor: "successor", roleSibling: "sibling",
+		roleSuperseded: "superseded",
 	}
 	outcomes := map[outcome]string{
 		accepted: "accepted", otherAccount: "other account", refused: "refused", noVerdict: "no verdict",
@@ -140,31 +140,31 @@ func TestTransitions(t *testing.T) {
 		rotated bool // logged as a rotation
 	}
 	for as, row := range map[role]map[outcome]cell{
-		inUse: {
+		roleInUse: {
 			accepted:     {oldToken, "verified", false},
 			otherAccount: {oldToken, "wrong_account", false},
 			refused:      {oldToken, "confirming_rejection", false},
 			noVerdict:    {oldToken, "stale", false},
 		},
-		candidate: {
+		roleCandidate: {
 			accepted:     {newToken, "verified", true},
 			otherAccount: {oldToken, "rotation_rejected", false},
 			refused:      {oldToken, "rotation_rejected", false},
 			noVerdict:    {oldToken, "verified", false},
 		},
-		successor: {
+		roleSuccessor: {
 			accepted:     {newToken, "verified", false},
 			otherAccount: {newToken, "wrong_account", false},
 			refused:      {newToken, "rejected", false},
 			noVerdict:    {newToken, "unreachable", false},
 		},
-		sibling: {
+		roleSibling: {
 			accepted:     {newToken, "using_fallback", false},
 			otherAccount: {newToken, "wrong_account", false},
 			refused:      {oldToken, "rejected", false},
 			noVerdict:    {oldToken, "rejected", false},
 		},
-		superseded: {
+		roleSuperseded: {
 			accepted:     {oldToken, "verified", false},
 			otherAccount: {oldToken, "verified", false},
 			refused:      {oldToken, "verified", false},
@@ -180,7 +180,7 @@ func TestTransitions(t *testing.T) {
 				assert.Equal(t, want.reasons, m.reasons(atWork).String())
 				assert.Equal(t, want.rotated, !n.rotatedFrom.IsZero())
 				_, known := m.records[r.key]
-				assert.Equal(t, as != superseded, known, "only offered tokens and the one in use are known")
+				assert.Equal(t, as != roleSuperseded, known, "only offered tokens and the one in use are known")
 			})
 		}
 	}
@@ -195,7 +195,7 @@ func TestTransitionsOfTheFirstToken(t *testing.T) {
 		m := newTestMachine(t)
 		m.offer(parse(t, newToken))
 		r := m.recordOf(t, newToken)
-		require.Equal(t, successor, m.roleOf(r))
+		require.Equal(t, roleSuccessor, m.roleOf(r))
 		n := m.hear(atWork, r, o)
 		assert.Zero(t, n, "nothing was replaced")
 		assert.Same(t, r, m.inUse)
@@ -205,7 +205,7 @@ func TestTransitionsOfTheFirstToken(t *testing.T) {
 
 func TestSiblings(t *testing.T) {
 	t.Run("no verdict is followed by the next", func(t *testing.T) {
-		m, r := machineWith(t, sibling)
+		m, r := machineWith(t, roleSibling)
 		m.hear(atWork, r, noVerdict)
 		m.inUse.due = atWork + time.Minute
 		var asked []string
@@ -215,7 +215,7 @@ func TestSiblings(t *testing.T) {
 		assert.Equal(t, []string{nextToken}, asked)
 	})
 	t.Run("refusals are counted", func(t *testing.T) {
-		m, r := machineWith(t, sibling)
+		m, r := machineWith(t, roleSibling)
 		m.hear(atWork, r, refused)
 		assert.Equal(t, 1, r.refusals)
 		m.hear(atWork+m.rules.recheck-1, r, refused)
@@ -224,7 +224,7 @@ func TestSiblings(t *testing.T) {
 		assert.Equal(t, 2, r.refusals)
 	})
 	t.Run("two of a wrong account", func(t *testing.T) {
-		m, r := machineWith(t, sibling)
+		m, r := machineWith(t, roleSibling)
 		m.hear(atWork, r, otherAccount)
 		require.Same(t, r, m.inUse)
 		m.hear(atWork, m.recordOf(t, nextToken), otherAccount)
@@ -245,7 +245,7 @@ func TestLessPreferredTokenDoesNotReplace(t *testing.T) {
 // There is one call at a time about another token than the one in use, also if that is not a
 // replacement any more.
 func TestOneCallAboutOthers(t *testing.T) {
-	m, r := machineWith(t, candidate)
+	m, r := machineWith(t, roleCandidate)
 	asking := m.plan(atWork).ask
 	require.Equal(t, []*record{m.inUse, r}, asking)
 	m.answer(atWork, m.inUse, answerOf(accepted))
@@ -259,7 +259,7 @@ func TestOneCallAboutOthers(t *testing.T) {
 // An answer about another token changes nothing about when the one in use is asked about.
 func TestOtherTokensDoNotDelay(t *testing.T) {
 	for _, o := range []outcome{otherAccount, refused, noVerdict} {
-		m, r := machineWith(t, candidate)
+		m, r := machineWith(t, roleCandidate)
 		before := *m.inUse
 		for range 10 {
 			m.hear(atWork, r, o)

@@ -1,8 +1,14 @@
 package health
 
-import "time"
+import (
+	"time"
 
-// The decisions about time are here, as functions of durations: they read no clock.
+	"github.com/tolokacheck/tolokacheck/health/requester"
+	"github.com/tolokacheck/tolokacheck/internal/platform"
+)
+
+// When a token is asked about again is decided here. In a fleet, the replica that gives an answer
+// to the others also plans the next call: see machine.give.
 
 const (
 	// forever caps every duration, so that sums and jitter stay in range.
@@ -70,4 +76,90 @@ func (a allowance) from(interval time.Duration) instant {
 // take uses one call at now.
 func (a *allowance) take(now instant, interval time.Duration) {
 	a.full = max(a.full, now) + interval/maxOthers
+}
+
+// schedule sets when r is asked about again, after an answer.
+func (m *machine) schedule(now instant, r *record, a platform.Answer) {
+	switch a.Class {
+	case requester.Verified:
+		r.due = now + m.regular(r)
+		if r == m.inUse && m.works() {
+			// However slow the platform is, the next answer comes before this one is too old.
+			r.due = min(r.due, m.lastDue(r))
+		}
+	case requester.Rejected:
+		r.due = now + m.regular(r)
+		if r == m.inUse && r.refusals < m.rules.rejectionThreshold {
+			r.due = r.refusedAt + m.rules.recheck
+		}
+	default:
+		failures := r.outages
+		if m.starting {
+			failures = 1 // Start has little time: it does not back off
+		}
+		pause := m.pace.backoff(failures, m.jitter())
+		r.due = now + max(pause, min(a.RetryAfter, m.pace.interval))
+		if a.Class == requester.RateLimited {
+			r.heldUntil = now + m.hold(now, r, a.RetryAfter)
+		}
+		// However long the pause, an outage that has ended by then does not close the gate.
+		r.due = m.before(now, r, r.due)
+	}
+}
+
+// regular returns the time from a verdict on r to the next call. Other tokens than the one in use
+// get no more than one call per interval.
+func (m *machine) regular(r *record) time.Duration {
+	d := m.pace.next(m.jitter())
+	if r != m.inUse {
+		d = max(d, m.pace.interval)
+	}
+	return d
+}
+
+// hold returns how long a rate limit forbids calls about r. While the token works, one call
+// stays possible before the last good answer is too old.
+func (m *machine) hold(now instant, r *record, hint time.Duration) time.Duration {
+	most := min(maxHold, m.rules.maxStale/2)
+	if r == m.inUse && m.works() && !m.expired(now) {
+		if left := m.lastChance(r) - time.Second - now; left >= minHold {
+			most = min(most, left)
+		}
+	}
+	return max(minHold, min(hint, most))
+}
+
+// lastChance returns when a call about the token in use must be made to end before the last good
+// answer is too old.
+func (m *machine) lastChance(r *record) instant {
+	return r.verifiedAt + m.rules.maxStale - m.pace.timeout
+}
+
+// lastDue returns when a check of the token in use begins at the latest, so that it ends before
+// the last good answer is too old. The replicas of a fleet do not all begin at the same moment.
+func (m *machine) lastDue(r *record) instant {
+	due := m.lastDueOfAll(r)
+	if f := m.fleet; f != nil {
+		due -= time.Duration(float64(f.rush(m.pace.interval/4)) * f.place)
+	}
+	return due
+}
+
+// lastDueOfAll returns when the last replica of a fleet begins such a check.
+func (m *machine) lastDueOfAll(r *record) instant {
+	due := m.lastChance(r) - m.pace.interval/20
+	if m.fleet != nil {
+		due -= m.fleet.limit
+	}
+	return due
+}
+
+// before returns at, or the last moment of r if that comes first.
+func (m *machine) before(now instant, r *record, at instant) instant {
+	if r == m.inUse && m.works() {
+		if last := m.lastDue(r); last > now {
+			return min(at, last)
+		}
+	}
+	return at
 }

@@ -92,7 +92,7 @@ func TestAllowance(t *testing.T) {
 // A circuit breaker that opens in the very moment in which Start ends is replaced, and does not
 // forbid the next call.
 func TestSettle(t *testing.T) {
-	m, r := machineWith(t, inUse)
+	m, r := machineWith(t, roleInUse)
 	for range 3 {
 		r.breaker.Do(func() platform.Answer { return answerOf(noVerdict) })
 	}

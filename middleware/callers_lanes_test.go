@@ -312,7 +312,7 @@ func TestCallers_outageForSomeAccounts(t *testing.T) {
 			for _, token := range tokens {
 				w.platform.SetTokenFaults(token, requestertest.Status(500))
 			}
-			for second := range 1200 {
+			for second := range 400 {
 				for _, token := range tokens {
 					w.use(token)
 				}

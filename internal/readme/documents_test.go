@@ -106,6 +106,22 @@ func TestSourceFiles(t *testing.T) {
 	}
 }
 
+// TestDeclared finds the functions, types and variables that ARCHITECTURE.md says are in a file.
+func TestDeclared(t *testing.T) {
+	places := regexp.MustCompile("((?:`\\w+`(?:, | and )?)+) in `([a-z/_]+\\.go)`").
+		FindAllStringSubmatch(read(t, ".github/ARCHITECTURE.md"), -1)
+	require.NotEmpty(t, places)
+	for _, place := range places {
+		code := read(t, place[2])
+		for _, name := range regexp.MustCompile(`\w+`).FindAllString(place[1], -1) {
+			if name != "and" {
+				declared := regexp.MustCompile(`(?m)^(?:func (?:\([^)]*\) )?|type |var )` + name + `\b`)
+				assert.True(t, declared.MatchString(code), "%s is not in %s", name, place[2])
+			}
+		}
+	}
+}
+
 // TestWidth keeps the text of the documents readable in a terminal. Tables, code and links that do
 // not fit are exempt.
 func TestWidth(t *testing.T) {
