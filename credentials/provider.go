@@ -17,6 +17,8 @@ type Provider interface {
 	// An error that wraps [ErrNotFound] means that this source has no token; another source
 	// may be tried. One that wraps [ErrInvalid] is permanent until someone changes the source.
 	// Any other error is transient. No error shows a token, and with an error the Token is zero.
+	// If an error says what to do, it can have a method Advised() bool that returns true: then
+	// package health adds no advice of its own.
 	Token(ctx context.Context) (Token, error)
 }
 

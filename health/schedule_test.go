@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-
-	"github.com/tolokacheck/tolokacheck/internal/platform"
 )
 
 const (
@@ -94,7 +92,7 @@ func TestAllowance(t *testing.T) {
 func TestSettle(t *testing.T) {
 	m, r := machineWith(t, roleInUse)
 	for range 3 {
-		r.breaker.Do(func() platform.Answer { return answerOf(noVerdict) })
+		r.breaker.Record(answerOf(noVerdict))
 	}
 	m.hear(atWork, r, noVerdict)
 	assert.Greater(t, r.blockedUntil(), atWork)

@@ -16,6 +16,7 @@ const (
 	drainTime  = 100 * time.Millisecond
 )
 
+// Package nethttp gets the transport this way, so that this package exports no second one.
 func init() {
 	outgoing.Transport = func(checker any, base http.RoundTripper) http.RoundTripper {
 		return newTransport(checker.(*Checker), base)

@@ -82,8 +82,9 @@ func (e *Engine) share(
 			}
 			return answer{a, view.Lease}
 		case view.Busy > 0 && e.now() < deadline:
+			// Another replica asks: wait for its answer.
 		case paused && !tr.Confirmed && tr.Replica != member.ID && e.now() < deadline:
-			// This replica confirms it as soon as it may.
+			// Wait: this replica confirms it as soon as it may.
 		case paused && tr.Confirmed && tr.Fence > last.fence:
 			// Taken once: a store that shows it for too long as a new one is not believed.
 			member.Stats().Taken.Add(1)

@@ -118,7 +118,7 @@ func (l *lane) ask(
 		if a = call(); !platform.Conclusive(a.Class) {
 			return a
 		}
-		l.breaker.Do(func() platform.Answer { return a })
+		l.breaker.Record(a)
 	} else if a = l.breaker.Do(call); a.Class == requester.NotAsked {
 		return a
 	}

@@ -70,6 +70,10 @@ func (b *Breaker) Do(call func() Answer) Answer {
 	return answer
 }
 
+// Record counts the answer to a call that was made outside the breaker, if the breaker would have
+// allowed the call.
+func (b *Breaker) Record(a Answer) { b.Do(func() Answer { return a }) }
+
 // outcome tells gobreaker what an answer means. The error of the answer may be that of a user's
 // RoundTripper: to look into it calls foreign code, and it may come from a gobreaker of its own.
 type outcome requester.Class
