@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -40,8 +41,11 @@ func sections(t *testing.T) (byAnchor map[string]string, anchors []string) {
 func TestRunbook(t *testing.T) {
 	byAnchor, anchors := sections(t)
 	var reasons []string
+	overview := read(t, "..", "..", ".github", "docs", "operations.md")
 	for r := health.ReasonClosed; r <= health.ReasonVerified; r++ {
 		reasons = append(reasons, r.String())
+		row := fmt.Sprintf("(?m)^\\| `%s` .*\\[`%s`\\]\\(#%[2]s\\)", r.Status(), r)
+		assert.True(t, regexp.MustCompile(row).MatchString(overview), "%s is not in the table", r)
 		assert.Contains(t, byAnchor[r.String()], "**Status:** `"+r.Status().String()+"`", r)
 	}
 	assert.Equal(t, reasons, anchors[:len(reasons)], "all reasons, in their order")
