@@ -68,7 +68,7 @@ func TestCallers_oneUnknownToken(t *testing.T) {
 // asks. The calls stay within the budget, and all callers get in.
 func TestCallers_coldStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const callers = 10_000
+		callers := min(10_000, *floodSize/50)
 		w := newCallersWorld(t)
 		w.platform.SetFaults(requestertest.Delay(100 * time.Millisecond))
 		var all sync.WaitGroup
@@ -99,8 +99,10 @@ func TestCallers_coldStart(t *testing.T) {
 	})
 }
 
-// floodSize is smaller by default because of the time that a million requests take.
-var floodSize = flag.Int("flood", 100_000, "number of made-up tokens in TestCallers_flood")
+// floodSize is smaller by default because of the time that a million requests take, and a cold start
+// of 10,000 callers.
+var floodSize = flag.Int("flood", 100_000, "number of made-up tokens in TestCallers_flood; "+
+	"a fiftieth of it, up to 10,000, is the number of callers in TestCallers_coldStart")
 
 // Made-up tokens do not change anything for callers that were verified.
 func TestCallers_flood(t *testing.T) {
