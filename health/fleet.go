@@ -78,34 +78,46 @@ func lookLimit(p pace) time.Duration {
 
 // team is what a record knows of the other replicas' answers about its token.
 type team struct {
-	keys  sharing.Keys
-	floor uint64 // the highest fence seen
-
+	keys             sharing.Keys
+	floor            uint64   // the highest fence seen
 	verdict, trouble sighting // of the last entries seen
+	probes           probes
+	deaf             bool // the last call of this replica gave no verdict
 
-	hurry   bool    // the check must not take an answer older than shareWithin
+	wait  wait  // the check that is under way
+	lease lease // of the call that is under way, or allowed
+
+	alone   bool    // the last call was made because the store did not answer
+	aloneAt instant // when to ask without the store, 0 if that is not planned
+}
+
+// probes are the calls in a row of all replicas that gave no verdict.
+type probes struct {
+	count     int
+	last      string // the replica that made the last one
+	confirmed bool   // see sharing.Answer
+}
+
+// wait is a check from its first look at the store to its end, or to the call about the token.
+type wait struct {
+	hurry   bool    // an answer older than shareWithin does not count
 	looking bool    // a look is in flight
 	lookAt  instant // when to look again for an answer that is on its way
+	looks   int     // how often that was planned
 	since   instant // when the wait began, plus the pauses that do not count
-	waits   int     // how often it was waited for
 	ends    instant // when the lease ends at the latest that another replica holds
 	granted bool    // the platform may be asked now
-	fence   uint64  // of the lease, 0 without one
-	leased  instant // when the look began that brought the lease
-
-	probes    int    // calls in a row of all replicas without a verdict
-	prober    string // who made the last
-	confirmed bool   // see sharing.Answer
-
-	deaf bool // the last call of this replica gave no verdict
 
 	// distrust is set if an entry could not be opened, or is older than the store says. Then only a
 	// verdict counts that was asked for since distrusted.
 	distrust   bool
 	distrusted instant
+}
 
-	alone   bool    // the last call was made because the store did not answer
-	aloneAt instant // when to ask without the store, 0 if that is not planned
+// lease is the permission of the store to ask.
+type lease struct {
+	fence uint64  // 0 without a lease
+	began instant // when the look began that brought it
 }
 
 // sighting is when an entry was asked about, by the look that showed it first. A store that later
@@ -138,8 +150,7 @@ type put struct {
 
 // startLook begins a check of r with a look at the store.
 func (m *machine) startLook(now instant, r *record, t *todo) {
-	r.team.hurry = m.checks.forces(r) || m.checks.doubts(r)
-	r.team.since, r.team.waits, r.team.distrust = now, 0, false
+	r.team.wait = wait{hurry: m.checks.forces(r) || m.checks.doubts(r), since: now}
 	m.fleet.waiting = append(m.fleet.waiting, r)
 	m.look(now, r, t)
 }
@@ -149,22 +160,22 @@ func (m *machine) look(now instant, r *record, t *todo) {
 	if !m.givesWay(r) && now >= r.openUntil {
 		q.Lease = m.fleet.lease
 	}
-	r.team.looking = true
+	r.team.wait.looking = true
 	t.look = append(t.look, look{r, q})
 }
 
 // givesWay reports whether the next look leaves the lease to others: the network of this replica
 // may be the only one that is broken.
 func (m *machine) givesWay(r *record) bool {
-	others := m.fleet.replicas > 1 && r.team.probes == 0 // who get verdicts
-	return others && r.team.deaf && r.team.waits == 0 && r.verified && !r.team.hurry
+	others := m.fleet.replicas > 1 && r.team.probes.count == 0 // who get verdicts
+	return others && r.team.deaf && r.team.wait.looks == 0 && r.verified && !r.team.wait.hurry
 }
 
 // dueAge returns the age from which a shared verdict on r is too old.
 func (m *machine) dueAge(now instant, r *record) time.Duration {
 	var due time.Duration
 	switch {
-	case r.team.hurry:
+	case r.team.wait.hurry:
 		due = min(shareWithin, m.pace.interval)
 	case m.unconfirmed(r):
 		// A verdict that is younger than the refusal that is known is the confirmation.
@@ -172,9 +183,9 @@ func (m *machine) dueAge(now instant, r *record) time.Duration {
 	default:
 		due = m.pace.interval * 85 / 100 // under the least regular pause, with its jitter
 	}
-	if r.team.distrust {
+	if r.team.wait.distrust {
 		// Not 0: of all replicas that noticed at the same moment, one asks.
-		due = min(due, now-r.team.distrusted)
+		due = min(due, now-r.team.wait.distrusted)
 	}
 	return due
 }
@@ -189,17 +200,17 @@ func (m *machine) planFleet(now instant, t *todo) {
 	rest := f.waiting[:0]
 	for _, r := range f.waiting {
 		switch {
-		case r.team.granted:
-			r.team.granted = false
+		case r.team.wait.granted:
+			r.team.wait.granted = false
 			m.call(now, r, t)
 			continue
 		case !r.asking:
 			continue // the check has ended
-		case r.team.looking:
-		case now >= r.team.lookAt:
+		case r.team.wait.looking:
+		case now >= r.team.wait.lookAt:
 			m.look(now, r, t)
 		default:
-			t.at(r.team.lookAt)
+			t.at(r.team.wait.lookAt)
 		}
 		rest = append(rest, r)
 	}
@@ -209,7 +220,7 @@ func (m *machine) planFleet(now instant, t *todo) {
 
 // looked applies the result of a look that began at the instant began.
 func (m *machine) looked(now, began instant, r *record, v sharing.View, err error) note {
-	r.team.looking = false
+	r.team.wait.looking = false
 	var n note
 	if err != nil {
 		if m.fleet.away == nil {
@@ -225,41 +236,54 @@ func (m *machine) looked(now, began instant, r *record, v sharing.View, err erro
 	}
 	m.fleet.count(v.Replicas)
 
-	verdict, trouble := v.Verdict, v.Trouble
+	trouble := v.Trouble
 	if trouble != nil && trouble.Fence < r.team.floor {
 		trouble = nil
 	}
-	fresh := false // the verdict is young enough to end the check
-	if a := verdict; a != nil && a.Fence >= r.team.floor {
-		// sentAt is from the look that showed the entry first. If this look disagrees, a clock was
-		// set.
-		sentAt, due := r.team.verdict.see(a, began), m.dueAge(now, r)
-		agrees := began-a.Age <= sentAt+m.fleet.limit
-		asked := sentAt > r.team.since // while this replica waited
-		young := now-sentAt < due || agrees && a.Age < due
-		fresh = trouble == nil && (asked || young)
-		if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
-			n.add(m.takeAnswer(now, r, a, sentAt))
-		}
-		r.team.floor = a.Fence
-	}
-	switch a := trouble; {
-	case a == nil:
-		r.team.probes, r.team.prober, r.team.confirmed = 0, "", false
-	case a.Fence > r.team.floor:
-		r.team.probes, r.team.prober, r.team.confirmed = a.Probes, a.Replica, a.Confirmed
-		if sentAt := began - a.Age; a.Confirmed && sentAt > r.askedAt {
-			n.add(m.takeAnswer(now, r, a, sentAt))
-		}
-		r.team.floor = a.Fence
-	}
-	if trouble != nil {
-		r.team.trouble.see(trouble, began)
-	}
+	fresh, taken := m.seeVerdict(now, began, r, v.Verdict)
+	n.add(taken)
+	n.add(m.seeTrouble(now, began, r, trouble))
 	if v.Lease > 0 {
-		r.team.leased = began
+		r.team.lease = lease{v.Lease, began}
 	}
-	m.decide(now, r, v, trouble, fresh)
+	m.decide(now, r, v, trouble, fresh && trouble == nil)
+	return n
+}
+
+// seeVerdict applies the verdict that a look shows, if it is news, and reports whether it is recent
+// enough to end the check.
+func (m *machine) seeVerdict(now, began instant, r *record, a *sharing.Answer) (bool, note) {
+	if a == nil || a.Fence < r.team.floor {
+		return false, note{}
+	}
+	// sentAt is from the look that showed the entry first. If this look disagrees, a clock was set.
+	sentAt, due := r.team.verdict.see(a, began), m.dueAge(now, r)
+	agrees := began-a.Age <= sentAt+m.fleet.limit
+	asked := sentAt > r.team.wait.since // while this replica waited
+	fresh := asked || now-sentAt < due || agrees && a.Age < due
+	var n note
+	if a.Fence > r.team.floor && m.newer(now, r, a, sentAt) {
+		n = m.takeAnswer(now, r, a, sentAt)
+	}
+	r.team.floor = a.Fence
+	return fresh, n
+}
+
+// seeTrouble applies what a look shows of calls without a verdict since.
+func (m *machine) seeTrouble(now, began instant, r *record, a *sharing.Answer) note {
+	if a == nil {
+		r.team.probes = probes{}
+		return note{}
+	}
+	var n note
+	if a.Fence > r.team.floor {
+		r.team.probes = probes{a.Probes, a.Replica, a.Confirmed}
+		if sentAt := began - a.Age; a.Confirmed && sentAt > r.askedAt {
+			n = m.takeAnswer(now, r, a, sentAt)
+		}
+		r.team.floor = a.Fence
+	}
+	r.team.trouble.see(a, began)
 	return n
 }
 
@@ -295,28 +319,28 @@ func (m *machine) decide(
 	}
 	switch {
 	case v.Lease > 0:
-		r.team.granted, r.team.fence = true, v.Lease
+		r.team.wait.granted = true
 		r.team.alone, r.team.aloneAt = false, 0
 	case m.lastMoment(now, r) && !m.covered(now, r, v, trouble) && now >= r.openUntil:
-		r.team.granted = true
+		r.team.wait.granted = true
 	case fresh:
-		m.endCheck(r, r.team.hurry)
+		m.endCheck(r, r.team.wait.hurry)
 		if r.due <= now { // the verdict was known already
 			r.due = m.before(now, r, now+m.regular(r))
 		}
-	case pauseEnds > now && v.Busy == 0, trouble != nil && r.team.trouble.sentAt > r.team.since:
-		m.endCheck(r, r.team.hurry)
+	case pauseEnds > now && v.Busy == 0, trouble != nil && r.team.trouble.sentAt > r.team.wait.since:
+		m.endCheck(r, r.team.wait.hurry)
 		if !trouble.Confirmed {
 			r.skipped = fmt.Errorf("another replica got no verdict: %w", trouble.Err)
 		}
 		r.due = m.before(now, r, max(pauseEnds, now+firstWait)+m.spreadLooks(now, r))
-	case (v.Rejected != nil || m.flattered(now, r, v, trouble)) && !r.team.distrust:
-		r.team.distrust, r.team.distrusted, r.team.lookAt = true, now, now
-	case now-r.team.since < 2*m.fleet.lease:
+	case (v.Rejected != nil || m.flattered(now, r, v, trouble)) && !r.team.wait.distrust:
+		r.team.wait.distrust, r.team.wait.distrusted, r.team.wait.lookAt = true, now, now
+	case now-r.team.wait.since < 2*m.fleet.lease:
 		pause := m.spreadLooks(now, r)
-		r.team.since += pause // which is no time in which an answer did not come
-		r.team.lookAt = m.before(now, r, now+m.nextLook(now, r, v.Busy)+pause)
-		r.team.waits++
+		r.team.wait.since += pause // which is no time in which an answer did not come
+		r.team.wait.lookAt = m.before(now, r, now+m.nextLook(now, r, v.Busy)+pause)
+		r.team.wait.looks++
 	case now < r.openUntil: // it heard nothing
 		m.endCheck(r, false)
 		r.due = m.before(now, r, min(r.openUntil, now+m.regular(r)))
@@ -335,12 +359,12 @@ func (m *machine) nextLook(now instant, r *record, busy time.Duration) time.Dura
 	if m.givesWay(r) {
 		return random(min(m.pace.interval, m.fleet.lease) / 2)
 	}
-	if now >= r.team.ends && busy > m.fleet.lease/2 { // a new lease, not a store that lies
-		r.team.ends = now + busy
-		r.team.waits = min(r.team.waits, 1) // not 0, see givesWay
+	if now >= r.team.wait.ends && busy > m.fleet.lease/2 { // a new lease, not a store that lies
+		r.team.wait.ends = now + busy
+		r.team.wait.looks = min(r.team.wait.looks, 1) // not 0, see givesWay
 	}
-	wait := random(min(firstWait<<min(r.team.waits, 10), m.fleet.lease/4))
-	if left := r.team.ends - now; left > 0 {
+	wait := random(min(firstWait<<min(r.team.wait.looks, 10), m.fleet.lease/4))
+	if left := r.team.wait.ends - now; left > 0 {
 		wait = min(wait, left+random(firstWait))
 	}
 	return wait
@@ -405,9 +429,9 @@ func (m *machine) withoutStore(now instant, r *record) {
 		left = min(left, m.lastDue(r)-now)
 	}
 	switch {
-	case window < time.Second, !r.asked, r.team.hurry, m.unconfirmed(r),
+	case window < time.Second, !r.asked, r.team.wait.hurry, m.unconfirmed(r),
 		r.team.aloneAt > 0 && now >= r.team.aloneAt, left <= 0 && !r.team.alone:
-		r.team.granted, r.team.alone, r.team.aloneAt = true, true, 0
+		r.team.wait.granted, r.team.alone, r.team.aloneAt = true, true, 0
 		return
 	case r.team.aloneAt > 0:
 	case r.team.alone && r.outages == 0:
@@ -430,7 +454,7 @@ func (m *machine) spreadLooks(now instant, r *record) time.Duration {
 	switch {
 	case m.lastMoment(now, r): // another replica asks, and its answer is in time until the end
 		most = min(most, max(0, r.verifiedAt+m.rules.maxStale-now-time.Second))
-	case r.team.hurry, !r.asked:
+	case r.team.wait.hurry, !r.asked:
 		most = min(most, hurriedSpread)
 	}
 	return time.Duration(float64(m.fleet.rush(most)) * m.jitter())
@@ -447,18 +471,17 @@ func (f *fleet) count(n int) { f.replicas = max(n, f.replicas*9/10, 1) }
 // give plans to store an answer that this replica got under its lease, and to give way to
 // another replica where the answer must be confirmed.
 func (m *machine) give(now instant, r *record, a platform.Answer) {
-	f := m.fleet
-	answer := sharing.Answer{Answer: a, Fence: r.team.fence}
-	seen := sighting{r.team.fence, r.team.leased}
+	f, team := m.fleet, &r.team
+	answer := sharing.Answer{Answer: a, Fence: team.lease.fence}
+	seen := sighting{team.lease.fence, team.lease.began}
 	if answer.Trouble() {
-		r.team.trouble = seen
+		team.trouble = seen
 		// A proxy of this replica may answer in place of the platform, but not with a 429.
-		r.team.confirmed = r.team.confirmed || a.Class == requester.RateLimited ||
-			r.team.probes > 0 && r.team.prober != f.id
-		r.team.probes++
-		r.team.prober = f.id
-		answer.Probes, answer.Confirmed = r.team.probes, r.team.confirmed
-		failures := max(r.team.probes, r.outages) // the store may have lost the count
+		confirmed := team.probes.confirmed || a.Class == requester.RateLimited ||
+			team.probes.count > 0 && team.probes.last != f.id
+		team.probes = probes{team.probes.count + 1, f.id, confirmed}
+		answer.Probes, answer.Confirmed = team.probes.count, confirmed
+		failures := max(team.probes.count, r.outages) // the store may have lost the count
 		pause := min(m.pace.backoff(failures, m.jitter()), m.pace.interval/2)
 		pause = max(pause, min(a.RetryAfter, m.pace.interval), r.heldUntil-now)
 		// The next probe comes before the last good answer is too old, and counts for all.
@@ -466,11 +489,11 @@ func (m *machine) give(now instant, r *record, a platform.Answer) {
 		if last := m.lastDueOfAll(r); r == m.inUse && m.works() && now < last {
 			ends = min(ends, last)
 		}
-		answer.Pause = ends - r.team.leased
+		answer.Pause = ends - team.lease.began
 		r.due = ends + m.spreadLooks(now, r)
 	} else {
-		r.team.verdict = seen
-		r.team.probes, r.team.prober, r.team.confirmed = 0, "", false
+		team.verdict = seen
+		team.probes = probes{}
 		answer.Refusals = r.refusals
 		if a.Class == requester.Rejected {
 			answer.RefusedFor = r.askedAt - r.refusedFrom
@@ -480,7 +503,6 @@ func (m *machine) give(now instant, r *record, a platform.Answer) {
 		r.due += giveWay
 	}
 	r.due = m.before(now, r, r.due)
-	r.team.floor = max(r.team.floor, r.team.fence)
-	r.team.fence = 0
-	f.puts = append(f.puts, put{r.team.keys, answer, f.lease})
+	team.floor = max(team.floor, team.lease.fence)
+	f.puts = append(f.puts, put{team.keys, answer, f.lease})
 }

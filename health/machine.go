@@ -170,11 +170,11 @@ func (m *machine) answer(now instant, r *record, a platform.Answer) note {
 	n := m.learn(now, r, a, nil)
 	if platform.Asked(a.Class) {
 		r.team.deaf = !platform.Conclusive(a.Class)
-		if r.team.fence > 0 {
+		if r.team.lease.fence > 0 {
 			m.give(now, r, a)
 		}
 	}
-	r.team.fence = 0
+	r.team.lease = lease{}
 	if r.slept {
 		r.slept, r.due = false, now // the answer is older than it looks
 	}
