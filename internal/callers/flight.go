@@ -63,13 +63,15 @@ func (e *Engine) askNew(k key, t credentials.Token) flight {
 		}
 		last.fence, last.since = u.fence, u.since
 		if now < u.retryAt+rememberFailures {
-			last.failures = u.failures
+			last.failures, last.failedAt = u.failures, u.failedAt
 		}
 	}
 	l := e.strange
-	if wait, err := l.forbidden(now, last.failures); err != nil {
+	done, wait, err := l.claim(now, last.failures)
+	if err != nil {
 		return flight{retryAfter: wait, err: err}
 	}
+	defer done()
 	if !l.tryEnter() {
 		return flight{retryAfter: time.Second, err: errBusy}
 	}
@@ -109,6 +111,13 @@ func (e *Engine) release() {
 // askAgain asks about a token that was verified. It is not limited by the budget.
 func (e *Engine) askAgain(k key, t credentials.Token, entry *known) flight {
 	l := e.proven
+	r := entry.record.Load()
+	if entry.overdue.Load() { // one call about a token at a time
+		return flight{record: e.postpone(entry), retryAfter: time.Second, err: errPaced}
+	}
+	if wait, err := l.forbidden(e.now(), r.failures); err != nil {
+		return e.forbidden(k, t, entry, wait, err)
+	}
 	if !l.enter(e.ctx, e.client.Timeout()) {
 		return flight{record: entry.record.Load(), retryAfter: time.Second, err: errBusy}
 	}
@@ -120,25 +129,57 @@ func (e *Engine) askAgain(k key, t credentials.Token, entry *known) flight {
 	case now < r.refreshAt && r.refusals == 0:
 		return flight{record: r}
 	}
-	overdue := e.overdue(k, r, now)
-	wait, err := l.forbidden(now, r.failures)
-	if err != nil && !(overdue && err == platform.ErrOpen) {
-		return flight{record: e.postpone(entry), retryAfter: wait, err: err}
+	done, wait, err := l.claim(now, r.failures)
+	if err != nil {
+		return e.forbidden(k, t, entry, wait, err)
 	}
+	defer done()
+	return e.askVerified(k, t, entry, false)
+}
+
+// forbidden returns the flight about a verified token whose lane forbids the call. If the token is
+// overdue, it is asked about all the same. Nothing waits for that: the answer may not come.
+func (e *Engine) forbidden(
+	k key, t credentials.Token, entry *known, wait time.Duration, why error,
+) flight {
+	l := e.proven
+	if e.overdue(k, entry.record.Load()) && entry.overdue.CompareAndSwap(false, true) {
+		if l.tryEnterOverdue() {
+			e.running.Add(1) // the flight counts, so that Close does not wait for 0 now
+			go func() {
+				defer e.running.Done()
+				defer entry.overdue.Store(false)
+				defer l.leaveOverdue()
+				e.askVerified(k, t, entry, true)
+			}()
+		} else {
+			entry.overdue.Store(false)
+		}
+	}
+	return flight{record: e.postpone(entry), retryAfter: wait, err: why}
+}
+
+// askVerified makes the call about a verified token.
+func (e *Engine) askVerified(k key, t credentials.Token, entry *known, overdue bool) flight {
+	r := entry.record.Load()
 	due := e.config.TTL / 2
 	if r.refusals > 0 {
 		due = recheckAfter // only another refusal confirms it
 	}
-	a, forgets := e.call(l, k, t, r.pace, due, overdue)
+	a, forgets := e.call(e.proven, k, t, r.pace, due, overdue)
 	return e.landAgain(k, forgets, entry, a)
 }
 
-// overdue reports whether a verified token was not asked about for so long that it is asked once,
-// even if the breaker is open. The time differs from token to token, so that an outage does not end
-// in calls about all of them at once.
-func (e *Engine) overdue(k key, r *Record, now time.Duration) bool {
-	spread := e.config.MaxStale / 4 / 256 * time.Duration(k[0])
-	return r.failures == 0 && now-r.verified >= e.config.MaxStale/2+spread
+// overdue reports whether a verified token was not asked about for so long that it is asked, even
+// if its lane forbids it. The time differs from token to token, so that an outage does not end in
+// calls about all of them at once.
+func (e *Engine) overdue(k key, r *Record) bool {
+	pause := e.config.MaxStale/2 + e.config.MaxStale/4/256*time.Duration(k[0])
+	at := r.verified + pause
+	if r.failedAt >= at {
+		at = r.failedAt + pause
+	}
+	return e.now() >= at
 }
 
 // call makes the call, unless another replica has a recent answer, and does the accounting of the
@@ -159,7 +200,7 @@ func (e *Engine) call(
 			return platform.Answer{Class: requester.NotAsked, Err: errBudget}
 		}
 		release()
-		a := l.ask(last.failures > 0, overdue, e.now, func() platform.Answer {
+		a := l.ask(last, overdue, e.now, func() platform.Answer {
 			return l.caller.Call(e.ctx, t)
 		})
 		e.counts.call(a.Class)
@@ -272,7 +313,7 @@ func (e *Engine) refused(a answer) pace {
 
 // failed returns the pace after an answer without a verdict.
 func (e *Engine) failed(last pace, now time.Duration, a platform.Answer) pace {
-	p := pace{failures: last.failures + 1, since: last.since}
+	p := pace{failures: last.failures + 1, failedAt: now, since: last.since}
 	if a.Class == requester.RateLimited {
 		p.retryAt = now + e.holdOf(a)
 	} else {

@@ -35,9 +35,14 @@ type lane struct {
 	breaker *platform.Breaker
 	open    time.Duration // how long the breaker stays open
 	slots   chan struct{}
+	// overdue are slots for calls about overdue tokens. Some slots stay free for others.
+	overdue chan struct{}
 
 	mu        sync.Mutex
+	tripped   bool // the breaker has opened, and has not closed since
+	probing   bool // a probe of the tripped breaker is on its way
 	openUntil time.Duration
+	closedAt  time.Duration // when the breaker closed last
 	heldUntil time.Duration
 	limited   key           // the last token that got a 429
 	until     time.Duration // and until when it must not be asked about
@@ -49,6 +54,7 @@ func newLane(client *requester.Client, open time.Duration, inFlight int) *lane {
 		breaker: platform.NewBreaker(platform.Settings{Failures: tripAfter, Open: open}),
 		open:    open,
 		slots:   make(chan struct{}, inFlight),
+		overdue: make(chan struct{}, max(1, inFlight*7/8)),
 	}
 }
 
@@ -80,6 +86,48 @@ func (l *lane) enter(ctx context.Context, limit time.Duration) bool {
 
 func (l *lane) leave() { <-l.slots }
 
+// tryEnterOverdue takes one of the slots for overdue tokens, if there is one.
+func (l *lane) tryEnterOverdue() bool {
+	select {
+	case l.overdue <- struct{}{}:
+	default:
+		return false
+	}
+	if !l.tryEnter() {
+		<-l.overdue
+		return false
+	}
+	return true
+}
+
+func (l *lane) leaveOverdue() {
+	l.leave()
+	<-l.overdue
+}
+
+// claim is forbidden, and lets one probe of the tripped breaker at a time pass. The others are
+// turned away here and not by the breaker, so that they do not take a lease for a call that is not
+// made. done ends the claim.
+func (l *lane) claim(now time.Duration, failures int) (done func(), _ time.Duration, _ error) {
+	if wait, err := l.forbidden(now, failures); err != nil {
+		return nil, wait, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case !l.tripped:
+		return func() {}, 0, nil
+	case l.probing:
+		return nil, time.Second, platform.ErrBusy
+	}
+	l.probing = true
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.probing = false
+	}, 0, nil
+}
+
 // forbidden returns why no call about a token with this many failures in a row may be made now and
 // for how long, or nil. It does not count: the breaker itself decides in ask.
 //
@@ -89,32 +137,30 @@ func (l *lane) leave() { <-l.slots }
 func (l *lane) forbidden(now time.Duration, failures int) (time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	probeAt := l.openUntil
-	if probeAt > 0 {
-		probeAt += probeStep * time.Duration(min(failures, maxProbeSteps))
-	}
+	probeAt := l.openUntil + probeStep*time.Duration(min(failures, maxProbeSteps))
 	switch {
 	case now < l.heldUntil:
 		return l.heldUntil - now, errHeld
-	case now < probeAt:
+	case l.tripped && now < probeAt:
 		return probeAt - now, platform.ErrOpen
 	}
 	return 0, nil
 }
 
-// ask makes the call if the breaker allows it, or if the token is overdue. The failures of one
-// token count once, because the platform's trouble with one token is not an outage: a repeated
-// failure neither opens the breaker nor keeps it closed. Nor does the failure of an overdue token
-// keep it open.
+// ask makes the call if the breaker allows it, or if the token is overdue. last is from before it.
+//
+// The failures of one token count once until the breaker has opened and closed again, because the
+// platform's trouble with one token is not an outage. The failure of an overdue token does not
+// count, so that it does not keep the breaker open.
 func (l *lane) ask(
-	repeated, overdue bool, clock func() time.Duration, call func() platform.Answer,
+	last pace, overdue bool, clock func() time.Duration, call func() platform.Answer,
 ) platform.Answer {
+	l.mu.Lock()
+	closed := !l.tripped
+	repeated := last.failures > 0 && last.failedAt >= l.closedAt
+	l.mu.Unlock()
 	var a platform.Answer
-	uncounted := overdue
-	if l.breaker.State() == "closed" {
-		uncounted = repeated
-	}
-	if uncounted {
+	if overdue || closed && repeated {
 		if a = call(); !platform.Conclusive(a.Class) {
 			return a
 		}
@@ -124,11 +170,11 @@ func (l *lane) ask(
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch now := clock(); {
-	case !l.breaker.Open():
-		l.openUntil = 0
-	case now >= l.openUntil: // otherwise it was open when this answer arrived
-		l.openUntil = now + l.open + platform.OpenMargin
+	switch state := l.breaker.State(); {
+	case state == "closed" && l.tripped:
+		l.tripped, l.closedAt = false, clock()
+	case state == "open" && (!l.tripped || !closed): // not if it opened while this call was made
+		l.tripped, l.openUntil = true, clock()+l.open+platform.OpenMargin
 	}
 	return a
 }

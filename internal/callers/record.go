@@ -24,6 +24,7 @@ type pace struct {
 	refusals int
 	failures int           // calls in a row that brought no verdict
 	retryAt  time.Duration // no call before
+	failedAt time.Duration // when the last of them ended
 	fence    uint64        // of the last shared answer, 0 if there was none
 
 	// since is when the request of the last verdict was sent, or Forget was called. An answer of
@@ -36,6 +37,7 @@ type pace struct {
 type known struct {
 	record     atomic.Pointer[Record]
 	refreshing atomic.Bool
+	overdue    atomic.Bool // a call that the lane forbids is in flight
 }
 
 // unproven is the immutable cache entry of a token that is refused or got no verdict.
