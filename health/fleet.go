@@ -328,7 +328,8 @@ func (m *machine) decide(
 		if r.due <= now { // the verdict was known already
 			r.due = m.before(now, r, now+m.regular(r))
 		}
-	case pauseEnds > now && v.Busy == 0, trouble != nil && r.team.trouble.sentAt > r.team.wait.since:
+	case pauseEnds > now && v.Busy == 0,
+		trouble != nil && r.team.trouble.sentAt > r.team.wait.since:
 		m.endCheck(r, r.team.wait.hurry)
 		if !trouble.Confirmed {
 			r.skipped = fmt.Errorf("another replica got no verdict: %w", trouble.Err)

@@ -115,9 +115,11 @@ func (e *Engine) askAgain(k key, t credentials.Token, entry *known) flight {
 	if entry.overdue.Load() { // one call about a token at a time
 		return flight{record: e.postpone(entry), retryAfter: time.Second, err: errPaced}
 	}
-	if wait, err := l.forbidden(e.now(), r.failures); err != nil {
+	done, wait, err := l.claim(e.now(), r.failures)
+	if err != nil {
 		return e.forbidden(k, t, entry, wait, err)
 	}
+	defer done()
 	if !l.enter(e.ctx, e.client.Timeout()) {
 		return flight{record: entry.record.Load(), retryAfter: time.Second, err: errBusy}
 	}
@@ -129,11 +131,9 @@ func (e *Engine) askAgain(k key, t credentials.Token, entry *known) flight {
 	case now < r.refreshAt && r.refusals == 0:
 		return flight{record: r}
 	}
-	done, wait, err := l.claim(now, r.failures)
-	if err != nil {
+	if wait, err = l.forbidden(now, r.failures); err != nil { // since it waited
 		return e.forbidden(k, t, entry, wait, err)
 	}
-	defer done()
 	return e.askVerified(k, t, entry, false)
 }
 
