@@ -315,10 +315,10 @@ func (m *machine) wake(now instant) {
 	}
 }
 
-// keepHolds copies the rate limits of an earlier Start: calling Start in a loop must not call the
-// platform more often than it allows.
-func (m *machine) keepHolds(old *machine, now instant) {
-	m.cache = old.cache
+// keep copies what outlives a Start that failed: the pinned account, and the rate limits, because
+// calling Start in a loop must not call the platform more often than it allows.
+func (m *machine) keep(old *machine, now instant) {
+	m.cache, m.pinned = old.cache, old.pinned
 	for key, r := range old.records {
 		if r.heldUntil > now {
 			m.newRecord(r.token, key).heldUntil = r.heldUntil

@@ -133,7 +133,7 @@ func duration(option string, d time.Duration, where func(*config) *time.Duration
 	return func(c *config) error {
 		if d < leastDuration {
 			return fmt.Errorf(
-				"health: %s(%s): must be at least %s; has it a unit, as in 60*time.Second?",
+				"health: %s(%s): must be at least %s; is its unit missing, as in 60*time.Second?",
 				option, d, leastDuration)
 		}
 		*where(c) = min(d, forever)
@@ -215,8 +215,8 @@ func WithMaxStale(d time.Duration) Option {
 }
 
 // WithPollInterval sets how often a provider that is cheap to look at ([credentials.Poller],
-// such as a file) is polled between reads. A new token is in use this long after it was
-// written. Default: 5 s.
+// such as a file) is polled between reads. A new token is noticed within this time, and used as
+// soon as it is verified. Default: 5 s.
 func WithPollInterval(d time.Duration) Option {
 	return duration("WithPollInterval", d,
 		func(c *config) *time.Duration { return &c.pace.pollInterval })

@@ -81,7 +81,7 @@ func TestNewRefusesOption(t *testing.T) {
 		},
 		"several": {
 			options{health.WithInterval(0), health.ExpectAccount("")},
-			"health: WithInterval(0s): must be at least 10ms; has it a unit, as in 60*time.Second?\n" +
+			"health: WithInterval(0s): must be at least 10ms; is its unit missing, as in 60*time.Second?\n" +
 				"health: ExpectAccount: the id is empty; leave the option out to accept any account",
 		},
 	})
@@ -103,7 +103,7 @@ func TestNewRefusesDuration(t *testing.T) {
 			} {
 				c, err := health.New(credentials.Static("t"), option(d))
 				assert.EqualError(t, err, "health: "+name+"("+text+"): must be at least 10ms; "+
-					"has it a unit, as in 60*time.Second?")
+					"is its unit missing, as in 60*time.Second?")
 				assert.Nil(t, c)
 			}
 		})

@@ -102,7 +102,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	},
 	ReasonStale: {
 		"stale",
-		"the platform does not answer at the moment",
+		"the last check got no valid answer from the platform",
 		"nothing to do yet: the last good answer is still used, and the service recovers " +
 			"automatically",
 	},
@@ -184,9 +184,9 @@ func (s reasonSet) has(r Reason) bool { return s&(1<<r) != 0 }
 
 // list returns the reasons of the set, most serious first.
 func (s reasonSet) list() []Reason {
-	list := make([]Reason, 0, bits.OnesCount16(uint16(s)))
+	list := make([]Reason, 0, bits.OnesCount32(uint32(s)))
 	for rest := s; rest != 0; rest &= rest - 1 {
-		list = append(list, Reason(bits.TrailingZeros16(uint16(rest))))
+		list = append(list, Reason(bits.TrailingZeros32(uint32(rest))))
 	}
 	return list
 }
@@ -209,5 +209,5 @@ func (s reasonSet) primary() Reason {
 	if s == 0 {
 		return ReasonStarting
 	}
-	return Reason(bits.TrailingZeros16(uint16(s)))
+	return Reason(bits.TrailingZeros32(uint32(s)))
 }

@@ -10,10 +10,13 @@ import (
 //
 // It returns nil if the credential was verified, and also if the platform or the source merely
 // did not answer in time, unless [RequireVerified] is set: the service then comes up not ready
-// and recovers automatically. It fails at once on permanent errors, with an [*Error]:
+// and recovers automatically. On a permanent error it returns an [*Error] without waiting for the
+// timeout:
 //   - no token, or none that can be one: errors.Is(err, credentials.ErrNotFound) or
 //     credentials.ErrInvalid;
-//   - the token is refused, or belongs to another account: Reason rejected or wrong_account;
+//   - the token is refused, and refused again when Start asks to confirm it, or as often as
+//     [WithRejectionThreshold] says: Reason rejected;
+//   - the token belongs to another account: Reason wrong_account;
 //   - something else than the platform answers: requester.ClassOf(err) is
 //     requester.Misdirected.
 //
@@ -81,7 +84,7 @@ func (c *Checker) begin() error {
 	c.reminder.Stop()
 	c.patient.Store(true)
 	fresh := c.newMachine() // what an earlier Start has found must not decide this one
-	fresh.keepHolds(&c.m, c.clock.now())
+	fresh.keep(&c.m, c.clock.now())
 	fresh.draining = c.m.draining
 	fresh.begun, fresh.starting = true, true
 	fresh.source.readDue = c.clock.now()
@@ -136,6 +139,8 @@ func (c *Checker) timeUp() error {
 		reason = ReasonWrongAccount
 	case c.m.rejected():
 		reason = ReasonRejected
+	case c.m.rules.lowBalanceFails && c.m.lowBalance() != nil:
+		reason = ReasonInsufficientBalance
 	}
 	return &Error{Name: c.cfg.rules.name, Reason: reason, Err: c.m.cause(reason)}
 }

@@ -3,10 +3,12 @@ package health_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/govalues/decimal"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -220,6 +222,14 @@ func TestStartRequiresVerified(t *testing.T) {
 			text: "health: rejected: the platform refuses the token: requester: ",
 		},
 		{
+			name: "low balance", answer: always(poor("1", "10")),
+			opts: append(slices.Clone(required), health.FailOnLowBalance(),
+				health.WithMinBalance(decimal.MustParse("50"))),
+			verdict: "fail: insufficient_balance", calls: 1, took: 3 * time.Second,
+			reason: health.ReasonInsufficientBalance,
+			text:   "health: insufficient_balance: ",
+		},
+		{
 			name: "broken source", answer: always(account("1")), opts: required,
 			source:  func(s *source) { s.breaks(errSealed) },
 			verdict: "fail: no_credential", took: 3 * time.Second,
@@ -397,4 +407,22 @@ func TestStartRequiresVerified_wrongAccount(t *testing.T) {
 		assert.Equal(t, health.ReasonWrongAccount, verdict.Reason)
 		assert.Equal(t, "fail: wrong_account", w.verdict())
 	})
+}
+
+// TestStartKeepsPin: the account that was verified first counts even if that Start failed.
+func TestStartKeepsPin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(poor("1", "10")), health.WithMinBalance(decimal.MustParse("50")),
+			health.FailOnLowBalance(), health.RequireVerified())
+		requireReason(t, w.checker.Start(t.Context()), health.ReasonInsufficientBalance)
+		w.will(always(account("2")))
+		requireReason(t, w.checker.Start(t.Context()), health.ReasonWrongAccount)
+	})
+}
+
+func requireReason(t *testing.T, err error, want health.Reason) {
+	t.Helper()
+	var e *health.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, want, e.Reason)
 }

@@ -29,10 +29,9 @@ func (m *machine) reasons(now instant) reasonSet {
 		add(ReasonStale, m.inUse.outages > 0 && !m.expired(now))
 		add(ReasonRotationRejected, m.inUse.rank < 0 && m.passedOver != nil)
 		add(ReasonUsingFallback, m.inUse.rank > 0 && m.fallbackErr() != nil)
-		if m.rules.minBalance.Valid && m.rules.lowBalance(m.account().account) != nil {
-			add(ReasonInsufficientBalance, m.rules.lowBalanceFails)
-			add(ReasonLowBalance, !m.rules.lowBalanceFails)
-		}
+		low := m.lowBalance() != nil
+		add(ReasonInsufficientBalance, low && m.rules.lowBalanceFails)
+		add(ReasonLowBalance, low && !m.rules.lowBalanceFails)
 	}
 	add(ReasonVerified, set == 0 && m.works())
 	return set
@@ -50,6 +49,14 @@ func (m *machine) rejected() bool {
 func (m *machine) wrongAccount() bool {
 	r := m.inUse
 	return r != nil && r.misfit != nil && r.refusals < m.rules.rejectionThreshold
+}
+
+// lowBalance returns an error if the account of the token in use has less than the minimum.
+func (m *machine) lowBalance() error {
+	if !m.works() || !m.rules.minBalance.Valid {
+		return nil
+	}
+	return m.rules.lowBalance(m.account().account)
 }
 
 // fallbackErr returns why no token before the one in use is used, nil if that is not known yet.

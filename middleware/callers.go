@@ -44,10 +44,11 @@ import (
 // with calls for unknown ones, and unknown tokens cannot evict them: a flood of made-up tokens
 // delays only other unknown tokens.
 //
-// The breaker opens when three different tokens in a row get no verdict, and allows one call every
-// 5 s, first about the tokens that have failed the least. A verified token in use is asked about
-// once before it is too old, also while the breaker is open: an outage for many accounts closes
-// nothing for the others.
+// The breaker opens when three different tokens in a row get no verdict. It then allows one call at
+// a time, 5 s apart, first about the tokens that have failed the least. A verified token in use is
+// also asked about in the background when half to three quarters of [WithCallerMaxStale] have
+// passed, whatever the breaker or a hold says: an outage for many accounts closes nothing for the
+// others.
 //
 // A Callers is safe for concurrent use. The end of a request's context ends the wait of that
 // request only. Close it when it is no longer needed.

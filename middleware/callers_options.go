@@ -53,8 +53,9 @@ func WithCallerMaxStale(d time.Duration) CallersOption {
 	return func(c *callersConfig) error { return setDuration("WithCallerMaxStale", &c.MaxStale, d) }
 }
 
-// WithMaxCallers bounds the number of verified tokens in memory, and separately that of refused
-// ones. The default is 10,000. A verified token that is evicted is an unknown one at its next use.
+// WithMaxCallers sets how many verified tokens are kept in memory, and separately how many tokens
+// that were refused or got no verdict. The default is 10,000 each. A verified token that was
+// evicted is unknown at its next use.
 func WithMaxCallers(n int) CallersOption {
 	return func(c *callersConfig) error {
 		if n < 1 {
@@ -106,7 +107,7 @@ func WithSharedCallers(store shared.Store) CallersOption {
 
 func setDuration(option string, field *time.Duration, d time.Duration) error {
 	if d < minDuration {
-		return fmt.Errorf("%s: %v is less than %v: has it a unit?", option, d, minDuration)
+		return fmt.Errorf("%s: %v is less than %v: is its unit missing?", option, d, minDuration)
 	}
 	*field = min(d, forever)
 	return nil

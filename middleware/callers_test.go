@@ -262,21 +262,21 @@ func TestNewCallers_errors(t *testing.T) {
 		},
 		"nil option": {client, nil, "nil option"},
 		"no unit": {
-			client, middleware.WithCallerTTL(60), "WithCallerTTL: 60ns is less than 10ms: has it a unit?",
+			client, middleware.WithCallerTTL(60), "WithCallerTTL: 60ns is less than 10ms: is its unit missing?",
 		},
 		"negative": {
 			client, middleware.WithCallerMaxStale(-time.Second),
-			"WithCallerMaxStale: -1s is less than 10ms: has it a unit?",
+			"WithCallerMaxStale: -1s is less than 10ms: is its unit missing?",
 		},
 		"zero TTL": {
-			client, middleware.WithCallerTTL(0), "WithCallerTTL: 0s is less than 10ms: has it a unit?",
+			client, middleware.WithCallerTTL(0), "WithCallerTTL: 0s is less than 10ms: is its unit missing?",
 		},
 		"zero refused TTL": {
-			client, middleware.WithRefusedTTL(0), "WithRefusedTTL: 0s is less than 10ms: has it a unit?",
+			client, middleware.WithRefusedTTL(0), "WithRefusedTTL: 0s is less than 10ms: is its unit missing?",
 		},
 		"zero MaxStale": {
 			client, middleware.WithCallerMaxStale(0),
-			"WithCallerMaxStale: 0s is less than 10ms: has it a unit?",
+			"WithCallerMaxStale: 0s is less than 10ms: is its unit missing?",
 		},
 		"MaxStale too short": {
 			client, middleware.WithCallerMaxStale(time.Minute - 1),

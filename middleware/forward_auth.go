@@ -17,10 +17,11 @@ const (
 // looks at the Authorization header only and answers any method and path.
 //
 // For a caller that may pass it answers 200 without a body and with the headers
-// X-Toloka-Account-Id, X-Toloka-Account-Name and X-Toloka-Company-Id, which are empty if the
-// account has none. Values are percent-encoded UTF-8, which leaves usual ids as they are. Otherwise
-// it answers as the gate does. The proxy must remove headers of these names from the client's
-// request, and should remove Authorization: .github/docs/forward-auth.md has tested configurations.
+// X-Toloka-Account-Id, X-Toloka-Account-Name and X-Toloka-Company-Id. Name and company id are empty
+// if the account has none. Values are percent-encoded UTF-8, which leaves usual ids as they are.
+// Otherwise it answers as the gate does. The proxy must remove headers of these names from the
+// client's request, and should remove Authorization: .github/docs/forward-auth.md has tested
+// configurations.
 //
 // Set DisableGeneralOptionsHandler on the [http.Server]: otherwise it answers "OPTIONS *" itself,
 // with 200, which a proxy that sends the method and path of its client takes for a decision.

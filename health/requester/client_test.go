@@ -63,16 +63,18 @@ func TestNew_errors(t *testing.T) {
 		opt  requester.Option
 		want string
 	}{
-		{"unknown environment", "staging", requester.WithTimeout(1),
+		{"unknown environment", "staging", requester.WithTimeout(time.Second),
 			`requester: unknown environment "staging": use "production" or "sandbox"`},
-		{"environment in capitals", "Production", requester.WithTimeout(1),
+		{"environment in capitals", "Production", requester.WithTimeout(time.Second),
 			`requester: unknown environment "Production": use "production" or "sandbox"`},
 		{"unknown environment with a base URL", "staging", requester.WithBaseURL("https://gateway.example"),
 			`requester: unknown environment "staging": use "production" or "sandbox"`},
 		{"nil option", "", nil, "requester: option 1 of 1 is nil"},
-		{"timeout of zero", "", requester.WithTimeout(0), "requester: WithTimeout(0s): must be positive"},
+		{"timeout of zero", "", requester.WithTimeout(0), "requester: WithTimeout(0s): must be at least 10ms; is its unit missing, as in 5*time.Second?"},
+		{"timeout without a unit", "", requester.WithTimeout(5),
+			"requester: WithTimeout(5ns): must be at least 10ms; is its unit missing, as in 5*time.Second?"},
 		{"negative timeout", "", requester.WithTimeout(-time.Second),
-			"requester: WithTimeout(-1s): must be positive"},
+			"requester: WithTimeout(-1s): must be at least 10ms; is its unit missing, as in 5*time.Second?"},
 		{"nil client", "", requester.WithHTTPClient(nil),
 			"requester: WithHTTPClient(nil): the client must not be nil; leave the option out for the default"},
 		{"empty account", "", requester.WithActUnderAccount(""),
@@ -101,7 +103,7 @@ func TestNew_errors(t *testing.T) {
 	}
 	t.Run("several errors", func(t *testing.T) {
 		_, err := requester.New("x", requester.WithTimeout(0), nil, requester.WithHTTPClient(nil))
-		assert.EqualError(t, err, "requester: WithTimeout(0s): must be positive\n"+
+		assert.EqualError(t, err, "requester: WithTimeout(0s): must be at least 10ms; is its unit missing, as in 5*time.Second?\n"+
 			"requester: option 2 of 3 is nil\n"+
 			"requester: WithHTTPClient(nil): the client must not be nil; leave the option out for the default\n"+
 			`requester: unknown environment "x": use "production" or "sandbox"`)

@@ -30,7 +30,7 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// sandbox https://sandbox.toloka.dev 3s
-	// requester: WithTimeout(-1s): must be positive
+	// requester: WithTimeout(-1s): must be at least 10ms; is its unit missing, as in 5*time.Second?
 	// requester: WithBaseURL: the URL has no scheme; write it like https://toloka.dev or http://127.0.0.1:9000
 }
 

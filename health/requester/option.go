@@ -69,12 +69,16 @@ func WithHTTPClient(hc *http.Client) Option {
 	}
 }
 
-// WithTimeout sets the time limit of one call, including connection and body. It must be
-// positive. The default is [DefaultTimeout].
+// leastTimeout is the shortest timeout. Anything shorter is a number without a unit.
+const leastTimeout = 10 * time.Millisecond
+
+// WithTimeout sets the time limit of one call, including connection and body, at least 10 ms. The
+// default is [DefaultTimeout].
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) error {
-		if d <= 0 {
-			return fmt.Errorf("WithTimeout(%v): must be positive", d)
+		if d < leastTimeout {
+			return fmt.Errorf("WithTimeout(%v): must be at least %v; is its unit missing, "+
+				"as in 5*time.Second?", d, leastTimeout)
 		}
 		c.timeout = d
 		return nil

@@ -11,7 +11,8 @@
 //
 // A breaker knows only that others got no answer. So that an outage for many accounts does not end
 // the calls for the others, probes go first to the tokens that have failed the least, and a
-// verified token is asked about once before it is too old, whatever the breaker says.
+// verified token is asked about in the background before it is too old, whatever the breaker or a
+// hold says. No request waits for that call, and such calls leave some slots free.
 //
 // # Caches
 //
