@@ -141,8 +141,8 @@ func TestNewRefusesCombination(t *testing.T) {
 				"would take several intervals; set requester.WithTimeout, too",
 		},
 		"breaker": {
-			options{health.WithBreakerOpen(time.Hour)},
-			"health: WithBreakerOpen(1h0m0s): must be at most 7m30s, half of WithMaxStale, " +
+			options{health.WithBreakerOpen(7*time.Minute + 30*time.Second + 1)},
+			"health: WithBreakerOpen(7m30.000000001s): must be at most 7m30s, half of WithMaxStale, " +
 				"or a short outage would close the gate",
 		},
 		"recheck": {

@@ -81,3 +81,22 @@ func TestEngine_lateFlights(t *testing.T) {
 		})
 	}
 }
+
+// TestForget_bothSchemes: a caller may use its token under either scheme. The verdicts differ.
+func TestForget_bothSchemes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutage(t, 1, nil)
+		token := o.platform.IssueToken("1")
+		check := func(scheme string, calls int64) {
+			t.Helper()
+			o.engine.Check(t.Context(), scheme+" "+token.Reveal())
+			require.Equal(t, calls, o.calls.Load(), "calls")
+		}
+		check("ApiKey", 1)
+		check("OAuth", 2)
+		check("OAuth", 2)
+		o.engine.Forget(token)
+		check("ApiKey", 3)
+		check("OAuth", 4)
+	})
+}
