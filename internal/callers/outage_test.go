@@ -108,7 +108,7 @@ func (o *outage) only(f fault, good ...credentials.Token) {
 	}
 }
 
-// keepUsing uses each token once per pause until the test ends, and passes what came of it to see.
+// keepUsing uses each token once per pause until the test ends, and passes each outcome to see.
 func (o *outage) keepUsing(
 	tokens []credentials.Token, pause time.Duration, see func(Outcome, time.Duration),
 ) {
